@@ -1,0 +1,8 @@
+#include "ateapi/ateapi.pb-c.h"
+#include "atelet/atelet.pb-c.h"
+#include "etcd/kv.pb-c.h"
+#include "etcd/rpc.pb-c.h"
+#include "substrate/node.pb-c.h"
+#include "substrate/resources.pb-c.h"
+#include "substrate/store.pb-c.h"
+#include "substrate/string_pair.pb-c.h"

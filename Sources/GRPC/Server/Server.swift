@@ -1,0 +1,150 @@
+internal import CGRPC
+internal import Synchronization
+
+/// A gRPC server with unary methods.
+///
+/// It listens from initialisation on, so that its port is known, and serves while `run()` runs.
+public final class Server: Sendable {
+    /// The port that is listened on; chosen by the system when the address asked for port 0.
+    public let port: Int
+
+    // The core's server is thread-safe, and the pointer never changes.
+    nonisolated(unsafe) let pointer: OpaquePointer
+    let options: ServerOptions
+    private let registered: [RegisteredMethod]
+    private let state = Mutex(State())
+
+    private struct State {
+        var isStopping = false
+        var callsBeingHandled = 0
+        /// Requests posted to the core and calls not yet freed: until there are none, the core may use our memory.
+        var outstanding = 0
+        var whenDrained: UnsafeContinuation<Void, Never>?
+    }
+
+    /// Creates a server that listens on `address` (`host:port`).
+    /// - Throws: `ServerError` when the address or a method is not usable.
+    public init(
+        address: String, credentials: ServerCredentials, methods: [ServerMethod], options: ServerOptions = ServerOptions()
+    ) throws(ServerError) {
+        let queue = CompletionQueue.shared.pointer
+        let arguments = ChannelArguments([
+            ("grpc.max_receive_message_length", options.maximumReceiveSize),
+            // Two servers on one port would share its connections at random.
+            ("grpc.so_reuseport", 0),
+            // Clients of this project probe an idle connection every 10 s.
+            ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.http2.max_pings_without_data", 0),
+        ])
+        guard let pointer = arguments.withPointer({ grpc_server_create($0, nil) }) else {
+            throw .cannotListen(address: address)
+        }
+        self.pointer = pointer
+        self.options = options
+        grpc_server_register_completion_queue(pointer, queue, nil)
+        registered = methods.compactMap { method in
+            grpc_server_register_method(
+                pointer, method.method.path, nil, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0
+            ).map { RegisteredMethod(handle: $0, method: method) }
+        }
+        let core: OpaquePointer?
+        switch credentials {
+        case .insecure: core = grpc_insecure_server_credentials_create()
+        }
+        port = Int(grpc_server_add_http2_port(pointer, address, core))
+        grpc_server_credentials_release(core)
+        let accepted = registered.map(\.method.method)
+        if let refused = methods.map(\.method).first(where: { name in
+            methods.count { $0.method == name } > accepted.count { $0 == name }
+        }) {
+            throw .cannotRegister(refused)
+        }
+        if port == 0 { throw .cannotListen(address: address) }
+        grpc_server_start(pointer)
+    }
+
+    deinit {
+        // Shutting down again is allowed, and the event comes at once when the server has stopped before.
+        nonisolated(unsafe) let pointer = pointer
+        let destroy = ClosureCompletion { _ in grpc_server_destroy(pointer) }
+        grpc_server_shutdown_and_notify(
+            pointer, CompletionQueue.shared.pointer, Unmanaged.passRetained(destroy).toOpaque())
+    }
+
+    /// Serves until the task is cancelled; then takes no new calls, lets running ones finish within the grace period,
+    /// cancels what is left and returns. Can run once.
+    public func run() async {
+        for method in registered {
+            // Enough posted requests that a burst finds one waiting; the core queues what comes beyond.
+            for _ in 0..<64 { post(method) }
+        }
+        post(nil)
+        let forever = AsyncStream<Never> { _ in }
+        for await _ in forever {}
+        await stop()
+    }
+
+    private func stop() async {
+        state.withLock { $0.isStopping = true }
+        // A child of this cancelled task could not sleep.
+        let grace = Task.detached { [self] in
+            try await Task.sleep(for: options.gracePeriod)
+            grpc_server_cancel_all_calls(pointer)
+        }
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let completion = ClosureCompletion { _ in continuation.resume() }
+            grpc_server_shutdown_and_notify(
+                pointer, CompletionQueue.shared.pointer, Unmanaged.passRetained(completion).toOpaque())
+        }
+        grace.cancel()
+        await withUnsafeContinuation { continuation in
+            let isDrained = state.withLock { state in
+                if state.outstanding > 0 { state.whenDrained = continuation }
+                return state.outstanding == 0
+            }
+            if isDrained { continuation.resume() }
+        }
+    }
+
+    /// Asks the core for one more call of `method`, or with nil for one of an unknown method.
+    func post(_ method: RegisteredMethod?) {
+        let isServing = state.withLock { state in
+            if !state.isStopping { state.outstanding += 1 }
+            return !state.isStopping
+        }
+        guard isServing else { return }
+        let request = PostedRequest(server: self, method: method)
+        if request.post() != GRPC_CALL_OK { requestEnded() }
+    }
+
+    /// A posted request came back without a call, or the call that it brought has been freed.
+    func requestEnded() {
+        let drained = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            state.outstanding -= 1
+            guard state.outstanding == 0 else { return nil }
+            defer { state.whenDrained = nil }
+            return state.whenDrained
+        }
+        drained?.resume()
+    }
+
+    /// Whether one more call may be handled; if so it has to be given back with `handlerEnded`.
+    func admit() -> Bool {
+        state.withLock { state in
+            guard state.callsBeingHandled < options.maximumConcurrentCalls else { return false }
+            state.callsBeingHandled += 1
+            return true
+        }
+    }
+
+    func handlerEnded() { state.withLock { $0.callsBeingHandled -= 1 } }
+}
+
+/// A method under the handle by which the core knows it.
+struct RegisteredMethod: @unchecked Sendable {
+    // An opaque constant of the core.
+    let handle: UnsafeMutableRawPointer
+    let method: ServerMethod
+}

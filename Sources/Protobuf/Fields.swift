@@ -1,0 +1,41 @@
+public import CProtobufC
+
+extension ProtobufCBinaryData {
+    /// A copy of the bytes.
+    public var array: [UInt8] { Array(UnsafeBufferPointer(start: data, count: len)) }
+
+    /// The field as text.
+    /// - Throws: `InvalidText` when it is not UTF-8 or holds a NUL, which no name here may and which C code would take
+    ///   for the end.
+    public func text(_ field: String) throws(InvalidText) -> String {
+        let bytes = UnsafeBufferPointer(start: data, count: len)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw InvalidText(field: field, reason: "is not valid UTF-8")
+        }
+        if bytes.contains(0) { throw InvalidText(field: field, reason: "contains a NUL character") }
+        return text
+    }
+
+    /// The field as text for people; bytes that are not UTF-8 are replaced.
+    public var lenientText: String { String(decoding: UnsafeBufferPointer(start: data, count: len), as: UTF8.self) }
+}
+
+/// A string field with bytes that are not allowed in one.
+public struct InvalidText: Error, Sendable, CustomStringConvertible {
+    /// The field's name as in the published proto.
+    public let field: String
+    /// What is wrong with it.
+    public let reason: String
+
+    /// One line.
+    public var description: String { "\(field) \(reason)" }
+}
+
+/// The values that a repeated message field becomes; the field is nil when it is empty.
+public func map<M: ProtobufMessage, Value>(
+    _ pointers: UnsafeMutablePointer<UnsafeMutablePointer<M>?>?, count: Int, _ transform: (borrowing M) throws -> Value
+) rethrows -> [Value] {
+    try UnsafeBufferPointer(start: pointers, count: pointers == nil ? 0 : count).compactMap { pointer in
+        try pointer.map { try transform($0.pointee) }
+    }
+}
