@@ -27,11 +27,25 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
         .systemLibrary(name: "CProtobufC", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CMicroHTTPD", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CSmartCols", pkgConfig: "smartcols", providers: [.apt(["libsmartcols-dev"])]),
+        .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
+        .target(name: "CSpawn"),
 
         module("GRPC", uses: ["CGRPC"]),
         module("Protobuf", uses: ["CProtobufC", "CMessages", "GRPC"]),
         module("Etcd", uses: ["GRPC", "Protobuf", "CMessages"]),
+        module("SubstrateModel", uses: []),
+        module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
+        module("SubstrateStore", uses: ["Etcd", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
+
+        module("ServiceKit", uses: []),
+        module("Processes", uses: ["CSpawn", "ServiceKit"]),
+        module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
+        module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
 
         tests("GRPCTests", uses: ["GRPC"]),
     ],

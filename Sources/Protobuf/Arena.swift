@@ -46,28 +46,27 @@ public final class Arena {
         return pointer
     }
 
-    /// The elements as the array of pointers that a repeated message field wants.
+    /// The elements as the array of pointers that a repeated message field wants, with their number.
     public func repeated<Value, M: ProtobufMessage>(
         _ values: some Collection<Value>, _ fill: (Value, inout M) -> Void
-    ) -> (count: Int, pointers: UnsafeMutablePointer<UnsafeMutablePointer<M>?>?) {
-        if values.isEmpty { return (0, nil) }
-        let pointers = allocate(byteCount: values.count * MemoryLayout<UnsafeMutablePointer<M>?>.stride)
-            .bindMemory(to: UnsafeMutablePointer<M>?.self, capacity: values.count)
-        for (index, value) in values.enumerated() {
-            (pointers + index).initialize(to: message { fill(value, &$0) })
-        }
-        return (values.count, pointers)
+    ) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<M>?>?) {
+        (values.count, array(values) { value in message { fill(value, &$0) } })
     }
 
-    /// The texts as the array that a repeated string field wants.
-    public func repeated(
-        _ texts: some Collection<String>
-    ) -> (count: Int, pointer: UnsafeMutablePointer<ProtobufCBinaryData>?) {
-        if texts.isEmpty { return (0, nil) }
-        let pointer = allocate(byteCount: texts.count * MemoryLayout<ProtobufCBinaryData>.stride)
-            .bindMemory(to: ProtobufCBinaryData.self, capacity: texts.count)
-        for (index, text) in texts.enumerated() { (pointer + index).initialize(to: bytes(text)) }
-        return (texts.count, pointer)
+    /// The texts as the array that a repeated string field wants, with their number.
+    public func repeated(_ texts: some Collection<String>) -> (Int, UnsafeMutablePointer<ProtobufCBinaryData>?) {
+        (texts.count, array(texts) { bytes($0) })
+    }
+
+    /// An array of what `transform` makes of the values, or nil for none.
+    public func array<Value, Element>(
+        _ values: some Collection<Value>, _ transform: (Value) -> Element
+    ) -> UnsafeMutablePointer<Element>? {
+        if values.isEmpty { return nil }
+        let pointer = allocate(byteCount: values.count * MemoryLayout<Element>.stride)
+            .bindMemory(to: Element.self, capacity: values.count)
+        for (index, value) in values.enumerated() { (pointer + index).initialize(to: transform(value)) }
+        return pointer
     }
 
     /// The text as a string field wants it.

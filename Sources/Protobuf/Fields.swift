@@ -27,6 +27,12 @@ public struct InvalidText: Error, Sendable, CustomStringConvertible {
     /// What is wrong with it.
     public let reason: String
 
+    /// Creates the error.
+    public init(field: String, reason: String) {
+        self.field = field
+        self.reason = reason
+    }
+
     /// One line.
     public var description: String { "\(field) \(reason)" }
 }
@@ -38,4 +44,16 @@ public func map<M: ProtobufMessage, Value>(
     try UnsafeBufferPointer(start: pointers, count: pointers == nil ? 0 : count).compactMap { pointer in
         try pointer.map { try transform($0.pointee) }
     }
+}
+
+/// The texts of a repeated string field.
+/// - Throws: `InvalidText`, as `text` does.
+public func texts(
+    _ pointer: UnsafeMutablePointer<ProtobufCBinaryData>?, count: Int, _ field: String
+) throws(InvalidText) -> [String] {
+    var texts: [String] = []
+    for element in UnsafeBufferPointer(start: pointer, count: pointer == nil ? 0 : count) {
+        texts.append(try element.text(field))
+    }
+    return texts
 }

@@ -53,8 +53,8 @@ public struct KeyRange: Hashable, Sendable, CustomStringConvertible {
     /// Keys from `start` on, up to and without `end`.
     public static func from(_ start: Key, upTo end: Key) -> KeyRange { KeyRange(start: start, end: end) }
 
-    /// The part of the range from `key` on.
-    func continued(from key: Key) -> KeyRange { KeyRange(start: key, end: end) }
+    /// The part of the range behind `key`, for reading on after a page that ended with it.
+    public func continued(behind key: Key) -> KeyRange { KeyRange(start: key.successor, end: end) }
 
     /// Whether the range holds the key.
     public func contains(_ key: Key) -> Bool {

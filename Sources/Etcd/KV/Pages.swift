@@ -28,7 +28,7 @@ public struct Pages: AsyncSequence, Sendable {
             let page = try await store.range(request)
             request.revision = request.revision ?? page.revision
             if page.hasMore, let last = page.pairs.last {
-                request.range = request.range.continued(from: last.key.successor)
+                request.range = request.range.continued(behind: last.key)
                 next = request
             } else {
                 next = nil

@@ -1,0 +1,106 @@
+internal import Etcd
+internal import ServiceKit
+package import SubstrateModel
+package import SubstrateStore
+internal import Synchronization
+
+/// The pools and templates, kept from a watch, so that a resume need not read them. What operators declare is few
+/// compared with what runs, so all of it is kept.
+package final class Catalog: Sendable {
+    private let store: Store
+    private let environment: Environment
+    private let state = Mutex(State())
+
+    private struct State {
+        var pools: [PoolRef: WorkerPool] = [:]
+        var templates: [TemplateRef: ActorTemplate] = [:]
+        var isPoolsListed = false
+    }
+
+    package init(store: Store, environment: Environment) {
+        self.store = store
+        self.environment = environment
+    }
+
+    /// Follows the store until the task is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.followPools() }
+            group.addTask { await self.followTemplates() }
+        }
+    }
+
+    /// The template. One that was created a moment ago may not have been seen yet and is then read.
+    package func template(_ ref: TemplateRef) async throws(StoreError) -> ActorTemplate? {
+        if let template = state.withLock({ $0.templates[ref] }) { return template }
+        return try await store.template(ref)?.value
+    }
+
+    /// All pools, from the store itself as long as they have not been seen.
+    package func pools() async throws(StoreError) -> [WorkerPool] {
+        let known = state.withLock { $0.isPoolsListed ? Array($0.pools.values) : nil }
+        if let known, !known.isEmpty { return known }
+        return try await store.listPools()
+    }
+
+    private func followPools() async {
+        await listThenWatch(store.keys.pools, of: store.etcd, environment) {
+            let response = try await self.read(self.store.keys.pools)
+            let pools = self.decode(response.pairs, as: WorkerPool.self)
+            self.state.withLock { state in
+                state.pools = Dictionary(uniqueKeysWithValues: pools.map { ($0.ref, $0) })
+                state.isPoolsListed = true
+            }
+            return response.revision
+        } take: { events in
+            for event in events {
+                guard let ref = self.store.keys.poolRef(event.key) else { continue }
+                let pool = self.decode(event.pairs, as: WorkerPool.self).first
+                self.state.withLock { $0.pools[ref] = pool }
+            }
+        }
+    }
+
+    private func followTemplates() async {
+        await listThenWatch(store.keys.templates, of: store.etcd, environment) {
+            let response = try await self.read(self.store.keys.templates)
+            let templates = self.decode(response.pairs, as: ActorTemplate.self)
+            self.state.withLock { state in
+                state.templates = Dictionary(uniqueKeysWithValues: templates.map { ($0.ref, $0) })
+            }
+            return response.revision
+        } take: { events in
+            for event in events {
+                guard let ref = self.store.keys.templateRef(event.key) else { continue }
+                let template = self.decode(event.pairs, as: ActorTemplate.self).first
+                self.state.withLock { $0.templates[ref] = template }
+            }
+        }
+    }
+
+    private func read(_ range: KeyRange) async throws -> (revision: Int64, pairs: [KeyValue]) {
+        var revision: Int64 = 0
+        var pairs: [KeyValue] = []
+        for try await page in store.etcd.pages(of: range) {
+            if revision == 0 { revision = page.revision }
+            pairs += page.pairs
+        }
+        return (revision, pairs)
+    }
+
+    private func decode<Value: StoredValue>(_ pairs: [KeyValue], as type: Value.Type) -> [Value] {
+        pairs.compactMap { pair in
+            do throws(StoreError) {
+                return try Codec.decode(pair).value
+            } catch {
+                environment.log.error("a row cannot be read and is left alone", ["error": .text(error)])
+                return nil
+            }
+        }
+    }
+}
+
+extension WatchEvent {
+    /// What was put; nothing for a deletion.
+    fileprivate var pairs: [KeyValue] { if case .put(let pair) = self { [pair] } else { [] } }
+}

@@ -1,0 +1,42 @@
+internal import Etcd
+package import SubstrateAPI
+package import SubstrateModel
+package import SubstrateStore
+
+/// Why the control plane did not do what it was asked.
+package enum ControlError: Error, Sendable {
+    case actorNotFound(ActorRef)
+    case templateNotFound(TemplateRef)
+    /// No pool has the template's sandbox class and all the labels.
+    case noEligiblePool
+    /// Every worker of the eligible pools is taken, draining or gone.
+    case noFreeWorkers
+    /// Another workflow has the actor in hand.
+    case operationInProgress
+    /// Somebody else changed the actor first.
+    case conflict
+    /// The worker went away under the workflow; the actor is released.
+    case workerLost(WorkerRef)
+    /// The node says why it could not start or checkpoint the actor.
+    case node(NodeFailure)
+    /// The actor died while it was being suspended.
+    case diedWhileSuspending
+    /// The node gave no final answer within the limit; the worker is being given up.
+    case noAnswer(WorkerRef)
+    /// This replica cannot work just now.
+    case unavailable(String)
+    /// A stored value is unusable, or a rule was broken.
+    case store(StoreError)
+}
+
+extension ControlError {
+    init(_ error: StoreError) {
+        switch error {
+        case .conflict: self = .conflict
+        case .sessionLost: self = .unavailable("this replica has lost its lease in etcd")
+        case .etcd(let failure) where failure.isRetriable || failure.code == .cancelled:
+            self = .unavailable("\(failure)")
+        default: self = .store(error)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package import SubstrateModel
+package import SubstrateStore
+
+/// Times of the control plane.
+package struct ControlPlaneOptions: Sendable {
+    /// How often the workers are listed although the watch is in order.
+    package var sweepInterval: Duration = .seconds(30)
+    /// How long the replica's operations outlive it.
+    package var leaseTimeToLive: Duration = Replica.defaultTimeToLive
+    /// How long a node may stay without a final answer before its worker is given up. "Busy" is not final. Slow starts,
+    /// of large images for example, are not cut off before this.
+    package var answerLimit: Duration = .seconds(600)
+
+    package init() {}
+}
+
+/// Everything that decides: the release of lost workers, and the workflows of actors.
+package final class ControlPlane: Sendable {
+    package let store: Store
+    package let inventory: WorkerInventory
+    package let catalog: Catalog
+    package let replica: Replica
+    let nodes: any NodeAgents
+    let environment: Environment
+    let options: ControlPlaneOptions
+
+    package init(
+        store: Store, nodes: any NodeAgents, environment: Environment,
+        options: ControlPlaneOptions = ControlPlaneOptions()
+    ) {
+        self.store = store
+        self.nodes = nodes
+        self.environment = environment
+        self.options = options
+        inventory = WorkerInventory(keys: store.keys, log: environment.log)
+        catalog = Catalog(store: store, environment: environment)
+        replica = Replica(etcd: store.etcd, environment: environment, timeToLive: options.leaseTimeToLive)
+    }
+
+    /// Runs until the task is cancelled.
+    package func run() async {
+        let syncer = WorkerPoolSyncer(
+            store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await syncer.run() }
+            group.addTask { await self.catalog.run() }
+            group.addTask { await self.replica.run() }
+        }
+    }
+
+    /// 128 random bits in hexadecimal, for a uid.
+    package func newID() -> String { environment.chance.id() }
+
+    /// Puts the actor on a worker. One that runs is returned as it is.
+    package func resumeActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+        let actor = try await read(ref)
+        if case .running = actor.value.state { return actor }
+        return try await replica.perform { session throws(ControlError) in
+            try await ResumeWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        }
+    }
+
+    /// Checkpoints the actor and frees its worker. One that is suspended is returned as it is.
+    package func suspendActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+        let actor = try await read(ref)
+        if case .suspended = actor.value.state { return actor }
+        return try await replica.perform { session throws(ControlError) in
+            try await SuspendWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        }
+    }
+
+    private func read(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+        do {
+            guard let actor = try await store.actor(ref) else { throw ControlError.actorNotFound(ref) }
+            return actor
+        } catch let error as StoreError {
+            throw ControlError(error)
+        } catch let error as ControlError {
+            throw error
+        } catch {
+            throw .unavailable("\(error)")
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package import Etcd
+package import ServiceKit
+package import SubstrateModel
+package import SubstrateStore
+internal import Synchronization
+
+/// The workers as this replica knows them, shared by the syncer, which keeps it up to date, and the workflows.
+package final class WorkerInventory: Sendable {
+    private let state = Mutex(State())
+    private let keys: Keys
+    private let log: Log
+    /// Fires when the set of lost workers may have changed.
+    package let changed = Signal()
+
+    private struct State {
+        var table = WorkerTable()
+        var isListed = false
+        var nextWaiter = 0
+        var waiters: [Int: LossWaiter] = [:]
+    }
+
+    private struct LossWaiter {
+        var ref: WorkerRef
+        var incarnation: Incarnation
+        var continuation: UnsafeContinuation<Void, Never>
+    }
+
+    package init(keys: Keys, log: Log) {
+        self.keys = keys
+        self.log = log
+    }
+
+    /// Whether the workers have been listed since the start; before that nothing is known.
+    package var isListed: Bool { state.withLock { $0.isListed } }
+
+    /// The lost workers with their rows, sorted.
+    package var lostWorkers: [(ref: WorkerRef, row: WorkerRow)] {
+        state.withLock { state in
+            state.table.lost.sorted().compactMap { ref in state.table.rows[ref].map { (ref, $0) } }
+        }
+    }
+
+    package func row(_ ref: WorkerRef) -> WorkerRow? { state.withLock { $0.table.rows[ref] } }
+
+    package func freeCount(in pool: PoolRef) -> Int { state.withLock { $0.table.freeCount(in: pool) } }
+
+    /// Takes in changes of keys under the worker prefix.
+    package func take(_ events: [WatchEvent]) {
+        update { table in
+            for event in events {
+                guard let key = keys.worker(event.key) else { continue }
+                switch event {
+                case .delete(_, let revision): table.remove(key, at: revision)
+                case .put(let pair): put(pair, key, &table)
+                }
+            }
+        }
+    }
+
+    private func put(_ pair: KeyValue, _ key: Keys.WorkerKey, _ table: inout WorkerTable) {
+        do throws(StoreError) {
+            switch key {
+            case .live(let ref): table.put(try Codec.decode(pair, as: Presence.self), of: ref)
+            case .bound(let ref): table.put(try Codec.decode(pair, as: Binding.self), of: ref)
+            }
+        } catch {
+            log.error("a worker's row cannot be read and is left alone", ["error": .text(error)])
+        }
+    }
+
+    /// Takes in a listing. Returns the workers of which it told something new.
+    @discardableResult
+    package func take(_ listing: WorkerListing) -> [WorkerRef] {
+        let news = update { $0.take(listing) }
+        state.withLock { $0.isListed = true }
+        return news
+    }
+
+    /// Takes in what a transaction has read or written of one worker.
+    package func take(presence: Stored<Presence>?, binding: Stored<Binding>?, of ref: WorkerRef, at revision: Int64) {
+        update { table in
+            if let presence { table.put(presence, of: ref) } else { table.remove(.live(ref), at: revision) }
+            if let binding { table.put(binding, of: ref) } else { table.remove(.bound(ref), at: revision) }
+        }
+    }
+
+    /// Takes in that a binding has been written.
+    package func take(binding: Stored<Binding>, of ref: WorkerRef) { update { $0.put(binding, of: ref) } }
+
+    /// Takes in that a binding has been deleted.
+    package func takeUnbound(_ ref: WorkerRef, at revision: Int64) { update { $0.remove(.bound(ref), at: revision) } }
+
+    /// Reserves any free worker of the pools.
+    package func reserve(in pools: [PoolRef], _ chance: Chance) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+        state.withLock { $0.table.reserve(in: pools, chance) }
+    }
+
+    /// Gives a reserved worker back.
+    package func unreserve(_ ref: WorkerRef) { state.withLock { $0.table.unreserve(ref) } }
+
+    /// Waits until the worker's presence is not `incarnation` any more, or until the task is cancelled.
+    package func waitUntilGone(_ ref: WorkerRef, _ incarnation: Incarnation) async {
+        let id = state.withLock { state in
+            defer { state.nextWaiter += 1 }
+            return state.nextWaiter
+        }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let isOver = state.withLock { state in
+                    let isGone = state.table.rows[ref]?.presence?.incarnation != incarnation
+                    if isGone || Task.isCancelled { return true }
+                    state.waiters[id] = LossWaiter(ref: ref, incarnation: incarnation, continuation: continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
+        }
+    }
+
+    @discardableResult
+    private func update<Result>(_ change: (inout WorkerTable) -> Result) -> Result {
+        let (result, gone) = state.withLock { state in
+            let result = change(&state.table)
+            let gone = state.waiters.filter { _, waiter in
+                state.table.rows[waiter.ref]?.presence?.incarnation != waiter.incarnation
+            }
+            for id in gone.keys { state.waiters[id] = nil }
+            return (result, gone)
+        }
+        for waiter in gone.values { waiter.continuation.resume() }
+        changed.fire()
+        return result
+    }
+}

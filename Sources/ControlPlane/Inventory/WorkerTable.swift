@@ -1,0 +1,122 @@
+package import SubstrateModel
+package import SubstrateStore
+
+/// A worker as the two keys of it say.
+package struct WorkerRow: Sendable, Equatable {
+    package var presence: Stored<Presence>?
+    package var binding: Stored<Binding>?
+
+    package init(presence: Stored<Presence>? = nil, binding: Stored<Binding>? = nil) {
+        self.presence = presence
+        self.binding = binding
+    }
+
+    /// Bound, and its presence is gone or another than the one that was bound.
+    package var isLost: Bool {
+        guard let binding else { return false }
+        return presence?.incarnation != binding.value.incarnation
+    }
+
+    /// Live, not draining, not bound.
+    package var isFree: Bool {
+        guard let presence, binding == nil else { return false }
+        return !presence.value.isDraining
+    }
+}
+
+/// All workers as far as is known, from listings and changes in whatever order they come.
+///
+/// Each piece of news has a revision and counts only if it is newer than what is known of the key. So a listing that took
+/// its time, a watch that is ahead of it, and our own writes can all be taken in as they arrive, and none undoes another.
+package struct WorkerTable: Sendable {
+    package private(set) var rows: [WorkerRef: WorkerRow] = [:]
+    /// The workers that are lost.
+    package private(set) var lost: Set<WorkerRef> = []
+    private var free = FreeWorkers()
+    /// Deletions that a listing of an older revision must not undo, until a listing of a newer one has come.
+    private var deletions: [Keys.WorkerKey: Int64] = [:]
+
+    package init() {}
+
+    /// A key was put. Returns whether that was news.
+    @discardableResult
+    package mutating func put(_ presence: Stored<Presence>, of ref: WorkerRef) -> Bool {
+        guard presence.modRevision > known(.live(ref)) else { return false }
+        deletions[.live(ref)] = nil
+        update(ref) { $0.presence = presence }
+        return true
+    }
+
+    /// A key was put. Returns whether that was news.
+    @discardableResult
+    package mutating func put(_ binding: Stored<Binding>, of ref: WorkerRef) -> Bool {
+        guard binding.modRevision > known(.bound(ref)) else { return false }
+        deletions[.bound(ref)] = nil
+        update(ref) { $0.binding = binding }
+        return true
+    }
+
+    /// A key is absent as of `revision`. Returns whether that was news.
+    @discardableResult
+    package mutating func remove(_ key: Keys.WorkerKey, at revision: Int64) -> Bool {
+        guard revision > known(key) else { return false }
+        deletions[key] = revision
+        update(key.ref) { row in
+            switch key {
+            case .live: row.presence = nil
+            case .bound: row.binding = nil
+            }
+        }
+        return true
+    }
+
+    /// Takes in the state as of the listing's revision. Returns the workers of which it told something that the changes
+    /// had not: after the first listing there should be none.
+    @discardableResult
+    package mutating func take(_ listing: WorkerListing) -> [WorkerRef] {
+        var news: Set<WorkerRef> = []
+        for (ref, presence) in listing.live.sorted(by: { $0.key < $1.key }) where put(presence, of: ref) { news.insert(ref) }
+        for (ref, binding) in listing.bound.sorted(by: { $0.key < $1.key }) where put(binding, of: ref) { news.insert(ref) }
+        for (ref, row) in rows.sorted(by: { $0.key < $1.key }) {
+            if row.presence != nil, listing.live[ref] == nil, remove(.live(ref), at: listing.revision) { news.insert(ref) }
+            if row.binding != nil, listing.bound[ref] == nil, remove(.bound(ref), at: listing.revision) { news.insert(ref) }
+        }
+        deletions = deletions.filter { $0.value > listing.revision }
+        return news.sorted()
+    }
+
+    /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
+    /// its rows have changed.
+    package mutating func reserve(in pools: [PoolRef], _ chance: Chance) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+        while let ref = free.take(from: pools, chance) {
+            if let presence = rows[ref]?.presence { return (ref, presence) }
+        }
+        return nil
+    }
+
+    /// Makes a reserved worker free again, if its rows still say so.
+    package mutating func unreserve(_ ref: WorkerRef) {
+        if rows[ref]?.isFree == true { free.insert(ref) }
+    }
+
+    /// How many workers of the pool could be reserved now.
+    package func freeCount(in pool: PoolRef) -> Int { free.count(in: pool) }
+
+    private func known(_ key: Keys.WorkerKey) -> Int64 {
+        let row = rows[key.ref]
+        let present: Int64? =
+            switch key {
+            case .live: row?.presence?.modRevision
+            case .bound: row?.binding?.modRevision
+            }
+        return present ?? deletions[key] ?? 0
+    }
+
+    private mutating func update(_ ref: WorkerRef, _ change: (inout WorkerRow) -> Void) {
+        var row = rows[ref] ?? WorkerRow()
+        change(&row)
+        rows[ref] = row.presence == nil && row.binding == nil ? nil : row
+        if row.isLost { lost.insert(ref) } else { lost.remove(ref) }
+        if row.isFree { free.insert(ref) } else { free.remove(ref) }
+    }
+}

@@ -1,0 +1,15 @@
+package import SubstrateAPI
+package import SubstrateModel
+
+/// The nodes, as the control plane sees them. `address` is what the worker's presence says.
+///
+/// What a call throws may come with a receipt: then the node has said for certain what became of the epoch. Without one
+/// nothing is known, not even whether the call will not arrive later.
+package protocol NodeAgents: Sendable {
+    func run(_ request: RunRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    func restore(_ request: RestoreRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    func checkpoint(_ request: CheckpointRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    /// Moves the worker's fence past the operation, which can act no more after this.
+    func status(_ request: StatusRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+}

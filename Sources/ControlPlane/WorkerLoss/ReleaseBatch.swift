@@ -1,0 +1,76 @@
+internal import ServiceKit
+internal import SubstrateModel
+internal import SubstrateStore
+
+/// One lost worker with the binding that says whose it was.
+struct LostWorker: Sendable {
+    var ref: WorkerRef
+    var binding: Stored<Binding>
+}
+
+extension WorkerPoolSyncer {
+    /// The lost workers in batches that fit into a transaction, each actor at most once in a batch.
+    func batches(of lost: [(ref: WorkerRef, row: WorkerRow)]) -> [[LostWorker]] {
+        var batches: [[LostWorker]] = []
+        var open: [LostWorker] = []
+        var actors: Set<ActorRef> = []
+        for (ref, row) in lost {
+            guard let binding = row.binding else { continue }
+            if open.count == Store.maximumReleases || actors.contains(binding.value.actor) {
+                batches.append(open)
+                open = []
+                actors = []
+            }
+            open.append(LostWorker(ref: ref, binding: binding))
+            actors.insert(binding.value.actor)
+        }
+        return open.isEmpty ? batches : batches + [open]
+    }
+
+    /// Reads the actors of one batch, decides, and commits. Returns whether nothing is left to be tried again soon.
+    ///
+    /// When some of the batch have lost their race, the rest goes through without them. There is no loop: what lost is
+    /// still in the set of lost workers, if it still is one, and is looked at again.
+    func release(_ batch: [LostWorker]) async throws(StoreError) -> Bool {
+        let actors = try await store.actors(batch.map(\.binding.value.actor))
+        let now = environment.wallClock()
+        var releases: [Release] = []
+        for (lost, result) in zip(batch, actors) {
+            switch result {
+            case .success(let actor):
+                releases.append(
+                    releaseActorOnDeadWorker(lost.ref, binding: lost.binding, actor: actor, atMilliseconds: now))
+            case .failure(let error):
+                // Nobody can say what should become of it. Trying often would not help; the next sweep tries again.
+                environment.log.error(
+                    "an actor on a lost worker cannot be read and stays there",
+                    ["worker": .text(lost.ref), "actor": .text(lost.binding.value.actor), "error": .text(error)])
+            }
+        }
+        if releases.isEmpty { return true }
+        switch try await store.release(releases) {
+        case .committed(let revision):
+            note(releases, revision)
+            return true
+        case .refused(let losers):
+            let others = releases.filter { !losers.contains($0.worker) }
+            if !others.isEmpty, case .committed(let revision) = try await store.release(others) {
+                note(others, revision)
+            }
+            return false
+        }
+    }
+
+    private func note(_ releases: [Release], _ revision: Int64) {
+        for release in releases {
+            inventory.takeUnbound(release.worker, at: revision)
+            environment.log.info(
+                release.released == nil ? "dropped the stale binding of a lost worker" : "released an actor from a lost worker",
+                [
+                    "actor": .text(release.binding.value.actor), "worker": .text(release.worker),
+                    "status before": .string(release.actor?.value.status.rawValue ?? "none"),
+                    "revision": .integer(revision),
+                ])
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import Etcd
+internal import ServiceKit
+internal import SubstrateModel
+package import SubstrateStore
+
+/// Releases actors from workers that are lost.
+///
+/// ```
+/// watch workers/ ──┐
+/// list on (re)start├──► lost workers ──► batches ──► read actors ──► decide ──► one transaction
+/// sweep ───────────┘       (a set, not a queue of events)
+/// ```
+/// An event only says: look again. What is lost is computed from what is live and what is bound, the same way after an
+/// event, a restart, a compaction or a sweep; the binding keeps a lost worker on the list until its release has committed.
+/// Any number of replicas may do this at the same time.
+package struct WorkerPoolSyncer: Sendable {
+    let store: Store
+    let inventory: WorkerInventory
+    let environment: Environment
+    let sweepInterval: Duration
+
+    /// - Parameter sweepInterval: how often the workers are listed although the watch is in order. Servers have lost
+    ///   delete events.
+    package init(
+        store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30)
+    ) {
+        self.store = store
+        self.inventory = inventory
+        self.environment = environment
+        self.sweepInterval = sweepInterval
+    }
+
+    /// Runs until the task is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await watch() }
+            group.addTask { await sweep() }
+            group.addTask { await releaseLostWorkers() }
+        }
+    }
+
+    private func watch() async {
+        await listThenWatch(store.keys.workers, of: store.etcd, environment) {
+            let listing = try await list()
+            return listing.revision
+        } take: { events in
+            inventory.take(events)
+        }
+    }
+
+    private func sweep() async {
+        while true {
+            do { try await environment.clock.sleep(for: sweepInterval) } catch { return }
+            guard let listing = try? await list() else { continue }
+            environment.log.debug("swept the workers", ["revision": .integer(listing.revision)])
+        }
+    }
+
+    private func list() async throws(StoreError) -> WorkerListing {
+        let isFirst = !inventory.isListed
+        let listing = try await store.listWorkers()
+        for error in listing.unreadable {
+            environment.log.error("a worker's row cannot be read and is left alone", ["error": .text(error)])
+        }
+        let news = inventory.take(listing)
+        if !isFirst, !news.isEmpty {
+            environment.log.info(
+                "a listing of the workers told what the watch had not yet",
+                ["workers": .array(news.prefix(10).map { .text($0) }), "count": .integer(Int64(news.count))])
+        }
+        return listing
+    }
+
+    private func releaseLostWorkers() async {
+        var backoff = Backoff(from: .milliseconds(10), to: .seconds(1))
+        for await _ in inventory.changed.wakeUps {
+            if await releaseOnce() {
+                backoff.reset()
+            } else {
+                // What was not released is still in the set; an event that comes meanwhile is not lost either.
+                do { try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause())) } catch { return }
+                inventory.changed.fire()
+            }
+        }
+    }
+
+    /// Looks once at every worker that is lost now. Returns whether nothing is left to be tried again soon.
+    func releaseOnce() async -> Bool {
+        var isDone = true
+        for batch in batches(of: inventory.lostWorkers) {
+            do {
+                if try await !release(batch) { isDone = false }
+            } catch {
+                if Task.isCancelled { return true }
+                environment.log.warning(
+                    "cannot release actors from lost workers, will try again",
+                    ["workers": .integer(Int64(batch.count)), "error": .text(error)])
+                isDone = false
+            }
+        }
+        return isDone
+    }
+}

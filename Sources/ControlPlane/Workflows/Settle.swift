@@ -1,0 +1,122 @@
+internal import Etcd
+internal import ServiceKit
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import SubstrateStore
+
+/// How a claim that was in a transitional state ended.
+enum Settlement: Sendable {
+    /// As was intended: RUNNING after a resume, SUSPENDED with the new snapshot after a suspend.
+    case done(Stored<Actor>)
+    /// The resume was taken back, or the suspend came to nothing; the failure says why, if the node did.
+    case undone(Stored<Actor>, because: NodeFailure?)
+
+    var actor: Stored<Actor> {
+        switch self {
+        case .done(let actor), .undone(let actor, _): actor
+        }
+    }
+}
+
+extension Workflow {
+    /// Brings a claim in a transitional state to its end, by what the node says for certain.
+    ///
+    /// A first answer without a receipt leaves open what the node has done or will yet do. So the node is asked until it
+    /// gives a final answer; asking also fences off whatever is still on its way to it.
+    func settle(_ claim: Claim, first answer: Answer) async throws(ControlError) -> Settlement {
+        var answer = answer
+        let reason = answer.failure
+        let waited = environment.clock.stopwatch()
+        var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
+        while true {
+            if let receipt = answer.receipt, receipt.epoch == claim.binding.epoch,
+                let event = finalEvent(claim.actor.value.state, receipt.state)
+            {
+                let actor = try await commit(claim, event)
+                switch event {
+                case .suspended: return .done(actor)
+                case .runningConfirmed where claim.actor.value.status == .resuming: return .done(actor)
+                default: return .undone(actor, because: reason)
+                }
+            }
+            if waited.elapsed() > control.options.answerLimit { try await giveUp(claim) }
+            try await pause(backoff.pause())
+            answer = try await ask(claim) { [claim] (nodes, address) throws(NodeFailure) in
+                let request = StatusRequest(workerUID: claim.actor.value.state.assignment?.uid ?? "")
+                return try await nodes.status(request, claim.fences, at: address)
+            }
+        }
+    }
+
+    /// What a node's word means for an actor in this state; nil when it is not final.
+    private func finalEvent(_ state: ActorState, _ word: Receipt.State) -> ActorEvent? {
+        switch (state, word) {
+        case (_, .busy): nil
+        case (_, .running): .runningConfirmed
+        case (.suspending(_, let snapshot), .checkpointed(let confirmed)) where snapshot == confirmed:
+            .suspended(snapshot: snapshot)
+        case (.suspending, _): .suspendAbandoned
+        default: .resumeUndone
+        }
+    }
+
+    /// Commits the event, on fresh rows when somebody changed the actor's row meanwhile, and again when etcd does not
+    /// answer: the node has spoken, and nobody else will write it down as long as this replica has its lease.
+    private func commit(_ claim: Claim, _ event: ActorEvent) async throws(ControlError) -> Stored<Actor> {
+        var claim = claim
+        var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
+        while true {
+            do {
+                return try await write(claim, event)
+            } catch .conflict(let rows) {
+                guard let actor = rows.actor, actor.value.uid == claim.actor.value.uid else { throw .actorNotFound(ref) }
+                // It may have been this very step, whose answer got lost.
+                if let goal = try? claim.actor.value.transition(event), goal.state == actor.value.state,
+                    goal.lastSnapshot == actor.value.lastSnapshot
+                {
+                    return actor
+                }
+                guard rows.operation?.token == claim.token, let binding = rows.binding,
+                    binding.epoch == claim.binding.epoch, !binding.value.isRevoked
+                else { throw .workerLost(claim.worker) }
+                claim.actor = actor
+                claim.binding = binding
+            } catch .etcd(let error) where error.isRetriable {
+                environment.log.warning("cannot write down what a node said, will try again", ["error": .text(error)])
+                try await pause(backoff.pause())
+            } catch {
+                throw ControlError(error)
+            }
+        }
+    }
+
+    private func write(_ claim: Claim, _ event: ActorEvent) async throws(StoreError) -> Stored<Actor> {
+        switch event {
+        case .runningConfirmed: try await store.confirmRunning(claim)
+        case .suspended(let snapshot): try await store.finishSuspend(claim, snapshot: snapshot)
+        case .suspendAbandoned: try await store.abandonSuspend(claim)
+        default: try await store.undoResume(claim)
+        }
+    }
+
+    /// Revokes the binding: the node registers the worker anew, and the ordinary release follows.
+    private func giveUp(_ claim: Claim) async throws(ControlError) -> Never {
+        environment.log.error(
+            "a node gives no final answer: revoking the binding",
+            ["actor": .text(ref), "worker": .text(claim.worker)])
+        do {
+            _ = try await store.revoke(claim)
+        } catch {
+            throw ControlError(error)
+        }
+        throw .noAnswer(claim.worker)
+    }
+
+    private func pause(_ duration: Duration) async throws(ControlError) {
+        do {
+            try await environment.clock.sleep(for: environment.chance.jittered(duration))
+        } catch {
+            throw .unavailable("this replica has lost its lease in etcd")
+        }
+    }
+}

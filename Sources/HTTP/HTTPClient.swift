@@ -1,0 +1,79 @@
+internal import CCurl
+internal import ServiceKit
+
+/// Plain HTTP requests to servers that are near: probes of actors, and what tests send.
+package enum HTTPClient {
+    /// Largest body that is read, in bytes; a larger one is an error.
+    package static let maximumBody = 4 << 20
+
+    private static let isReady: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+
+    /// Sends a request without following redirects, on a connection of its own.
+    /// - Parameter timeout: for the whole exchange; millisecond grain.
+    /// - Throws: `HTTPError` when there is no answer.
+    package static func send(
+        _ method: String = "GET", _ url: String, headers: [String: String] = [:], body: [UInt8]? = nil, timeout: Duration
+    ) async throws(HTTPError) -> HTTPResponse {
+        // The library's simple interface blocks.
+        try await BlockingThread.result { () throws(HTTPError) in
+            try perform(method, url, headers: headers, body: body, timeout: timeout)
+        }
+    }
+
+    private final class Received {
+        var headers: [String: String] = [:]
+        var body: [UInt8] = []
+    }
+
+    private static func perform(
+        _ method: String, _ url: String, headers: [String: String], body: [UInt8]?, timeout: Duration
+    ) throws(HTTPError) -> HTTPResponse {
+        guard isReady, let handle = curl_easy_init() else { throw HTTPError("libcurl cannot be initialised") }
+        defer { curl_easy_cleanup(handle) }
+        var list: UnsafeMutablePointer<curl_slist>?
+        for (name, value) in headers { list = curl_slist_append(list, "\(name): \(value)") }
+        defer { curl_slist_free_all(list) }
+        let received = Received()
+        let context = Unmanaged.passUnretained(received).toOpaque()
+        _ = ccurl_set_string(handle, CURLOPT_URL, url)
+        _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http")
+        _ = ccurl_set_string(handle, CURLOPT_CUSTOMREQUEST, method)
+        _ = ccurl_set_string(handle, CURLOPT_PROXY, "")
+        _ = ccurl_set_list(handle, CURLOPT_HTTPHEADER, list)
+        _ = ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+        _ = ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, max(1, Int(timeout / .milliseconds(1))))
+        _ = ccurl_set_pointer(handle, CURLOPT_WRITEDATA, context)
+        _ = ccurl_set_write(handle) { data, size, count, context in
+            guard let data, let context else { return 0 }
+            let received = Unmanaged<Received>.fromOpaque(context).takeUnretainedValue()
+            guard received.body.count + size * count <= HTTPClient.maximumBody else { return 0 }
+            received.body.append(contentsOf: UnsafeRawBufferPointer(start: data, count: size * count))
+            return size * count
+        }
+        _ = ccurl_set_pointer(handle, CURLOPT_HEADERDATA, context)
+        _ = ccurl_set_header(handle) { data, size, count, context in
+            guard let data, let context else { return 0 }
+            let line = String(decoding: UnsafeRawBufferPointer(start: data, count: size * count), as: UTF8.self)
+            if let colon = line.firstIndex(of: ":") {
+                let value = line[line.index(after: colon)...].drop { $0 == " " }.prefix { !$0.isNewline }
+                Unmanaged<Received>.fromOpaque(context).takeUnretainedValue()
+                    .headers[line[..<colon].lowercased()] = String(value)
+            }
+            return size * count
+        }
+        let code = (body ?? []).withUnsafeBytes { bytes in
+            if body != nil {
+                _ = ccurl_set_long(handle, CURLOPT_POSTFIELDSIZE, bytes.count)
+                _ = ccurl_set_pointer(
+                    handle, CURLOPT_POSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+            }
+            return curl_easy_perform(handle)
+        }
+        guard code == CURLE_OK else {
+            throw HTTPError("\(method) \(url): \(String(cString: curl_easy_strerror(code)))")
+        }
+        var status = 0
+        _ = ccurl_status(handle, &status)
+        return HTTPResponse(status: status, headers: received.headers, body: received.body)
+    }
+}

@@ -1,0 +1,181 @@
+internal import CMicroHTTPD
+internal import Glibc
+internal import ServiceKit
+internal import Synchronization
+
+/// A plain HTTP server for small requests and answers: bodies of requests are read and dropped.
+///
+/// A request that waits for its handler costs its connection and a task, no thread.
+package final class HTTPServer: Sendable {
+    package typealias Handler = @Sendable (HTTPRequest) async -> HTTPResponse
+
+    /// The port that is listened on; chosen by the system when 0 was asked for.
+    package let port: Int
+    // The library's daemon is thread-safe, and the pointer never changes.
+    nonisolated(unsafe) private let daemon: OpaquePointer
+    private let context: ServerContext
+
+    /// Listens on an IPv4 address of this machine.
+    /// - Parameter connectionLimit: more wait in the system's backlog.
+    /// - Throws: `HTTPError` when the address cannot be listened on.
+    package init(
+        host: String, port: Int, connectionLimit: Int = 4096, handler: @escaping Handler
+    ) throws(HTTPError) {
+        let context = ServerContext(handler: handler)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+            throw HTTPError("cannot listen on \(host):\(port): \(host) is not an IPv4 address")
+        }
+        let daemon = withUnsafeMutablePointer(to: &address) { address in
+            var options = [
+                MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: address),
+                MHD_OptionItem(option: .CONNECTION_LIMIT, value: connectionLimit, ptr_value: nil),
+                // An idle connection of a proxy's pool may stay a while; a silent client may not stay for ever.
+                MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: 75, ptr_value: nil),
+                MHD_OptionItem(
+                    option: .NOTIFY_COMPLETED, value: unsafeBitCast(ServerContext.completed, to: Int.self),
+                    ptr_value: nil),
+                MHD_OptionItem(option: .END, value: 0, ptr_value: nil),
+            ]
+            let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+            return cmicrohttpd_start(
+                flags, UInt16(clamping: port), nil, ServerContext.handle,
+                Unmanaged.passUnretained(context).toOpaque(), &options)
+        }
+        guard let daemon else {
+            throw HTTPError("cannot listen on \(host):\(port): \(String(cString: strerror(errno)))")
+        }
+        self.context = context
+        self.daemon = daemon
+        self.port = Int(cmicrohttpd_port(daemon))
+    }
+
+    /// Serves until the task is cancelled; then cancels what is being handled and stops.
+    package func run() async {
+        let forever = AsyncStream<Never> { _ in }
+        for await _ in forever {}
+        // The library must not be stopped while a request is parked.
+        await context.stop()
+        await BlockingThread.result { [self] in MHD_stop_daemon(daemon) }
+    }
+}
+
+/// What the callbacks of the library share.
+final class ServerContext: Sendable {
+    private let handler: HTTPServer.Handler
+    private let state = Mutex(State())
+
+    private struct State {
+        var isStopping = false
+        var nextID = 0
+        var handling: [Int: Task<Void, Never>] = [:]
+        var whenIdle: UnsafeContinuation<Void, Never>?
+    }
+
+    init(handler: @escaping HTTPServer.Handler) { self.handler = handler }
+
+    /// One request from its first callback to its last.
+    final class Exchange: Sendable {
+        let request: HTTPRequest
+        let response = Mutex<HTTPResponse?>(nil)
+
+        init(request: HTTPRequest) { self.request = request }
+    }
+
+    static let handle: MHD_AccessHandlerCallback = {
+        context, connection, url, method, _, _, uploadSize, exchangeSlot in
+        guard let context, let connection, let url, let method, let uploadSize, let exchangeSlot else { return MHD_Result.NO }
+        let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
+        guard let known = exchangeSlot.pointee else {
+            let request = HTTPRequest(
+                method: String(cString: method), path: String(cString: url), headers: headers(of: connection))
+            exchangeSlot.pointee = Unmanaged.passRetained(Exchange(request: request)).toOpaque()
+            return MHD_Result.YES
+        }
+        if uploadSize.pointee > 0 {
+            uploadSize.pointee = 0
+            return MHD_Result.YES
+        }
+        let exchange = Unmanaged<Exchange>.fromOpaque(known).takeUnretainedValue()
+        if let response = exchange.response.withLock({ $0 }) { return send(response, on: connection) }
+        return server.start(exchange, on: connection)
+    }
+
+    static let completed: @convention(c) (
+        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+        MHD_RequestTerminationCode
+    ) -> Void = { _, _, exchangeSlot, _ in
+        guard let known = exchangeSlot?.pointee else { return }
+        exchangeSlot?.pointee = nil
+        Unmanaged<Exchange>.fromOpaque(known).release()
+    }
+
+    private func start(_ exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
+        let refused = HTTPResponse(status: 503, text: "stopping\n")
+        // Parked connections are not touched by the library, and the pointer stays valid until it is resumed.
+        nonisolated(unsafe) let connection = connection
+        let isStarted = state.withLock { state in
+            guard !state.isStopping else { return false }
+            MHD_suspend_connection(connection)
+            let id = state.nextID
+            state.nextID += 1
+            state.handling[id] = Task {
+                let response = await handler(exchange.request)
+                exchange.response.withLock { $0 = response }
+                MHD_resume_connection(connection)
+                finish(id)
+            }
+            return true
+        }
+        return isStarted ? MHD_Result.YES : ServerContext.send(refused, on: connection)
+    }
+
+    private func finish(_ id: Int) {
+        let idle = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            state.handling[id] = nil
+            guard state.handling.isEmpty else { return nil }
+            defer { state.whenIdle = nil }
+            return state.whenIdle
+        }
+        idle?.resume()
+    }
+
+    func stop() async {
+        await withUnsafeContinuation { continuation in
+            let isIdle = state.withLock { state in
+                state.isStopping = true
+                for task in state.handling.values { task.cancel() }
+                if !state.handling.isEmpty { state.whenIdle = continuation }
+                return state.handling.isEmpty
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    private static func headers(of connection: OpaquePointer) -> [String: String] {
+        final class Box { var headers: [String: String] = [:] }
+        let box = Box()
+        MHD_get_connection_values(
+            connection, .HEADER_KIND,
+            { box, _, key, value in
+                guard let box, let key, let value else { return MHD_Result.YES }
+                Unmanaged<Box>.fromOpaque(box).takeUnretainedValue()
+                    .headers[String(cString: key).lowercased()] = String(cString: value)
+                return MHD_Result.YES
+            }, Unmanaged.passUnretained(box).toOpaque())
+        return box.headers
+    }
+
+    private static func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {
+        var body = response.body
+        let message = body.withUnsafeMutableBytes {
+            MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)
+        }
+        guard let message else { return MHD_Result.NO }
+        defer { MHD_destroy_response(message) }
+        for (name, value) in response.headers { MHD_add_response_header(message, name, value) }
+        return MHD_queue_response(connection, UInt32(response.status), message)
+    }
+}

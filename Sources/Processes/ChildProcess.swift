@@ -1,0 +1,83 @@
+internal import Glibc
+internal import Synchronization
+
+/// A child process in a process group of its own.
+///
+/// It does not outlive us: the kernel kills it when this process ends, however that happens. When it ends, what is left of
+/// its group is killed.
+package final class ChildProcess: Sendable {
+    package let pid: Int32
+    private let state = Mutex(State())
+
+    private struct State {
+        var status: ExitStatus?
+        var waiters: [UnsafeContinuation<ExitStatus, Never>] = []
+    }
+
+    init(pid: Int32) { self.pid = pid }
+
+    /// Starts a process.
+    package static func start(_ command: Command) async throws(SpawnError) -> ChildProcess {
+        try await ProcessHost.shared.start(command)
+    }
+
+    /// How it ended, or nil while it runs.
+    package var exitStatus: ExitStatus? { state.withLock { $0.status } }
+
+    /// Waits until it has ended. Does not end early: who does not want to wait kills it.
+    @discardableResult
+    package func wait() async -> ExitStatus {
+        await withUnsafeContinuation { continuation in
+            let status = state.withLock { state in
+                if state.status == nil { state.waiters.append(continuation) }
+                return state.status
+            }
+            if let status { continuation.resume(returning: status) }
+        }
+    }
+
+    /// Sends a signal to the process. Does nothing when it has ended: its id may be another's by then.
+    package func signal(_ number: Int32) {
+        state.withLock { state in
+            if state.status == nil { _ = kill(pid, number) }
+        }
+    }
+
+    /// Sends a signal to the whole group.
+    package func signalGroup(_ number: Int32) {
+        state.withLock { state in
+            if state.status == nil { _ = kill(-pid, number) }
+        }
+    }
+
+    /// Kills the group and waits until the process has ended.
+    package func killAndWait() async {
+        signalGroup(SIGKILL)
+        await wait()
+    }
+
+    /// Asks the process to stop, and kills its group when it has not within `grace`.
+    @discardableResult
+    package func stop(grace: Duration) async -> ExitStatus {
+        signal(SIGTERM)
+        let killer = Task.detached { [self] in
+            try await Task.sleep(for: grace)
+            signalGroup(SIGKILL)
+        }
+        defer { killer.cancel() }
+        return await wait()
+    }
+
+    /// Called by the host, under `reap`'s protection of the id.
+    func end(reap: () -> ExitStatus) {
+        let (status, waiters) = state.withLock { state in
+            // While the process is not reaped its id, and so its group's, cannot be given to others.
+            kill(-pid, SIGKILL)
+            let status = reap()
+            state.status = status
+            defer { state.waiters = [] }
+            return (status, state.waiters)
+        }
+        for waiter in waiters { waiter.resume(returning: status) }
+    }
+}

@@ -1,0 +1,67 @@
+internal import Glibc
+
+/// SIGTERM and SIGINT as a stream, so that a program can stop in order.
+///
+/// The handler writes the signal's number to a pipe, which is all that a handler may do; a thread reads it.
+package enum Signals {
+    nonisolated(unsafe) private static var writeEnd: Int32 = -1  // Written once, before the handlers are installed.
+
+    /// The signals that ask the program to stop, as they come. To be called once.
+    package static func stopRequests() -> AsyncStream<Int32> {
+        var descriptors: [Int32] = [-1, -1]
+        guard pipe(&descriptors) == 0 else { return AsyncStream { $0.finish() } }
+        writeEnd = descriptors[1]
+        let readEnd = descriptors[0]
+        for number in [SIGTERM, SIGINT] {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { number in
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = Glibc.write(Signals.writeEnd, &byte, 1)
+            }
+            action.sa_flags = SA_RESTART
+            sigaction(number, &action, nil)
+        }
+        // A peer that goes away is an error of the write, not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        let (stream, continuation) = AsyncStream.makeStream(of: Int32.self, bufferingPolicy: .bufferingNewest(4))
+        BlockingThread.start {
+            var byte: UInt8 = 0
+            while true {
+                let count = Glibc.read(readEnd, &byte, 1)
+                if count == 1 { continuation.yield(Int32(byte)) } else if count == 0 || errno != EINTR { return }
+            }
+        }
+        return stream
+    }
+}
+
+/// A thread for what blocks, and therefore may not run on the threads of Swift's concurrency.
+package enum BlockingThread {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Runs `body` on a new thread, which ends with it.
+    package static func start(_ body: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+        pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            }, argument)
+        pthread_detach(thread)
+    }
+
+    /// Runs `body` on a new thread and waits for its result without blocking the caller's.
+    package static func result<Value: Sendable, Failure: Error>(
+        of body: @escaping @Sendable () throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let result: Result<Value, Failure> = await withUnsafeContinuation { continuation in
+            start { continuation.resume(returning: Result { () throws(Failure) in try body() }) }
+        }
+        return try result.get()
+    }
+}

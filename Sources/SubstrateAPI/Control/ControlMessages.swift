@@ -1,0 +1,171 @@
+package import SubstrateModel
+
+/// An actor as clients see it.
+package struct ActorInfo: Sendable, Equatable {
+    package var ref: ActorRef
+    /// 1 when created, one more with every change.
+    package var version: Int64
+    package var template: TemplateRef
+    package var workerSelector: Selector
+    /// Nil for a status that this build does not know.
+    package var status: ActorStatus?
+    package var assignment: Assignment?
+    package var lastSnapshot: SnapshotURI?
+    package var inProgressSnapshot: SnapshotURI?
+
+    package init(
+        ref: ActorRef, version: Int64, template: TemplateRef, workerSelector: Selector, status: ActorStatus?,
+        assignment: Assignment?, lastSnapshot: SnapshotURI?, inProgressSnapshot: SnapshotURI?
+    ) {
+        self.ref = ref
+        self.version = version
+        self.template = template
+        self.workerSelector = workerSelector
+        self.status = status
+        self.assignment = assignment
+        self.lastSnapshot = lastSnapshot
+        self.inProgressSnapshot = inProgressSnapshot
+    }
+}
+
+/// A worker as clients see it, with the actor it holds.
+package struct WorkerInfo: Sendable, Equatable {
+    package var ref: WorkerRef
+    package var uid: String
+    package var node: String
+    package var ip: String
+    package var version: Int64
+    package var actor: ActorRef?
+    package var template: TemplateRef?
+
+    package init(
+        ref: WorkerRef, uid: String, node: String, ip: String, version: Int64, actor: ActorRef?, template: TemplateRef?
+    ) {
+        self.ref = ref
+        self.uid = uid
+        self.node = node
+        self.ip = ip
+        self.version = version
+        self.actor = actor
+        self.template = template
+    }
+}
+
+package struct GetActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+
+    package init(actor: ActorRef) { self.actor = actor }
+}
+
+package struct CreateActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+    package var template: TemplateRef
+    package var workerSelector: Selector
+
+    package init(actor: ActorRef, template: TemplateRef, workerSelector: Selector = Selector()) {
+        self.actor = actor
+        self.template = template
+        self.workerSelector = workerSelector
+    }
+}
+
+package struct UpdateActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+    package var workerSelector: Selector
+
+    package init(actor: ActorRef, workerSelector: Selector) {
+        self.actor = actor
+        self.workerSelector = workerSelector
+    }
+}
+
+package struct SuspendActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+
+    package init(actor: ActorRef) { self.actor = actor }
+}
+
+package struct ResumeActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+    package var boot: Bool
+
+    package init(actor: ActorRef, boot: Bool = false) {
+        self.actor = actor
+        self.boot = boot
+    }
+}
+
+package struct DeleteActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+
+    package init(actor: ActorRef) { self.actor = actor }
+}
+
+/// The response of every method that returns one actor.
+package struct ActorResponse: Sendable, Equatable {
+    package var actor: ActorInfo
+
+    package init(actor: ActorInfo) { self.actor = actor }
+}
+
+package struct EmptyResponse: Sendable, Equatable {
+    package init() {}
+}
+
+package struct ListActorsRequest: Sendable, Equatable {
+    /// 0: everything that fits into one message.
+    package var pageSize: Int
+    package var pageToken: String
+    /// Empty: all atespaces.
+    package var atespace: String
+
+    package init(pageSize: Int = 0, pageToken: String = "", atespace: String = "") {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+        self.atespace = atespace
+    }
+}
+
+package struct ListActorsResponse: Sendable, Equatable {
+    package var actors: [ActorInfo]
+    /// Empty on the last page.
+    package var nextPageToken: String
+
+    package init(actors: [ActorInfo], nextPageToken: String) {
+        self.actors = actors
+        self.nextPageToken = nextPageToken
+    }
+}
+
+package struct ListWorkersRequest: Sendable, Equatable {
+    package init() {}
+}
+
+package struct ListWorkersResponse: Sendable, Equatable {
+    package var workers: [WorkerInfo]
+
+    package init(workers: [WorkerInfo]) { self.workers = workers }
+}
+
+/// The request of every method that names one atespace.
+package struct AtespaceRequest: Sendable, Equatable {
+    package var name: String
+
+    package init(name: String) { self.name = name }
+}
+
+package struct AtespaceResponse: Sendable, Equatable {
+    package var name: String
+
+    package init(name: String) { self.name = name }
+}
+
+package struct ListAtespacesRequest: Sendable, Equatable {
+    package init() {}
+}
+
+package struct ListAtespacesResponse: Sendable, Equatable {
+    package var names: [String]
+
+    package init(names: [String]) { self.names = names }
+}

@@ -1,0 +1,34 @@
+internal import GRPC
+package import SubstrateModel
+internal import Synchronization
+
+/// Calls to node agents, over one channel per address.
+package final class NodeChannels: Sendable {
+    private let channels = Mutex<[String: Channel]>([:])
+    /// More addresses than this in use at once are more nodes than one replica should talk to; the oldest go.
+    private static let maximumChannels = 4096
+
+    package init() {}
+
+    /// Calls a method of the agent at `address`.
+    package func call<Request, Response>(
+        _ rpc: RPC<Request, Response>, _ request: Request, _ fences: Fences, at address: String, timeout: Duration
+    ) async throws(NodeFailure) -> Response {
+        do {
+            return try await channel(to: address).call(rpc, request, metadata: fences.metadata, timeout: timeout)
+        } catch {
+            throw NodeFailure(status: error.status, receipt: Receipt(trailer: error.status.metadata))
+        }
+    }
+
+    private func channel(to address: String) -> Channel {
+        channels.withLock { channels in
+            if let channel = channels[address] { return channel }
+            // Calls that are under way keep their channel.
+            if channels.count >= Self.maximumChannels { channels.removeAll() }
+            let channel = Channel(target: address, credentials: .insecure)
+            channels[address] = channel
+            return channel
+        }
+    }
+}

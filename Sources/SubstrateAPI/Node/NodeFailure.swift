@@ -1,0 +1,16 @@
+package import GRPC
+package import SubstrateModel
+
+/// A node's call that failed, with its receipt if it gave one.
+package struct NodeFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    package var status: Status
+    /// What the node says for certain about the epoch.
+    package var receipt: Receipt?
+
+    package init(status: Status, receipt: Receipt?) {
+        self.status = status
+        self.receipt = receipt
+    }
+
+    package var description: String { "\(status)" }
+}

@@ -1,0 +1,115 @@
+package import GRPC
+package import SubstrateModel
+
+/// The methods that a node serves: `atelet.AteomHerder` and `substrate.Node`.
+package enum NodeMethods {
+    package static let run = RPC<RunRequest, ReceiptResponse>("/atelet.AteomHerder/Run")
+    package static let restore = RPC<RestoreRequest, ReceiptResponse>("/atelet.AteomHerder/Restore")
+    package static let checkpoint = RPC<CheckpointRequest, ReceiptResponse>("/atelet.AteomHerder/Checkpoint")
+    package static let status = RPC<StatusRequest, StatusResponse>("/substrate.Node/Status")
+    package static let stop = RPC<StopRequest, StatusResponse>("/substrate.Node/Stop")
+}
+
+/// What is to run: the actor, and what it is made of.
+package struct Workload: Sendable, Equatable {
+    package var actor: ActorRef
+    package var actorUID: String
+    package var template: TemplateRef
+    package var containers: [Container]
+
+    package init(actor: ActorRef, actorUID: String, template: TemplateRef, containers: [Container]) {
+        self.actor = actor
+        self.actorUID = actorUID
+        self.template = template
+        self.containers = containers
+    }
+}
+
+package struct RunRequest: Sendable, Equatable {
+    /// The presence's uid.
+    package var workerUID: String
+    package var workload: Workload
+
+    package init(workerUID: String, workload: Workload) {
+        self.workerUID = workerUID
+        self.workload = workload
+    }
+}
+
+package struct RestoreRequest: Sendable, Equatable {
+    package var workerUID: String
+    package var workload: Workload
+    package var snapshot: SnapshotURI
+    /// What the snapshot holds; nil when the caller did not say.
+    package var content: SnapshotContent?
+
+    package init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+        self.workerUID = workerUID
+        self.workload = workload
+        self.snapshot = snapshot
+        self.content = content
+    }
+}
+
+package struct CheckpointRequest: Sendable, Equatable {
+    package var workerUID: String
+    package var workload: Workload
+    package var snapshot: SnapshotURI
+    package var content: SnapshotContent?
+
+    package init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+        self.workerUID = workerUID
+        self.workload = workload
+        self.snapshot = snapshot
+        self.content = content
+    }
+}
+
+package struct StatusRequest: Sendable, Equatable {
+    package var workerUID: String
+
+    package init(workerUID: String) { self.workerUID = workerUID }
+}
+
+package struct StopRequest: Sendable, Equatable {
+    package var workerUID: String
+
+    package init(workerUID: String) { self.workerUID = workerUID }
+}
+
+/// The response of Run, Restore and Checkpoint.
+package struct ReceiptResponse: Sendable, Equatable {
+    package var receipt: Receipt
+
+    package init(receipt: Receipt) { self.receipt = receipt }
+}
+
+/// The response of Status and Stop.
+package struct StatusResponse: Sendable, Equatable {
+    package var receipt: Receipt
+
+    package init(receipt: Receipt) { self.receipt = receipt }
+}
+
+extension Fences {
+    /// As a call's headers.
+    package var metadata: Metadata {
+        [
+            "ate-incarnation": "\(incarnation)",
+            "ate-epoch": "\(epoch)",
+            "ate-operation": "\(operation)",
+        ]
+    }
+
+    /// From a call's headers; nil when one is missing or not a positive number.
+    package init?(_ metadata: Metadata) {
+        func revision(_ key: String) -> Int64? {
+            metadata[key].flatMap { Int64($0) }.flatMap { $0 > 0 ? $0 : nil }
+        }
+        guard let incarnation = revision("ate-incarnation"), let epoch = revision("ate-epoch"),
+            let operation = revision("ate-operation")
+        else { return nil }
+        self.init(
+            incarnation: Incarnation(incarnation), epoch: Epoch(epoch), operation: OperationToken(operation))
+    }
+}

@@ -1,0 +1,166 @@
+internal import CMessages
+internal import CProtobufC
+package import GRPC
+internal import Protobuf
+internal import SubstrateModel
+
+/// The fields that Run, Checkpoint and Restore have in common; the generated structs name them alike.
+private protocol WorkloadFields {
+    var target_ateom_uid: ProtobufCBinaryData { get set }
+    var actor_template_namespace: ProtobufCBinaryData { get set }
+    var actor_template_name: ProtobufCBinaryData { get set }
+    var actor_id: ProtobufCBinaryData { get set }
+    var actor_atespace: ProtobufCBinaryData { get set }
+    var actor_uid: ProtobufCBinaryData { get set }
+    var spec: UnsafeMutablePointer<Atelet__WorkloadSpec>! { get set }
+}
+
+extension Atelet__RunRequest: WorkloadFields {}
+extension Atelet__CheckpointRequest: WorkloadFields {}
+
+extension Workload {
+    fileprivate func fill(_ message: inout some WorkloadFields, workerUID: String, _ arena: Arena) {
+        message.target_ateom_uid = arena.bytes(workerUID)
+        message.actor_template_namespace = arena.bytes(template.namespace)
+        message.actor_template_name = arena.bytes(template.name)
+        message.actor_id = arena.bytes(actor.name)
+        message.actor_atespace = arena.bytes(actor.atespace)
+        message.actor_uid = arena.bytes(actorUID)
+        message.spec = arena.message { spec in
+            (spec.n_containers, spec.containers) = arena.repeated(containers) { $0.fill(&$1, arena) }
+        }
+    }
+
+    fileprivate init(_ message: borrowing some WorkloadFields) throws {
+        self.init(
+            actor: ActorRef(
+                atespace: try message.actor_atespace.text("actor_atespace"),
+                name: try message.actor_id.text("actor_id")),
+            actorUID: try message.actor_uid.text("actor_uid"),
+            template: TemplateRef(
+                namespace: try message.actor_template_namespace.text("actor_template_namespace"),
+                name: try message.actor_template_name.text("actor_template_name")),
+            containers: try message.spec.map { spec in
+                try map(spec.pointee.containers, count: spec.pointee.n_containers) { try Container($0) }
+            } ?? [])
+    }
+}
+
+extension Container {
+    fileprivate func fill(_ message: inout Atelet__Container, _ arena: Arena) {
+        message.name = arena.bytes(name)
+        message.image = arena.bytes(image)
+        (message.n_command, message.command) = arena.repeated(command)
+        (message.n_env, message.env) = arena.repeated(environment) { variable, entry in
+            entry.name = arena.bytes(variable.name)
+            entry.value = arena.bytes(variable.value)
+        }
+        if let readiness {
+            message.readyz = arena.message { readyz in
+                readyz.http_get = arena.message { probe in
+                    probe.path = arena.bytes(readiness.path)
+                    probe.port = Int32(clamping: readiness.port)
+                }
+            }
+        }
+    }
+
+    fileprivate init(_ message: borrowing Atelet__Container) throws {
+        self.init(
+            name: try message.name.text("container name"), image: try message.image.text("container image"),
+            command: try texts(message.command, count: message.n_command, "container command"),
+            environment: try map(message.env, count: message.n_env) { entry in
+                Variable(name: try entry.name.text("env name"), value: try entry.value.text("env value"))
+            },
+            readiness: try message.readyz?.pointee.http_get.map { probe in
+                Readiness(path: try probe.pointee.path.text("readyz path"), port: Int(probe.pointee.port))
+            })
+    }
+}
+
+extension RunRequest: WireMessage {
+    package init(_ message: Message) throws {
+        self = try message.unpack(Atelet__RunRequest.self) { request in
+            RunRequest(
+                workerUID: try request.target_ateom_uid.text("target_ateom_uid"), workload: try Workload(request))
+        }
+    }
+
+    package var message: Message {
+        Message(packing: Atelet__RunRequest.self) { workload.fill(&$0, workerUID: workerUID, $1) }
+    }
+}
+
+/// Checkpoint and Restore have the same fields on the wire.
+private struct SnapshotRequest {
+    var workerUID: String
+    var workload: Workload
+    var snapshot: SnapshotURI
+    var content: SnapshotContent?
+
+    init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+        self.workerUID = workerUID
+        self.workload = workload
+        self.snapshot = snapshot
+        self.content = content
+    }
+
+    init(_ message: Message) throws {
+        self = try message.unpack(Atelet__CheckpointRequest.self) { request in
+            var snapshot = ""
+            if request.config_case == ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG, let config = request.external_config {
+                snapshot = try config.pointee.snapshot_uri_prefix.text("snapshot_uri_prefix")
+            }
+            let content: SnapshotContent? =
+                switch request.scope {
+                case ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_FULL: .full
+                case ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_DATA: .data
+                default: nil
+                }
+            return SnapshotRequest(
+                workerUID: try request.target_ateom_uid.text("target_ateom_uid"), workload: try Workload(request),
+                snapshot: SnapshotURI(snapshot), content: content)
+        }
+    }
+
+    var message: Message {
+        Message(packing: Atelet__CheckpointRequest.self) { request, arena in
+            workload.fill(&request, workerUID: workerUID, arena)
+            request.type = ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_EXTERNAL
+            request.config_case = ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG
+            request.external_config = arena.message { $0.snapshot_uri_prefix = arena.bytes(snapshot.text) }
+            request.scope =
+                switch content {
+                case .full: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_FULL
+                case .data: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_DATA
+                case nil: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED
+                }
+        }
+    }
+}
+
+extension CheckpointRequest: WireMessage {
+    package init(_ message: Message) throws {
+        let request = try SnapshotRequest(message)
+        self.init(
+            workerUID: request.workerUID, workload: request.workload, snapshot: request.snapshot,
+            content: request.content)
+    }
+
+    package var message: Message {
+        SnapshotRequest(workerUID: workerUID, workload: workload, snapshot: snapshot, content: content).message
+    }
+}
+
+extension RestoreRequest: WireMessage {
+    package init(_ message: Message) throws {
+        let request = try SnapshotRequest(message)
+        self.init(
+            workerUID: request.workerUID, workload: request.workload, snapshot: request.snapshot,
+            content: request.content)
+    }
+
+    package var message: Message {
+        SnapshotRequest(workerUID: workerUID, workload: workload, snapshot: snapshot, content: content).message
+    }
+}

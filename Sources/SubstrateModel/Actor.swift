@@ -1,0 +1,153 @@
+/// An actor, as stored.
+package struct Actor: Sendable, Equatable {
+    /// Tells it from an earlier actor of the same name.
+    package var uid: String
+    package var template: TemplateRef
+    package var workerSelector: Selector
+    package var state: ActorState
+    /// URI prefix of the last snapshot that a node has confirmed.
+    package var lastSnapshot: SnapshotURI?
+    /// The last time it was taken from a lost worker.
+    package var lastRecovery: Recovery?
+    /// What a newer version of the control plane has stored beside all this.
+    package var unknownFields = UnknownFields()
+
+    /// A new actor, which has run nowhere yet.
+    package init(uid: String, template: TemplateRef, workerSelector: Selector = Selector()) {
+        self.uid = uid
+        self.template = template
+        self.workerSelector = workerSelector
+        state = .suspended
+    }
+
+    package var status: ActorStatus { state.status }
+}
+
+/// Where an actor is in its life. A state has exactly what belongs to it: nothing but SUSPENDED is without a worker.
+package enum ActorState: Sendable, Equatable {
+    /// Runs nowhere; the next resume starts it from its last snapshot.
+    case suspended
+    /// Claimed a worker, which is starting it.
+    case resuming(Assignment)
+    /// Runs.
+    case running(Assignment)
+    /// The worker is writing the snapshot.
+    case suspending(Assignment, snapshot: SnapshotURI)
+
+    package var status: ActorStatus {
+        switch self {
+        case .suspended: .suspended
+        case .resuming: .resuming
+        case .running: .running
+        case .suspending: .suspending
+        }
+    }
+
+    /// The worker that holds the actor.
+    package var assignment: Assignment? {
+        switch self {
+        case .suspended: nil
+        case .resuming(let assignment), .running(let assignment), .suspending(let assignment, _): assignment
+        }
+    }
+
+    /// The snapshot being written.
+    package var inProgressSnapshot: SnapshotURI? {
+        if case .suspending(_, let snapshot) = self { snapshot } else { nil }
+    }
+}
+
+/// The statuses that clients see.
+package enum ActorStatus: String, Sendable, CaseIterable {
+    case resuming = "STATUS_RESUMING"
+    case running = "STATUS_RUNNING"
+    case suspending = "STATUS_SUSPENDING"
+    case suspended = "STATUS_SUSPENDED"
+}
+
+/// The worker that holds an actor, with what is shown of it: the presence may be gone by then.
+package struct Assignment: Sendable, Equatable {
+    package var worker: WorkerRef
+    /// The presence's uid.
+    package var uid: String
+    /// Where the actor listens.
+    package var address: ActorAddress
+    package var unknownFields = UnknownFields()
+
+    package init(worker: WorkerRef, uid: String, address: ActorAddress) {
+        self.worker = worker
+        self.uid = uid
+        self.address = address
+    }
+}
+
+/// Where an actor listens.
+package struct ActorAddress: Sendable, Equatable {
+    package var ip: String
+    package var port: Int
+
+    package init(ip: String, port: Int) {
+        self.ip = ip
+        self.port = port
+    }
+}
+
+/// Everything of a snapshot lies under this URI, for example `file:///srv/snapshots/<actor uid>/<nonce>`.
+package struct SnapshotURI: Hashable, Sendable, CustomStringConvertible {
+    package var text: String
+
+    package init(_ text: String) { self.text = text }
+
+    /// The snapshot that `nonce` names of an actor under a template's location.
+    package init(location: String, actorUID: String, nonce: String) {
+        let base = location.hasSuffix("/") ? String(location.dropLast()) : location
+        text = "\(base)/\(actorUID)/\(nonce)"
+    }
+
+    package var description: String { text }
+}
+
+/// A release: which worker was lost under the actor.
+package struct Recovery: Sendable, Equatable {
+    package var worker: WorkerRef
+    package var statusBefore: ActorStatus
+    /// Unix time in milliseconds by the clock of the replica that did it.
+    package var releasedAtMilliseconds: Int64
+    package var unknownFields = UnknownFields()
+
+    package init(worker: WorkerRef, statusBefore: ActorStatus, releasedAtMilliseconds: Int64) {
+        self.worker = worker
+        self.statusBefore = statusBefore
+        self.releasedAtMilliseconds = releasedAtMilliseconds
+    }
+}
+
+/// Labels that a pool must have.
+package struct Selector: Sendable, Equatable {
+    package var matchLabels: [String: String]
+
+    package init(matchLabels: [String: String] = [:]) { self.matchLabels = matchLabels }
+
+    package func matches(_ labels: [String: String]) -> Bool {
+        matchLabels.allSatisfy { labels[$0.key] == $0.value }
+    }
+}
+
+/// Fields of a stored message that this version does not know, in wire form: read, kept, and written back.
+package struct UnknownFields: Sendable, Equatable {
+    package struct Field: Sendable, Equatable {
+        package var number: UInt32
+        package var wireType: UInt32
+        package var data: [UInt8]
+
+        package init(number: UInt32, wireType: UInt32, data: [UInt8]) {
+            self.number = number
+            self.wireType = wireType
+            self.data = data
+        }
+    }
+
+    package var fields: [Field]
+
+    package init(_ fields: [Field] = []) { self.fields = fields }
+}

@@ -1,0 +1,76 @@
+package import Etcd
+package import SubstrateModel
+
+/// Where everything lies. Names are DNS-1123 labels, so a `/` in a key always separates.
+package struct Keys: Sendable {
+    /// What every key begins with, with a `/` at the end.
+    package let root: String
+
+    package init(root: String = "/substrate/") { self.root = root }
+
+    package func actor(_ ref: ActorRef) -> Key { Key("\(root)actors/\(ref.atespace)/\(ref.name)") }
+    package func actors(in atespace: String) -> KeyRange { .prefix(Key("\(root)actors/\(atespace)/")) }
+    package var actors: KeyRange { .prefix(Key("\(root)actors/")) }
+
+    package func atespace(_ name: String) -> Key { Key("\(root)atespaces/\(name)") }
+    package var atespaces: KeyRange { .prefix(Key("\(root)atespaces/")) }
+
+    package func pool(_ ref: PoolRef) -> Key { Key("\(root)pools/\(ref.namespace)/\(ref.name)") }
+    package var pools: KeyRange { .prefix(Key("\(root)pools/")) }
+
+    package func template(_ ref: TemplateRef) -> Key { Key("\(root)templates/\(ref.namespace)/\(ref.name)") }
+    package var templates: KeyRange { .prefix(Key("\(root)templates/")) }
+
+    package func live(_ ref: WorkerRef) -> Key { Key("\(root)workers/live/\(ref.path)") }
+    package func bound(_ ref: WorkerRef) -> Key { Key("\(root)workers/bound/\(ref.path)") }
+    /// The worker prefix: presences and bindings, what the watch of the control plane is on.
+    package var workers: KeyRange { .prefix(Key("\(root)workers/")) }
+
+    package func operation(_ ref: ActorRef) -> Key { Key("\(root)operations/\(ref.atespace)/\(ref.name)") }
+
+    /// What a key under the worker prefix holds; nil for one that nobody here writes.
+    package func worker(_ key: Key) -> WorkerKey? {
+        if let ref = parts(of: key, behind: "workers/live/", count: 3).map(WorkerRef.init(parts:)) { return .live(ref) }
+        if let ref = parts(of: key, behind: "workers/bound/", count: 3).map(WorkerRef.init(parts:)) { return .bound(ref) }
+        return nil
+    }
+
+    package enum WorkerKey: Hashable, Sendable {
+        case live(WorkerRef)
+        case bound(WorkerRef)
+
+        package var ref: WorkerRef {
+            switch self {
+            case .live(let ref), .bound(let ref): ref
+            }
+        }
+    }
+
+    package func actorRef(_ key: Key) -> ActorRef? {
+        parts(of: key, behind: "actors/", count: 2).map { ActorRef(atespace: $0[0], name: $0[1]) }
+    }
+
+    package func atespaceName(_ key: Key) -> String? { parts(of: key, behind: "atespaces/", count: 1)?[0] }
+
+    package func poolRef(_ key: Key) -> PoolRef? {
+        parts(of: key, behind: "pools/", count: 2).map { PoolRef(namespace: $0[0], name: $0[1]) }
+    }
+
+    package func templateRef(_ key: Key) -> TemplateRef? {
+        parts(of: key, behind: "templates/", count: 2).map { TemplateRef(namespace: $0[0], name: $0[1]) }
+    }
+
+    private func parts(of key: Key, behind folder: String, count: Int) -> [String]? {
+        guard let rest = key.suffix(after: Key(root + folder)) else { return nil }
+        let parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        return parts.count == count && !parts.contains("") ? parts : nil
+    }
+}
+
+extension WorkerRef {
+    fileprivate var path: String { "\(pool.namespace)/\(pool.name)/\(pod)" }
+
+    fileprivate init(parts: [String]) {
+        self.init(pool: PoolRef(namespace: parts[0], name: parts[1]), pod: parts[2])
+    }
+}

@@ -1,0 +1,22 @@
+internal import Etcd
+package import SubstrateModel
+
+extension Store {
+    /// Ends a resume, or a suspend that has come to nothing: actor RUNNING, binding ready, operation gone.
+    ///
+    /// Only on the node's word "running" for this epoch under this operation.
+    package func confirmRunning(_ claim: Claim) async throws(StoreError) -> Stored<Actor> {
+        let next = try claim.actor.value.after(.runningConfirmed)
+        var binding = claim.binding.value
+        binding.phase = .ready
+        let keys = (actor: keys.actor(claim.ref), bound: keys.bound(claim.worker))
+        let revision = try await step(
+            claim.ref, on: claim.worker, when: conditions(claim),
+            then: [
+                .put(keys.actor, try Codec.encode(next, for: keys.actor)),
+                .put(keys.bound, try Codec.encode(binding, for: keys.bound)),
+                .delete(self.keys.operation(claim.ref)),
+            ])
+        return claim.actor.updated(next, at: revision)
+    }
+}

@@ -1,0 +1,74 @@
+internal import Etcd
+package import SubstrateModel
+
+/// What is to be done about one lost worker.
+package struct Release: Sendable, Equatable {
+    package var worker: WorkerRef
+    /// The binding that keeps the worker on the list, which goes.
+    package var binding: Stored<Binding>
+    /// The actor that the binding names, as read; nil when there is none.
+    package var actor: Stored<Actor>?
+    /// What the actor becomes; nil when it does not claim the worker any more and only the binding is stale.
+    package var released: Actor?
+
+    package init(worker: WorkerRef, binding: Stored<Binding>, actor: Stored<Actor>?, released: Actor?) {
+        self.worker = worker
+        self.binding = binding
+        self.actor = actor
+        self.released = released
+    }
+}
+
+extension Store {
+    /// Most releases in one transaction: each takes three of the 128 conditions, writes and reads that a server allows.
+    package static let maximumReleases = 32
+
+    /// What became of a batch.
+    package enum ReleaseOutcome: Sendable {
+        /// All are done, at this revision.
+        case committed(revision: Int64)
+        /// None is done: these have lost their race, the others have not.
+        case refused(losers: Set<WorkerRef>)
+    }
+
+    /// Releases actors from lost workers, all in one transaction. Each actor may occur once.
+    ///
+    /// Each release holds only if the actor and the binding are as read and the presence is not the one that was bound,
+    /// so it respects whoever came first, and a worker that is there after all.
+    package func release(_ batch: [Release]) async throws(StoreError) -> ReleaseOutcome {
+        var conditions: [Compare] = []
+        var writes: [Transaction.Operation] = []
+        for release in batch {
+            let key = keys.actor(release.binding.value.actor)
+            conditions += self.conditions(release)
+            if let released = release.released {
+                writes.append(.put(key, try Codec.encode(released, for: key)))
+                writes.append(.delete(keys.operation(release.binding.value.actor)))
+            }
+            writes.append(.delete(keys.bound(release.worker)))
+        }
+        let watched = batch.flatMap { release in
+            [keys.actor(release.binding.value.actor), keys.bound(release.worker), keys.live(release.worker)]
+        }
+        switch try await commit(when: conditions, then: writes, otherwiseRead: watched) {
+        case .applied(let revision): return .committed(revision: revision)
+        case .refused(_, let pairs):
+            let losers = batch.filter { release in !holds(release, in: pairs) }
+            return .refused(losers: Set(losers.map(\.worker)))
+        }
+    }
+
+    private func conditions(_ release: Release) -> [Compare] {
+        [
+            keys.actor(release.binding.value.actor).modRevision == release.actor?.modRevision ?? 0,
+            keys.bound(release.worker).modRevision == release.binding.modRevision,
+            keys.live(release.worker).createRevision != release.binding.value.incarnation.revision,
+        ]
+    }
+
+    private func holds(_ release: Release, in pairs: [Key: KeyValue]) -> Bool {
+        pairs[keys.actor(release.binding.value.actor)]?.modRevision == release.actor?.modRevision
+            && pairs[keys.bound(release.worker)]?.modRevision == release.binding.modRevision
+            && pairs[keys.live(release.worker)]?.createRevision != release.binding.value.incarnation.revision
+    }
+}

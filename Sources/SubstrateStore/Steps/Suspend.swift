@@ -1,0 +1,43 @@
+package import Etcd
+package import SubstrateModel
+
+extension Store {
+    /// Begins a suspend: actor SUSPENDING with the snapshot to be written, and the operation.
+    /// - Parameter binding: of the actor's worker; has to be ready.
+    /// - Throws: `.conflict` with all four rows.
+    package func beginSuspend(
+        _ ref: ActorRef, _ actor: Stored<Actor>, worker: WorkerRef, binding: Stored<Binding>, snapshot: SnapshotURI,
+        operation: Operation, lease: LeaseID
+    ) async throws(StoreError) -> Claim {
+        let next = try actor.value.after(.suspendBegan(snapshot: snapshot))
+        let keys = (actor: keys.actor(ref), bound: keys.bound(worker), operation: keys.operation(ref))
+        let revision = try await step(
+            ref, on: worker,
+            when: [
+                keys.actor.modRevision == actor.modRevision,
+                keys.bound.modRevision == binding.modRevision,
+                keys.operation.isAbsent,
+            ],
+            then: [
+                .put(keys.actor, try Codec.encode(next, for: keys.actor)),
+                .put(keys.operation, try Codec.encode(operation, for: keys.operation), lease: lease),
+            ])
+        return Claim(
+            ref: ref, actor: actor.updated(next, at: revision), worker: worker, binding: binding,
+            token: OperationToken(revision))
+    }
+
+    /// Ends a suspend: actor SUSPENDED with the new last snapshot, binding and operation gone.
+    ///
+    /// Only on the node's receipt for the very snapshot that the row names.
+    package func finishSuspend(_ claim: Claim, snapshot: SnapshotURI) async throws(StoreError) -> Stored<Actor> {
+        try await end(claim, .suspended(snapshot: snapshot))
+    }
+
+    /// Gives a suspend up whose actor has died: actor SUSPENDED at its last snapshot, binding and operation gone.
+    ///
+    /// Only on the node's receipt "not running", which has burned the epoch.
+    package func abandonSuspend(_ claim: Claim) async throws(StoreError) -> Stored<Actor> {
+        try await end(claim, .suspendAbandoned)
+    }
+}

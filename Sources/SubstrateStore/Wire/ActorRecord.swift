@@ -1,0 +1,124 @@
+internal import CMessages
+internal import Protobuf
+internal import SubstrateAPI
+package import SubstrateModel
+
+extension Actor: StoredValue {
+    package func record(after prefix: [UInt8]) -> [UInt8] {
+        pack(Substrate__Store__ActorRecord.self, after: prefix) { record, arena in
+            record.uid = arena.bytes(uid)
+            record.template_namespace = arena.bytes(template.namespace)
+            record.template_name = arena.bytes(template.name)
+            (record.n_worker_selector, record.worker_selector) = arena.labels(workerSelector.matchLabels)
+            record.status = status.wire
+            record.assignment = state.assignment.map { assignment in
+                arena.message { assignment.fill(&$0, arena) }
+            }
+            record.last_snapshot = arena.bytes(lastSnapshot?.text ?? "")
+            record.in_progress_snapshot = arena.bytes(state.inProgressSnapshot?.text ?? "")
+            record.last_recovery = lastRecovery.map { recovery in
+                arena.message { recovery.fill(&$0, arena) }
+            }
+            arena.attach(unknownFields, to: &record.base)
+        }
+    }
+
+    package init(record bytes: UnsafeRawBufferPointer) throws {
+        self = try unpack(Substrate__Store__ActorRecord.self, from: bytes) { record in
+            var actor = Actor(
+                uid: try record.uid.text("uid"),
+                template: TemplateRef(
+                    namespace: try record.template_namespace.text("template_namespace"),
+                    name: try record.template_name.text("template_name")),
+                workerSelector: Selector(
+                    matchLabels: try readLabels(record.worker_selector, count: record.n_worker_selector, "worker_selector")))
+            actor.state = try ActorState(
+                status: try ActorStatus(record.status),
+                assignment: try record.assignment.map { try Assignment($0.pointee) },
+                snapshot: SnapshotURI(nonEmpty: try record.in_progress_snapshot.text("in_progress_snapshot")))
+            actor.lastSnapshot = SnapshotURI(nonEmpty: try record.last_snapshot.text("last_snapshot"))
+            actor.lastRecovery = try record.last_recovery.map { try Recovery($0.pointee) }
+            actor.unknownFields = UnknownFields(record.base)
+            return actor
+        }
+    }
+}
+
+extension ActorState {
+    fileprivate init(status: ActorStatus, assignment: Assignment?, snapshot: SnapshotURI?) throws {
+        switch (status, assignment, snapshot) {
+        case (.suspended, nil, nil): self = .suspended
+        case (.resuming, let assignment?, nil): self = .resuming(assignment)
+        case (.running, let assignment?, nil): self = .running(assignment)
+        case (.suspending, let assignment?, let snapshot?): self = .suspending(assignment, snapshot: snapshot)
+        default:
+            throw InvalidText(
+                field: "status",
+                reason: "is \(status.rawValue), which does not go with "
+                    + "\(assignment == nil ? "no worker" : "a worker") and "
+                    + "\(snapshot == nil ? "no snapshot in progress" : "a snapshot in progress")")
+        }
+    }
+}
+
+extension Assignment {
+    fileprivate func fill(_ record: inout Substrate__Store__AssignmentRecord, _ arena: Arena) {
+        record.worker_namespace = arena.bytes(worker.pool.namespace)
+        record.worker_pool = arena.bytes(worker.pool.name)
+        record.worker_pod = arena.bytes(worker.pod)
+        record.worker_uid = arena.bytes(uid)
+        record.ip = arena.bytes(address.ip)
+        record.port = Int32(clamping: address.port)
+        arena.attach(unknownFields, to: &record.base)
+    }
+
+    fileprivate init(_ record: borrowing Substrate__Store__AssignmentRecord) throws {
+        let pool = PoolRef(
+            namespace: try record.worker_namespace.text("worker_namespace"),
+            name: try record.worker_pool.text("worker_pool"))
+        self.init(
+            worker: WorkerRef(pool: pool, pod: try record.worker_pod.text("worker_pod")),
+            uid: try record.worker_uid.text("worker_uid"),
+            address: ActorAddress(ip: try record.ip.text("ip"), port: Int(record.port)))
+        unknownFields = UnknownFields(record.base)
+    }
+}
+
+extension Recovery {
+    fileprivate func fill(_ record: inout Substrate__Store__RecoveryRecord, _ arena: Arena) {
+        record.worker_namespace = arena.bytes(worker.pool.namespace)
+        record.worker_pool = arena.bytes(worker.pool.name)
+        record.worker_pod = arena.bytes(worker.pod)
+        record.status_before = statusBefore.wire
+        record.released_at_ms = releasedAtMilliseconds
+        arena.attach(unknownFields, to: &record.base)
+    }
+
+    fileprivate init(_ record: borrowing Substrate__Store__RecoveryRecord) throws {
+        let pool = PoolRef(
+            namespace: try record.worker_namespace.text("worker_namespace"),
+            name: try record.worker_pool.text("worker_pool"))
+        self.init(
+            worker: WorkerRef(pool: pool, pod: try record.worker_pod.text("worker_pod")),
+            statusBefore: try ActorStatus(record.status_before), releasedAtMilliseconds: record.released_at_ms)
+        unknownFields = UnknownFields(record.base)
+    }
+}
+
+extension ActorStatus {
+    fileprivate var wire: Substrate__Store__ActorRecord__Status {
+        switch self {
+        case .resuming: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RESUMING
+        case .running: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RUNNING
+        case .suspending: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDING
+        case .suspended: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED
+        }
+    }
+
+    fileprivate init(_ wire: Substrate__Store__ActorRecord__Status) throws {
+        guard let status = ActorStatus.allCases.first(where: { $0.wire == wire }) else {
+            throw InvalidText(field: "status", reason: "has the unknown value \(wire.rawValue)")
+        }
+        self = status
+    }
+}
