@@ -40,12 +40,15 @@ let package = Package(
         module("Etcd", uses: ["GRPC", "Protobuf", "CMessages"]),
         module("SubstrateModel", uses: []),
         module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
-        module("SubstrateStore", uses: ["Etcd", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
+        module("SubstrateStore", uses: ["Etcd", "ServiceKit", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
 
         module("ServiceKit", uses: []),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
         module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
+        module(
+            "ControlAPI",
+            uses: ["ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "ServiceKit"]),
 
         tests("GRPCTests", uses: ["GRPC"]),
     ],

@@ -34,6 +34,12 @@ package enum NameRule {
     /// Whether the name is allowed.
     package static func allows(_ name: String) -> Bool { violation(of: name) == nil }
 
+    /// Whether it is a DNS subdomain: labels with dots between them, at most 253 characters. Names of pools and templates
+    /// may be that.
+    package static func allowsSubdomain(_ name: String) -> Bool {
+        name.utf8.count <= 253 && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { allows(String($0)) }
+    }
+
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }

@@ -48,14 +48,17 @@ package struct Binding: Sendable, Equatable {
 
     package var actor: ActorRef
     package var actorUID: String
+    /// The actor's template, for listings of workers.
+    package var template: TemplateRef
     /// The presence that was bound.
     package var incarnation: Incarnation
     package var phase: Phase
     package var unknownFields = UnknownFields()
 
-    package init(actor: ActorRef, actorUID: String, incarnation: Incarnation, phase: Phase) {
+    package init(actor: ActorRef, actorUID: String, template: TemplateRef, incarnation: Incarnation, phase: Phase) {
         self.actor = actor
         self.actorUID = actorUID
+        self.template = template
         self.incarnation = incarnation
         self.phase = phase
     }

@@ -1,3 +1,4 @@
+internal import ServiceKit
 internal import SubstrateModel
 
 /// The free workers by pool. Adding, removing and drawing one take the same time however many there are.

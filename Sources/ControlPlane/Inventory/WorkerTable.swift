@@ -1,3 +1,4 @@
+package import ServiceKit
 package import SubstrateModel
 package import SubstrateStore
 

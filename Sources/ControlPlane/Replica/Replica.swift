@@ -1,5 +1,5 @@
 package import Etcd
-internal import ServiceKit
+package import ServiceKit
 internal import Synchronization
 
 /// This process among the replicas of the control plane: its lease in etcd, and the workflows that run under it.
@@ -52,7 +52,7 @@ package final class Replica: Sendable {
         await withTaskGroup(of: LeaseKeeper.Loss?.self) { group in
             group.addTask { try? await keeper.run(sinceGrant: sinceGrant) }
             group.addTask {
-                await session.runWorkflows()
+                await session.workflows.run()
                 return nil
             }
             if let loss = await group.next() ?? nil {
@@ -61,7 +61,6 @@ package final class Replica: Sendable {
             group.cancelAll()
         }
         current.withLock { $0 = nil }
-        session.close()
         // Ends the operations of the stopped workflows now instead of when the lease expires.
         await uncancelled { [etcd] in
             await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await etcd.revoke(lease.id) }
@@ -76,79 +75,20 @@ package final class Replica: Sendable {
         guard let session = current.withLock({ $0 }) else {
             throw .unavailable("this replica has no lease in etcd")
         }
-        let promise = Promise<Value, ControlError>()
-        session.submit(
-            Session.Job { session in
-                do throws(ControlError) {
-                    promise.keep(.success(try await workflow(session)))
-                } catch {
-                    promise.keep(.failure(error))
-                }
-            } refuse: { error in
-                promise.keep(.failure(error))
-            })
-        guard let result = await promise.result() else { throw .unavailable("the caller stopped waiting") }
+        let result = await session.workflows.perform { () throws(ControlError) in try await workflow(session) }
+        guard let result else { throw .unavailable("this replica has lost its lease in etcd, or the caller went away") }
         return try result.get()
     }
 }
 
-/// One lease of the replica, with the workflows that run under it.
-package final class Session: Sendable {
-    struct Job: Sendable {
-        var run: @Sendable (Session) async -> Void
-        var refuse: @Sendable (ControlError) -> Void
-
-        init(
-            run: @escaping @Sendable (Session) async -> Void, refuse: @escaping @Sendable (ControlError) -> Void
-        ) {
-            self.run = run
-            self.refuse = refuse
-        }
-    }
-
+/// One lease of the replica. Workflows put their operations under it.
+package struct Session: Sendable {
     package let lease: LeaseID
     package let replica: String
-    private let wake = Signal()
-    private let queue = Mutex(Queue())
-
-    private struct Queue {
-        var jobs: [Job] = []
-        var isClosed = false
-    }
+    let workflows = TaskPool()
 
     init(lease: LeaseID, replica: String) {
         self.lease = lease
         self.replica = replica
-    }
-
-    /// Takes a job. There is a bound on these by the bound on calls that are handled at the same time.
-    func submit(_ job: Job) {
-        let isTaken = queue.withLock { queue in
-            if !queue.isClosed { queue.jobs.append(job) }
-            return !queue.isClosed
-        }
-        if isTaken { wake.fire() } else { job.refuse(.unavailable("this replica has lost its lease in etcd")) }
-    }
-
-    func runWorkflows() async {
-        await withDiscardingTaskGroup { group in
-            for await _ in wake.wakeUps {
-                for job in take() { group.addTask { await job.run(self) } }
-            }
-            group.cancelAll()
-        }
-    }
-
-    /// Refuses what has not been started, and what comes later.
-    func close() {
-        queue.withLock { $0.isClosed = true }
-        for job in take() { job.refuse(.unavailable("this replica has lost its lease in etcd")) }
-    }
-
-    private func take() -> [Job] {
-        queue.withLock { queue in
-            defer { queue.jobs = [] }
-            return queue.jobs
-        }
     }
 }

@@ -1,5 +1,5 @@
 internal import Etcd
-internal import ServiceKit
+package import ServiceKit
 internal import SubstrateModel
 package import SubstrateStore
 

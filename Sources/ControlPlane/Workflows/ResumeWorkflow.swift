@@ -1,4 +1,5 @@
 internal import Etcd
+internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
 internal import SubstrateStore

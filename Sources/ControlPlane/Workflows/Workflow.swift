@@ -1,3 +1,4 @@
+internal import ServiceKit
 internal import Etcd
 internal import SubstrateAPI
 internal import SubstrateModel

@@ -38,7 +38,8 @@ extension Store {
         let assignment = Assignment(worker: worker, uid: presence.value.uid, address: presence.value.address)
         let next = try actor.value.after(.claimed(assignment))
         let binding = Binding(
-            actor: ref, actorUID: actor.value.uid, incarnation: presence.incarnation, phase: .claimed)
+            actor: ref, actorUID: actor.value.uid, template: actor.value.template, incarnation: presence.incarnation,
+            phase: .claimed)
         let keys = (actor: keys.actor(ref), bound: keys.bound(worker), operation: keys.operation(ref))
         let revision = try await step(
             ref, on: worker,

@@ -43,6 +43,8 @@ extension Binding: StoredValue {
             record.atespace = arena.bytes(actor.atespace)
             record.actor = arena.bytes(actor.name)
             record.actor_uid = arena.bytes(actorUID)
+            record.template_namespace = arena.bytes(template.namespace)
+            record.template_name = arena.bytes(template.name)
             record.incarnation = incarnation.revision
             record.phase =
                 switch phase {
@@ -65,8 +67,11 @@ extension Binding: StoredValue {
             }
             var binding = Binding(
                 actor: ActorRef(atespace: try record.atespace.text("atespace"), name: try record.actor.text("actor")),
-                actorUID: try record.actor_uid.text("actor_uid"), incarnation: Incarnation(record.incarnation),
-                phase: phase)
+                actorUID: try record.actor_uid.text("actor_uid"),
+                template: TemplateRef(
+                    namespace: try record.template_namespace.text("template_namespace"),
+                    name: try record.template_name.text("template_name")),
+                incarnation: Incarnation(record.incarnation), phase: phase)
             binding.unknownFields = UnknownFields(record.base)
             return binding
         }

@@ -1082,7 +1082,7 @@ const ProtobufCEnumDescriptor substrate__store__binding_record__phase__descripto
   substrate__store__binding_record__phase__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__store__binding_record__field_descriptors[5] =
+static const ProtobufCFieldDescriptor substrate__store__binding_record__field_descriptors[7] =
 {
   {
     "atespace",
@@ -1144,6 +1144,30 @@ static const ProtobufCFieldDescriptor substrate__store__binding_record__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "template_namespace",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__BindingRecord, template_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "template_name",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__BindingRecord, template_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__binding_record__field_indices_by_name[] = {
   1,   /* field[1] = actor */
@@ -1151,11 +1175,13 @@ static const unsigned substrate__store__binding_record__field_indices_by_name[] 
   0,   /* field[0] = atespace */
   3,   /* field[3] = incarnation */
   4,   /* field[4] = phase */
+  6,   /* field[6] = template_name */
+  5,   /* field[5] = template_namespace */
 };
 static const ProtobufCIntRange substrate__store__binding_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor =
 {
@@ -1165,7 +1191,7 @@ const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor =
   "Substrate__Store__BindingRecord",
   "substrate.store",
   sizeof(Substrate__Store__BindingRecord),
-  5,
+  7,
   substrate__store__binding_record__field_descriptors,
   substrate__store__binding_record__field_indices_by_name,
   1,  substrate__store__binding_record__number_ranges,

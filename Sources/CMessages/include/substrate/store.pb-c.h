@@ -227,10 +227,15 @@ struct  Substrate__Store__BindingRecord
    */
   int64_t incarnation;
   Substrate__Store__BindingRecord__Phase phase;
+  /*
+   * The actor's template, for listings of workers.
+   */
+  ProtobufCBinaryData template_namespace;
+  ProtobufCBinaryData template_name;
 };
 #define SUBSTRATE__STORE__BINDING_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__binding_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED, {0,NULL}, {0,NULL} }
 
 
 /*

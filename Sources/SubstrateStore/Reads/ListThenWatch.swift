@@ -1,9 +1,9 @@
-internal import Etcd
-internal import ServiceKit
+package import Etcd
+package import ServiceKit
 
 /// Lists a range, then takes in its changes, and lists again whenever the history has been compacted under the watch or
 /// the watch has failed. Returns when the task is cancelled.
-func listThenWatch(
+package func listThenWatch(
     _ range: KeyRange, of etcd: any EtcdStore, _ environment: Environment,
     list: () async throws -> Int64, take: ([WatchEvent]) -> Void
 ) async {

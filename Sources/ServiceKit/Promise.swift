@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// A result that one task gives and another waits for.
-final class Promise<Value: Sendable, Failure: Error>: Sendable {
+package final class Promise<Value: Sendable, Failure: Error>: Sendable {
     private enum State {
         case empty
         case waiting(UnsafeContinuation<Result<Value, Failure>?, Never>)
@@ -12,8 +12,10 @@ final class Promise<Value: Sendable, Failure: Error>: Sendable {
 
     private let state = Mutex(State.empty)
 
+    package init() {}
+
     /// Gives the result; only the first counts.
-    func keep(_ result: Result<Value, Failure>) {
+    package func keep(_ result: Result<Value, Failure>) {
         let waiting = state.withLock { state -> UnsafeContinuation<Result<Value, Failure>?, Never>? in
             switch state {
             case .empty: state = .kept(result)
@@ -28,7 +30,7 @@ final class Promise<Value: Sendable, Failure: Error>: Sendable {
     }
 
     /// Waits for the result; nil when the waiting task is cancelled first. For one waiter.
-    func result() async -> Result<Value, Failure>? {
+    package func result() async -> Result<Value, Failure>? {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let known = state.withLock { state -> Result<Value, Failure>?? in

@@ -1,7 +1,6 @@
-package import ServiceKit
 internal import Synchronization
 
-/// What the control plane gets from outside, so that a test or a simulation can give it something else.
+/// What the layers above get from outside, so that a test or a simulation can give it something else.
 package struct Environment: Sendable {
     /// For waiting and for measuring.
     package var clock: any Clock<Duration>

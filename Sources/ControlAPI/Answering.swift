@@ -1,0 +1,38 @@
+package import ControlPlane
+internal import Etcd
+package import GRPC
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import SubstrateStore
+
+/// What the services have in common.
+package struct ControlServices: Sendable {
+    let control: ControlPlane
+    var store: Store { control.store }
+
+    package init(control: ControlPlane) { self.control = control }
+
+    /// Offers a method: its calls to etcd end a little before the client stops waiting, so that the client hears why;
+    /// its errors become the statuses that clients know.
+    func offer<Request, Response>(
+        _ rpc: RPC<Request, Response>, _ handler: @escaping @Sendable (Request) async throws -> Response
+    ) -> ServerMethod {
+        ServerMethod(rpc) { request, call in
+            let start = ContinuousClock.now
+            defer { call.addTrailer("x-server-elapsed-us", "\(Int((.now - start) / .microseconds(1)))") }
+            let deadline = call.deadline.map { $0 - min(.milliseconds(100), start.duration(to: $0) / 5) }
+            do {
+                return try await EtcdDeadline.$current.withValue(deadline) { try await handler(request) }
+            } catch let error as Status {
+                throw error
+            } catch let error as ControlError {
+                throw Status(error)
+            } catch let error as StoreError {
+                throw Status(error)
+            }
+        }
+    }
+
+    /// Every method that the control plane serves.
+    package var methods: [ServerMethod] { controlMethods + resourcesMethods }
+}

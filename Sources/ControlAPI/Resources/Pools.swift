@@ -1,0 +1,44 @@
+internal import GRPC
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import SubstrateStore
+
+extension ControlServices {
+    @Sendable func applyPool(_ request: PoolMessage) async throws -> PoolMessage {
+        let pool = request.pool
+        if let violation = ResourceRules.violation(of: pool) {
+            throw Status.invalid("WorkerPool \(pool.ref): \(violation)")
+        }
+        let stored = try await store.pool(pool.ref)
+        if stored?.value == pool { return request }
+        guard try await store.putPool(pool, over: stored) else { throw Status.conflict }
+        return request
+    }
+
+    @Sendable func getPool(_ request: NamedRequest) async throws -> PoolMessage {
+        let ref = try poolRef(request)
+        guard let pool = try await store.pool(ref) else { throw Status.notFound("WorkerPool \(ref) not found") }
+        return PoolMessage(pool: pool.value)
+    }
+
+    @Sendable func listPools(_ request: ListRequest) async throws -> ListPoolsResponse {
+        ListPoolsResponse(pools: try await store.listPools())
+    }
+
+    @Sendable func deletePool(_ request: NamedRequest) async throws -> EmptyResponse {
+        let ref = try poolRef(request)
+        guard let pool = try await store.pool(ref) else { throw Status.notFound("WorkerPool \(ref) not found") }
+        guard try await store.deletePool(pool) else { throw Status.conflict }
+        return EmptyResponse()
+    }
+
+    private func poolRef(_ request: NamedRequest) throws(Status) -> PoolRef {
+        try Validation.require(request.namespace, "namespace")
+        try Validation.require(request.name, "name")
+        let ref = PoolRef(namespace: request.namespace, name: request.name)
+        guard NameRule.allows(ref.namespace), NameRule.allowsSubdomain(ref.name) else {
+            throw .notFound("WorkerPool \(ref) not found")
+        }
+        return ref
+    }
+}

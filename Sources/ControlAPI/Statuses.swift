@@ -1,0 +1,61 @@
+package import ControlPlane
+internal import Etcd
+package import GRPC
+internal import SubstrateAPI
+internal import SubstrateModel
+package import SubstrateStore
+
+extension Status {
+    static func invalid(_ message: String) -> Status { Status(code: .invalidArgument, message: message) }
+    static func failedPrecondition(_ message: String) -> Status { Status(code: .failedPrecondition, message: message) }
+    static func notFound(_ message: String) -> Status { Status(code: .notFound, message: message) }
+    static func alreadyExists(_ message: String) -> Status { Status(code: .alreadyExists, message: message) }
+
+    static func notFound(_ actor: ActorRef) -> Status { .notFound("Actor \(actor.name) not found") }
+
+    static let conflict = Status(code: .aborted, message: "concurrent update conflict, please retry")
+
+    /// The status that clients know for the error. Clients match the texts.
+    package init(_ error: ControlError) {
+        switch error {
+        case .actorNotFound(let ref): self = .notFound(ref)
+        case .templateNotFound(let ref): self = .failedPrecondition("ActorTemplate \(ref) not found")
+        case .noEligiblePool:
+            self = .failedPrecondition(
+                "no worker pool matches the template's sandboxClass and the template/actor selectors")
+        case .noFreeWorkers: self = .failedPrecondition("no free workers available")
+        case .operationInProgress:
+            self.init(code: .aborted, message: "another operation is in progress for this actor")
+        case .conflict: self = .conflict
+        case .workerLost(let worker):
+            self.init(code: .aborted, message: "worker \(worker) was lost under the actor, please retry")
+        case .node(let failure): self.init(code: failure.status.code, message: failure.status.message)
+        case .diedWhileSuspending:
+            self.init(
+                code: .aborted, message: "the actor died while it was being suspended and is at its last snapshot")
+        case .noAnswer(let worker):
+            self.init(code: .unavailable, message: "worker \(worker) gives no answer and is being given up")
+        case .unavailable(let reason): self.init(code: .unavailable, message: reason)
+        case .store(let error): self.init(error)
+        }
+    }
+
+    /// The status for an error of the store.
+    package init(_ error: StoreError) {
+        switch error {
+        case .conflict: self = .conflict
+        case .sessionLost: self.init(code: .unavailable, message: "\(error)")
+        case .tooLarge: self = .invalid("\(error)")
+        case .illegal(let transition): self = .failedPrecondition("\(transition)")
+        case .unreadable: self.init(code: .dataLoss, message: "\(error)")
+        case .etcd(let failure):
+            switch failure.code {
+            case .noSpace, .tooLarge: self.init(code: .resourceExhausted, message: "\(failure)")
+            case .cancelled: self.init(code: .cancelled, message: "the call was cancelled")
+            default:
+                let code: StatusCode = failure.isRetriable ? .unavailable : .internal
+                self.init(code: code, message: "\(failure)")
+            }
+        }
+    }
+}

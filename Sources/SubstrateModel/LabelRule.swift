@@ -1,0 +1,54 @@
+/// Kubernetes' rules for labels and selectors.
+package enum LabelRule {
+    /// Most labels in an actor's selector.
+    package static let maximumMatchLabels = 10
+
+    /// What is wrong with a selector of an actor, as clients know it; nil when nothing is.
+    package static func violation(of selector: Selector) -> String? {
+        let labels = selector.matchLabels
+        if labels.count > maximumMatchLabels {
+            return "worker_selector has \(labels.count) match_labels entries, exceeding the limit of \(maximumMatchLabels)"
+        }
+        return violation(of: labels).map { "invalid worker_selector: \($0)" }
+    }
+
+    /// What is wrong with the first label that is not allowed; nil when all are.
+    package static func violation(of labels: [String: String]) -> String? {
+        for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
+            if !isQualifiedName(key) {
+                return "the label key \"\(key)\" must be a name of at most 63 letters, digits, '-', '_' and '.', "
+                    + "beginning and ending with a letter or digit, with an optional DNS subdomain and '/' before it"
+            }
+            if !value.isEmpty, !isName(value) {
+                return "the label value \"\(value)\" must be empty, or at most 63 letters, digits, '-', '_' and '.', "
+                    + "beginning and ending with a letter or digit"
+            }
+        }
+        return nil
+    }
+
+    private static func isQualifiedName(_ key: String) -> Bool {
+        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
+        switch parts.count {
+        case 1: return isName(key)
+        case 2: return NameRule.allowsSubdomain(String(parts[0])) && isName(String(parts[1]))
+        default: return false
+        }
+    }
+
+    private static func isName(_ name: String) -> Bool {
+        let bytes = Array(name.utf8)
+        guard let first = bytes.first, let last = bytes.last, bytes.count <= 63 else { return false }
+        return isAlphanumeric(first) && isAlphanumeric(last)
+            && bytes.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
+    }
+}
