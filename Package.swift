@@ -49,6 +49,11 @@ let package = Package(
         module(
             "ControlAPI",
             uses: ["ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "ServiceKit"]),
+        module(
+            "NodeAgent",
+            uses: [
+                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit", "CArchive",
+            ]),
 
         tests("GRPCTests", uses: ["GRPC"]),
     ],

@@ -12,7 +12,7 @@ package enum HTTPClient {
     /// - Parameter timeout: for the whole exchange; millisecond grain.
     /// - Throws: `HTTPError` when there is no answer.
     package static func send(
-        _ method: String = "GET", _ url: String, headers: [String: String] = [:], body: [UInt8]? = nil, timeout: Duration
+        _ method: String, _ url: String, headers: [String: String] = [:], body: [UInt8]? = nil, timeout: Duration
     ) async throws(HTTPError) -> HTTPResponse {
         // The library's simple interface blocks.
         try await BlockingThread.result { () throws(HTTPError) in

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import ServiceKit
 internal import Synchronization
 
 /// A child process in a process group of its own.
@@ -11,7 +12,8 @@ package final class ChildProcess: Sendable {
 
     private struct State {
         var status: ExitStatus?
-        var waiters: [UnsafeContinuation<ExitStatus, Never>] = []
+        var nextWaiter = 0
+        var waiters: [Int: UnsafeContinuation<ExitStatus?, Never>] = [:]
     }
 
     init(pid: Int32) { self.pid = pid }
@@ -24,15 +26,24 @@ package final class ChildProcess: Sendable {
     /// How it ended, or nil while it runs.
     package var exitStatus: ExitStatus? { state.withLock { $0.status } }
 
-    /// Waits until it has ended. Does not end early: who does not want to wait kills it.
+    /// Waits until it has ended; returns nil when the waiting task is cancelled first.
     @discardableResult
-    package func wait() async -> ExitStatus {
-        await withUnsafeContinuation { continuation in
-            let status = state.withLock { state in
-                if state.status == nil { state.waiters.append(continuation) }
-                return state.status
+    package func wait() async -> ExitStatus? {
+        let id = state.withLock { state in
+            defer { state.nextWaiter += 1 }
+            return state.nextWaiter
+        }
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let (status, isWaiting) = state.withLock { state in
+                    if state.status != nil || Task.isCancelled { return (state.status, false) }
+                    state.waiters[id] = continuation
+                    return (nil, true)
+                }
+                if !isWaiting { continuation.resume(returning: status) }
             }
-            if let status { continuation.resume(returning: status) }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume(returning: nil)
         }
     }
 
@@ -50,22 +61,24 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Kills the group and waits until the process has ended.
+    /// Kills the group and waits until the process has ended, also when the task is cancelled: it takes moments.
     package func killAndWait() async {
         signalGroup(SIGKILL)
-        await wait()
+        await uncancelled { [self] in _ = await wait() }
     }
 
     /// Asks the process to stop, and kills its group when it has not within `grace`.
-    @discardableResult
-    package func stop(grace: Duration) async -> ExitStatus {
+    package func stop(grace: Duration) async {
         signal(SIGTERM)
-        let killer = Task.detached { [self] in
-            try await Task.sleep(for: grace)
-            signalGroup(SIGKILL)
+        await uncancelled { [self] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.wait() }
+                group.addTask { try? await Task.sleep(for: grace) }
+                await group.next()
+                group.cancelAll()
+            }
+            await killAndWait()
         }
-        defer { killer.cancel() }
-        return await wait()
     }
 
     /// Called by the host, under `reap`'s protection of the id.
@@ -75,8 +88,8 @@ package final class ChildProcess: Sendable {
             kill(-pid, SIGKILL)
             let status = reap()
             state.status = status
-            defer { state.waiters = [] }
-            return (status, state.waiters)
+            defer { state.waiters = [:] }
+            return (status, state.waiters.values)
         }
         for waiter in waiters { waiter.resume(returning: status) }
     }

@@ -8,7 +8,7 @@ package enum ResourceRules {
 
     package static func violation(of template: ActorTemplate) -> String? {
         identity(namespace: template.ref.namespace, name: template.ref.name)
-            ?? containers(template.containers, template.sandboxClass)
+            ?? violation(of: template.containers, template.sandboxClass)
             ?? snapshots(template)
             ?? LabelRule.violation(of: template.workerSelector.matchLabels).map { "spec.workerSelector: \($0)" }
     }
@@ -28,7 +28,7 @@ package enum ResourceRules {
         return nil
     }
 
-    private static func containers(_ containers: [Container], _ sandboxClass: SandboxClass) -> String? {
+    package static func violation(of containers: [Container], _ sandboxClass: SandboxClass) -> String? {
         if containers.isEmpty { return "spec.containers must name at least one container" }
         if containers.count > maximumContainers { return "spec.containers has more than \(maximumContainers) entries" }
         var names: Set<String> = []

@@ -26,6 +26,10 @@ package struct Keys: Sendable {
     /// The worker prefix: presences and bindings, what the watch of the control plane is on.
     package var workers: KeyRange { .prefix(Key("\(root)workers/")) }
 
+    package func bindings(in pool: PoolRef) -> KeyRange {
+        .prefix(Key("\(root)workers/bound/\(pool.namespace)/\(pool.name)/"))
+    }
+
     package func operation(_ ref: ActorRef) -> Key { Key("\(root)operations/\(ref.atespace)/\(ref.name)") }
 
     /// What a key under the worker prefix holds; nil for one that nobody here writes.

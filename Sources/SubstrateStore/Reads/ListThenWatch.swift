@@ -5,7 +5,7 @@ package import ServiceKit
 /// the watch has failed. Returns when the task is cancelled.
 package func listThenWatch(
     _ range: KeyRange, of etcd: any EtcdStore, _ environment: Environment,
-    list: () async throws -> Int64, take: ([WatchEvent]) -> Void
+    list: () async throws -> Int64, take: ([WatchEvent]) async -> Void
 ) async {
     var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
     while !Task.isCancelled {
@@ -14,7 +14,7 @@ package func listThenWatch(
             backoff.reset()
             for try await batch in etcd.watch(range, from: revision + 1) {
                 switch batch {
-                case .events(let events): take(events)
+                case .events(let events): await take(events)
                 case .compacted(let oldest):
                     environment.log.info(
                         "the history was compacted under the watch: listing again",

@@ -14,10 +14,17 @@ package struct WorkerListing: Sendable {
 
 extension Store {
     /// All workers, live or bound, as of one revision.
-    package func listWorkers() async throws(StoreError) -> WorkerListing {
+    package func listWorkers() async throws(StoreError) -> WorkerListing { try await list(keys.workers) }
+
+    /// The bindings of one pool's workers, as of one revision.
+    package func listBindings(in pool: PoolRef) async throws(StoreError) -> WorkerListing {
+        try await list(keys.bindings(in: pool))
+    }
+
+    private func list(_ range: KeyRange) async throws(StoreError) -> WorkerListing {
         var listing = WorkerListing(revision: 0)
         do {
-            for try await page in etcd.pages(of: keys.workers) {
+            for try await page in etcd.pages(of: range) {
                 // All pages show the revision of the first.
                 if listing.revision == 0 { listing.revision = page.revision }
                 for pair in page.pairs { add(pair, to: &listing) }

@@ -1,0 +1,44 @@
+internal import ControlPlane
+package import SubstrateAPI
+package import SubstrateModel
+
+/// The nodes over gRPC.
+package struct GRPCNodeAgents: NodeAgents {
+    private let channels = NodeChannels()
+    private let questionTimeout: Duration
+    private let workTimeout: Duration
+
+    /// - Parameters:
+    ///   - questionTimeout: for a question, which a node answers at once.
+    ///   - workTimeout: for a start or a checkpoint. What comes of one that takes longer is asked for.
+    package init(questionTimeout: Duration = .seconds(2), workTimeout: Duration = .seconds(600)) {
+        self.questionTimeout = questionTimeout
+        self.workTimeout = workTimeout
+    }
+
+    package func run(_ request: RunRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+        try await channels.call(NodeMethods.run, request, fences, at: address, timeout: workTimeout).receipt
+    }
+
+    package func restore(
+        _ request: RestoreRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await channels.call(NodeMethods.restore, request, fences, at: address, timeout: workTimeout).receipt
+    }
+
+    package func checkpoint(
+        _ request: CheckpointRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await channels.call(NodeMethods.checkpoint, request, fences, at: address, timeout: workTimeout).receipt
+    }
+
+    package func status(
+        _ request: StatusRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await channels.call(NodeMethods.status, request, fences, at: address, timeout: questionTimeout).receipt
+    }
+
+    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+        try await channels.call(NodeMethods.stop, request, fences, at: address, timeout: questionTimeout).receipt
+    }
+}

@@ -1,0 +1,143 @@
+internal import Etcd
+package import ServiceKit
+internal import SubstrateModel
+package import SubstrateStore
+internal import Synchronization
+
+/// The agent of a node: offers its workers under one lease, and runs actors on them.
+package final class NodeAgent: Sendable {
+    let options: NodeOptions
+    let store: Store
+    private let runtime: any Runtime
+    let environment: Environment
+    private let bootID: String
+    private let directoryID: String
+    /// The registered workers by the uid of their presence, which is how calls name them.
+    private let slots = Mutex<[String: WorkerSlot]>([:])
+
+    /// - Parameters:
+    ///   - bootID: the kernel's.
+    ///   - directoryID: of the locked state directory.
+    package init(
+        options: NodeOptions, store: Store, runtime: any Runtime, environment: Environment, bootID: String,
+        directoryID: String
+    ) {
+        self.options = options
+        self.store = store
+        self.runtime = runtime
+        self.environment = environment
+        self.bootID = bootID
+        self.directoryID = directoryID
+    }
+
+    /// The registered worker of that uid.
+    package func slot(uid: String) -> WorkerSlot? { slots.withLock { $0[uid] } }
+
+    /// The workers that are registered now.
+    package var registered: [WorkerSlot] { slots.withLock { Array($0.values) } }
+
+    /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
+    /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away.
+    package func run() async throws {
+        try await runtime.killLeftovers()
+        var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
+        while !Task.isCancelled {
+            let sinceGrant = environment.clock.stopwatch()
+            let lease: Lease
+            do {
+                lease = try await store.etcd.grantLease(timeToLive: options.leaseTimeToLive)
+            } catch {
+                if Task.isCancelled { return }
+                environment.log.warning("cannot get a lease, will try again", ["error": .text(error)])
+                try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+                continue
+            }
+            backoff.reset()
+            try await serve(under: lease, sinceGrant)
+        }
+    }
+
+    /// Offers the workers until the lease is lost or the task is cancelled.
+    private func serve(under lease: Lease, _ sinceGrant: Stopwatch) async throws {
+        let clock = LeaseClock(timeToLive: lease.timeToLive, margin: options.leaseMargin, sinceGrant: sinceGrant)
+        let keeper = LeaseKeeper(
+            store: store.etcd, lease: lease, margin: options.leaseMargin, clock: environment.clock)
+        environment.log.info(
+            "offering workers",
+            ["node": .string(options.node), "pool": .text(options.pool), "workers": .integer(Int64(options.addresses.count)),
+             "lease": .text(lease.id)])
+        defer { clock.lose() }
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    let loss = try await keeper.run(sinceGrant: sinceGrant) { clock.renewed($0) }
+                    clock.lose()
+                    self.environment.log.error("lost the lease: killing all actors", ["reason": .text(loss)])
+                }
+                group.addTask { await self.followBindings() }
+                for (ref, address) in self.options.workers {
+                    group.addTask { try await self.offer(ref, address, under: lease.id, clock) }
+                }
+                // The first to end is the loss of the lease, or an error.
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch is CancellationError {
+        }
+        // The actors are dead by now, so the workers may go at once.
+        await uncancelled { [store] in
+            await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await store.etcd.revoke(lease.id) }
+        }
+    }
+
+    /// Registers a worker, and again whenever it has to be, until the task is cancelled.
+    private func offer(
+        _ ref: WorkerRef, _ address: ActorAddress, under lease: LeaseID, _ clock: LeaseClock
+    ) async throws {
+        while !Task.isCancelled {
+            let presence = Presence(
+                uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
+                directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
+                sandboxClass: runtime.sandboxClass)
+            let stored = try await register(ref, presence, lease)
+            let slot = WorkerSlot(
+                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
+            slots.withLock { $0[presence.uid] = slot }
+            await slot.run()
+            slots.withLock { $0[presence.uid] = nil }
+            if Task.isCancelled { return }
+            try await withdraw(ref, stored.incarnation)
+        }
+    }
+
+    private func followBindings() async {
+        let keys = store.keys
+        let workers = options.workers.map(\.ref)
+        await listThenWatch(keys.bindings(in: options.pool), of: store.etcd, environment) {
+            let listing = try await self.store.listBindings(in: self.options.pool)
+            for ref in workers { await self.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
+            return listing.revision
+        } take: { events in
+            for event in events {
+                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slot(of: ref) else { continue }
+                do throws(StoreError) {
+                    await slot.take(try event.binding, at: event.revision)
+                } catch {
+                    self.environment.log.error("a binding cannot be read", ["error": .text(error)])
+                }
+            }
+        }
+    }
+
+    private func slot(of ref: WorkerRef) -> WorkerSlot? { slots.withLock { $0.values.first { $0.ref == ref } } }
+}
+
+extension WatchEvent {
+    /// What was put; nil for a deletion.
+    fileprivate var binding: Stored<Binding>? {
+        get throws(StoreError) {
+            guard case .put(let pair) = self else { return nil }
+            return try Codec.decode(pair)
+        }
+    }
+}

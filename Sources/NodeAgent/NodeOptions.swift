@@ -1,0 +1,38 @@
+package import SubstrateModel
+
+/// What an agent is told.
+package struct NodeOptions: Sendable {
+    package var node: String
+    package var pool: PoolRef
+    /// Where each worker's actor listens; one worker per address.
+    package var addresses: [ActorAddress]
+    /// Where the agent's API is reached, `host:port`.
+    package var agentAddress: String
+    package var labels: [String: String]
+    /// How long the workers outlive an agent that has died.
+    package var leaseTimeToLive: Duration
+    /// How long before the lease can have expired the actors are killed.
+    package var leaseMargin: Duration
+    /// How long to wait for the presence of another agent under a worker's name to go away.
+    package var takeoverLimit: Duration
+
+    package init(
+        node: String, pool: PoolRef, addresses: [ActorAddress], agentAddress: String, labels: [String: String] = [:],
+        leaseTimeToLive: Duration = .seconds(5), leaseMargin: Duration = .seconds(1),
+        takeoverLimit: Duration = .seconds(30)
+    ) {
+        self.node = node
+        self.pool = pool
+        self.addresses = addresses
+        self.agentAddress = agentAddress
+        self.labels = labels
+        self.leaseTimeToLive = leaseTimeToLive
+        self.leaseMargin = leaseMargin
+        self.takeoverLimit = takeoverLimit
+    }
+
+    /// The workers: `<node>-0`, `<node>-1`, ...
+    package var workers: [(ref: WorkerRef, address: ActorAddress)] {
+        addresses.enumerated().map { (WorkerRef(pool: pool, pod: "\(node)-\($0)"), $1) }
+    }
+}

@@ -1,0 +1,83 @@
+internal import Foundation
+internal import Glibc
+internal import SubstrateModel
+
+/// The agent's own directory, locked for as long as this object lives.
+///
+/// ```
+/// <path>/lock           held by the running agent
+/// <path>/directory-id   random, for life: who holds the directory has killed the sandboxes of its predecessors
+/// <path>/workers/<pod>/<epoch>/   one activation of an actor
+/// ```
+package final class StateDirectory: Sendable {
+    package let path: String
+    /// The random id in `directory-id`.
+    package let id: String
+    private let lock: Int32
+
+    /// - Parameter newID: makes the random id of a new directory.
+    /// - Throws: `StateDirectoryError` when another agent holds it, or it cannot be used.
+    package init(path: String, newID: () -> String) throws(StateDirectoryError) {
+        self.path = path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: "\(path)/workers", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw StateDirectoryError("cannot make \(path)/workers: \(error.localizedDescription)")
+        }
+        let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw StateDirectoryError("cannot open \(path)/lock: \(String(cString: strerror(errno)))") }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw StateDirectoryError("\(path) is in use by another atelet; stop it, or give this one another --state-dir")
+        }
+        self.lock = lock
+        let file = "\(path)/directory-id"
+        if let known = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) }), !known.isEmpty {
+            id = known
+        } else {
+            id = newID()
+            do {
+                try Data(id.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+            } catch {
+                throw StateDirectoryError("cannot write \(file): \(error.localizedDescription)")
+            }
+        }
+    }
+
+    deinit { close(lock) }
+
+    func activation(pod: String, epoch: Epoch) -> ActivationDirectory {
+        ActivationDirectory(path: "\(path)/workers/\(pod)/\(epoch)")
+    }
+
+    /// Removes what activations of an earlier agent have left.
+    func removeActivations() throws {
+        let workers = "\(path)/workers"
+        for name in try FileManager.default.contentsOfDirectory(atPath: workers) {
+            try FileManager.default.removeItem(atPath: "\(workers)/\(name)")
+        }
+    }
+}
+
+/// The directory of one activation.
+struct ActivationDirectory: Sendable {
+    let path: String
+
+    /// What the actor writes here survives it in its snapshots.
+    var durable: String { "\(path)/durable" }
+
+    func create() throws {
+        try FileManager.default.createDirectory(
+            atPath: durable, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A state directory that cannot be used.
+package struct StateDirectoryError: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,107 @@
+internal import Foundation
+internal import GRPC
+internal import Glibc
+internal import Processes
+package import ServiceKit
+internal import SubstrateAPI
+package import SubstrateModel
+
+/// Actors as plain processes of the node: no sandbox, but a directory of their own that survives them.
+///
+/// The directory is the working directory and `ATE_DURABLE_DIR`; a snapshot holds it and nothing else. The actor has to
+/// listen at `ATE_ADDRESS`, port `ATE_PORT`.
+package struct ProcessRuntime: Runtime {
+    package var sandboxClass: SandboxClass { .process }
+
+    let directory: StateDirectory
+    let snapshots: SnapshotDirectory
+    let log: Log
+
+    /// - Parameters:
+    ///   - directory: for the directories of running actors.
+    ///   - snapshots: where snapshots may lie.
+    package init(directory: StateDirectory, snapshots: SnapshotDirectory, log: Log) {
+        self.directory = directory
+        self.snapshots = snapshots
+        self.log = log
+    }
+
+    /// The variable in the environment of every process of an actor by which leftovers are found: the id of the state
+    /// directory. A process that hides from this by changing its environment is not kept in by this runtime at all.
+    static let marker = "ATE_STATE_DIRECTORY_ID"
+
+    package func killLeftovers() async throws {
+        let marker = "\(Self.marker)=\(directory.id)"
+        let killed = await BlockingThread.result {
+            ProcessTable.pids(withEnvironmentEntry: marker).filter { Glibc.kill($0, SIGKILL) == 0 }
+        }
+        if !killed.isEmpty {
+            log.warning("killed processes of an earlier agent", ["pids": .array(killed.map { .integer(Int64($0)) })])
+        }
+        try await BlockingThread.result { [directory] in try directory.removeActivations() }
+    }
+
+    package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
+        let place = directory.activation(pod: activation.pod, epoch: activation.epoch)
+        do throws(RuntimeFailure) {
+            try await prepare(place, activation)
+            let processes = try await spawn(activation, in: place)
+            let sandbox = ProcessSandbox(
+                processes: processes, place: place, snapshots: snapshots, actorUID: activation.workload.actorUID)
+            do throws(RuntimeFailure) {
+                try await Readiness.wait(for: activation, sandbox)
+            } catch {
+                await sandbox.kill()
+                throw error
+            }
+            return sandbox
+        } catch {
+            await BlockingThread.result { place.remove() }
+            throw error
+        }
+    }
+
+    private func prepare(_ place: ActivationDirectory, _ activation: Activation) async throws(RuntimeFailure) {
+        try await BlockingThread.result { [snapshots] () throws(RuntimeFailure) in
+            do { try place.create() } catch { throw RuntimeFailure(.internal, "cannot make a directory: \(error)") }
+            if let snapshot = activation.snapshot { try snapshots.read(snapshot, into: place.durable) }
+        }
+    }
+
+    private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure) -> [ChildProcess] {
+        var processes: [ChildProcess] = []
+        do {
+            for container in activation.workload.containers {
+                try Task.checkCancellation()
+                processes.append(try await ChildProcess.start(command(container, activation, place)))
+            }
+            return processes
+        } catch {
+            for process in processes { await process.killAndWait() }
+            throw RuntimeFailure(.failedPrecondition, "\(error)")
+        }
+    }
+
+    private func command(_ container: Container, _ activation: Activation, _ place: ActivationDirectory) -> Command {
+        let workload = activation.workload
+        var environment = [
+            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin", "HOME": place.durable,
+            "LANG": "C.UTF-8",
+        ]
+        for variable in container.environment { environment[variable.name] = variable.value }
+        environment.merge([
+            "ATE_ACTOR_ID": workload.actor.name, "ATE_ATESPACE": workload.actor.atespace,
+            "ATE_ACTOR_UID": workload.actorUID, "ATE_CONTAINER": container.name,
+            "ATE_ADDRESS": activation.address.ip, "ATE_PORT": "\(activation.address.port)",
+            "ATE_DURABLE_DIR": place.durable, Self.marker: directory.id,
+        ]) { $1 }
+        return Command(
+            container.command.first ?? "", Array(container.command.dropFirst()), environment: environment,
+            directory: place.durable,
+            output: .lines { [log, name = container.name] text in
+                log.info(
+                    "actor output",
+                    ["output": .string(text), "actor": .text(workload.actor), "container": .string(name)])
+            })
+    }
+}

@@ -1,0 +1,67 @@
+package import GRPC
+package import SubstrateAPI
+package import SubstrateModel
+
+/// How actors are run: started, checkpointed, killed.
+package protocol Runtime: Sendable {
+    /// The kind of sandbox that its workers offer.
+    var sandboxClass: SandboxClass { get }
+
+    /// Kills every sandbox that an earlier agent with the same state directory has left behind, and removes its files.
+    func killLeftovers() async throws
+
+    /// Starts an actor and returns when it is ready. When it throws, or its task is cancelled, nothing of the activation is
+    /// left behind.
+    /// - Throws: `RuntimeFailure`.
+    func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox
+}
+
+/// A running actor.
+package protocol Sandbox: Sendable {
+    /// Waits until it has ended, by itself or by being killed; returns how, or nil when the task is cancelled first.
+    func waitForEnd() async -> String?
+
+    /// Whether it has ended.
+    var hasEnded: Bool { get }
+
+    /// Writes the snapshot and ends the actor. When it throws, the actor goes on as if nothing had happened, unless it has
+    /// ended by itself.
+    /// - Throws: `RuntimeFailure`.
+    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure)
+
+    /// Kills it and returns when it has ended.
+    func kill() async
+}
+
+/// One start of an actor on a worker.
+package struct Activation: Sendable {
+    /// The worker's pod name, which is also that of its directory.
+    package var pod: String
+    package var epoch: Epoch
+    package var workload: Workload
+    /// Where the actor has to listen.
+    package var address: ActorAddress
+    /// What to start from; nil for the first time.
+    package var snapshot: SnapshotURI?
+
+    package init(pod: String, epoch: Epoch, workload: Workload, address: ActorAddress, snapshot: SnapshotURI?) {
+        self.pod = pod
+        self.epoch = epoch
+        self.workload = workload
+        self.address = address
+        self.snapshot = snapshot
+    }
+}
+
+/// Why an actor could not be started or checkpointed: said to the caller of the resume or suspend.
+package struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
+    package var code: StatusCode
+    package var reason: String
+
+    package init(_ code: StatusCode, _ reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+
+    package var description: String { reason }
+}

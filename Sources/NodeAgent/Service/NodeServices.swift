@@ -1,0 +1,94 @@
+package import GRPC
+internal import SubstrateAPI
+internal import SubstrateModel
+
+/// `atelet.AteomHerder` and `substrate.Node` over an agent.
+package struct NodeServices: Sendable {
+    private let agent: NodeAgent
+
+    package init(agent: NodeAgent) { self.agent = agent }
+
+    /// Every method that a node serves.
+    package var methods: [ServerMethod] {
+        [
+            ServerMethod(NodeMethods.run) { request, call in
+                try NodeValidation.check(request.workload)
+                return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
+                    ReceiptResponse(receipt: try await slot.start(request.workload, from: nil, fences))
+                }
+            },
+            ServerMethod(NodeMethods.restore) { request, call in
+                try NodeValidation.check(request.workload)
+                try NodeValidation.check(request.snapshot, request.content)
+                return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
+                    ReceiptResponse(receipt: try await slot.start(request.workload, from: request.snapshot, fences))
+                }
+            },
+            ServerMethod(NodeMethods.checkpoint) { request, call in
+                try NodeValidation.check(request.snapshot, request.content)
+                return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
+                    ReceiptResponse(receipt: try await slot.checkpoint(to: request.snapshot, fences))
+                }
+            },
+            ServerMethod(NodeMethods.status) { request, call in
+                try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
+                    StatusResponse(receipt: try await slot.status(fences))
+                }
+            },
+            ServerMethod(NodeMethods.stop) { request, call in
+                try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
+                    StatusResponse(receipt: try await slot.stop(fences))
+                }
+            },
+        ]
+    }
+
+    private func answer<Response>(
+        _ workerUID: String, _ call: ServerCall,
+        _ body: (WorkerSlot, Fences) async throws(NodeFailure) -> Response
+    ) async throws -> Response {
+        guard let fences = Fences(call.metadata) else {
+            throw Status(
+                code: .invalidArgument,
+                message: "the metadata ate-incarnation, ate-epoch and ate-operation must be positive numbers")
+        }
+        guard let slot = agent.slot(uid: workerUID) else {
+            throw Status(code: .failedPrecondition, message: "this node has no worker of uid \(workerUID)")
+        }
+        do throws(NodeFailure) {
+            return try await body(slot, fences)
+        } catch {
+            var status = error.status
+            if let receipt = error.receipt { status.metadata.append(Receipt.trailer, binary: receipt.bytes) }
+            throw status
+        }
+    }
+}
+
+/// The checks of requests to a node.
+enum NodeValidation {
+    static func check(_ workload: Workload) throws(Status) {
+        let actor = workload.actor
+        guard NameRule.allows(actor.name), NameRule.allows(actor.atespace) else {
+            throw Status(code: .invalidArgument, message: "invalid actor \(actor)")
+        }
+        if let violation = ResourceRules.violation(of: workload.containers, .process) {
+            throw Status(code: .invalidArgument, message: violation)
+        }
+    }
+
+    static func check(_ snapshot: SnapshotURI, _ content: SnapshotContent?) throws(Status) {
+        if snapshot.text.isEmpty {
+            throw Status(code: .invalidArgument, message: "external_config.snapshot_uri_prefix is required")
+        }
+        switch content {
+        case nil: throw Status(code: .invalidArgument, message: "scope is required")
+        case .full:
+            throw Status(
+                code: .failedPrecondition,
+                message: "this node runs actors as plain processes, whose memory cannot be saved: "
+                    + "the scope must be SNAPSHOT_SCOPE_DATA")
+        case .data: break
+        }
+    }
+}

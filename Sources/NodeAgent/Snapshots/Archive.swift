@@ -1,0 +1,147 @@
+internal import CArchive
+internal import Glibc
+
+/// Directories as compressed tar archives, by libarchive. All functions block.
+enum Archive {
+    /// Packs everything in `directory`: files, directories and links. Sockets, pipes and devices are left out.
+    /// - Returns: the size of the archive in bytes.
+    static func pack(_ directory: String, into file: String) throws(ArchiveError) -> Int {
+        guard let disk = archive_read_disk_new(), let writer = archive_write_new() else { throw ArchiveError("no memory") }
+        defer {
+            archive_read_free(disk)
+            archive_write_free(writer)
+        }
+        archive_write_set_format_pax_restricted(writer)
+        try check(archive_write_add_filter_zstd(writer), writer)
+        try check(archive_write_open_filename(writer, file), writer)
+        archive_read_disk_set_symlink_physical(disk)
+        try check(archive_read_disk_open(disk, directory), disk)
+        guard let entry = archive_entry_new() else { throw ArchiveError("no memory") }
+        defer { archive_entry_free(entry) }
+        while true {
+            archive_entry_clear(entry)
+            let result = archive_read_next_header2(disk, entry)
+            if result == ARCHIVE_EOF { break }
+            try check(result, disk)
+            if archive_read_disk_can_descend(disk) != 0 { try check(archive_read_disk_descend(disk), disk) }
+            guard let path = archive_entry_pathname(entry).map({ String(cString: $0) }), isPacked(entry) else { continue }
+            // The entry of the directory itself is not part of its content.
+            let name = path.dropFirst(directory.utf8.count).drop { $0 == "/" }
+            if name.isEmpty { continue }
+            archive_entry_set_pathname(entry, String(name))
+            try check(archive_write_header(writer, entry), writer)
+            if archive_entry_size(entry) > 0 { try copy(from: disk, to: writer) { archive_write_data(writer, $0, $1) } }
+        }
+        try check(archive_write_close(writer), writer)
+        return Int(archive_filter_bytes(writer, -1))
+    }
+
+    /// Unpacks into an existing directory. An entry that would land outside of it, or through a link in it, is an error.
+    static func unpack(_ file: String, into directory: String) throws(ArchiveError) {
+        guard let base = realpath(directory, nil) else { throw ArchiveError("\(directory) is not there") }
+        defer { free(base) }
+        guard let reader = archive_read_new(), let disk = archive_write_disk_new() else { throw ArchiveError("no memory") }
+        defer {
+            archive_read_free(reader)
+            archive_write_free(disk)
+        }
+        archive_read_support_format_tar(reader)
+        try check(archive_read_support_filter_zstd(reader), reader)
+        archive_write_disk_set_options(
+            disk,
+            ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT)
+        try check(archive_read_open_filename(reader, file, 64 << 10), reader)
+        var entry: OpaquePointer?
+        while true {
+            let result = archive_read_next_header(reader, &entry)
+            if result == ARCHIVE_EOF { break }
+            try check(result, reader)
+            guard let entry else { break }
+            guard isPacked(entry) else { throw ArchiveError("an entry is neither file, directory nor link") }
+            let name = try contained(archive_entry_pathname(entry))
+            archive_entry_set_pathname(entry, "\(String(cString: base))/\(name)")
+            if archive_entry_hardlink(entry) != nil {
+                let target = try contained(archive_entry_hardlink(entry))
+                archive_entry_set_hardlink(entry, "\(String(cString: base))/\(target)")
+            }
+            try check(archive_write_header(disk, entry), disk)
+            if archive_entry_size(entry) > 0 { try copyBlocks(from: reader, to: disk) }
+            try check(archive_write_finish_entry(disk), disk)
+        }
+        try check(archive_write_close(disk), disk)
+    }
+
+    /// A relative path that does not go up.
+    private static func contained(_ path: UnsafePointer<CChar>?) throws(ArchiveError) -> String {
+        guard let path else { throw ArchiveError("an entry has no name") }
+        let name = String(cString: path)
+        if name.hasPrefix("/") || name.split(separator: "/").contains("..") {
+            throw ArchiveError("the entry \(name) would land outside of the directory")
+        }
+        return name
+    }
+
+    private static func isPacked(_ entry: OpaquePointer) -> Bool {
+        if archive_entry_hardlink(entry) != nil { return true }
+        let kind = mode_t(archive_entry_filetype(entry))
+        return kind == Glibc.S_IFREG || kind == Glibc.S_IFDIR || kind == Glibc.S_IFLNK
+    }
+
+    private static func copy(
+        from source: OpaquePointer, to target: OpaquePointer, write: (UnsafeRawPointer?, Int) -> Int
+    ) throws(ArchiveError) {
+        var written: Int64 = 0
+        var block: UnsafeRawPointer?
+        var size = 0
+        var offset: Int64 = 0
+        while true {
+            let result = archive_read_data_block(source, &block, &size, &offset)
+            if result == ARCHIVE_EOF { return }
+            try check(result, source)
+            // Holes of a sparse file come as jumps; the archive wants every byte.
+            try writeZeros(offset - written, to: target, write: write)
+            guard write(block, size) == size else { throw ArchiveError(target) }
+            written = offset + Int64(size)
+        }
+    }
+
+    private static func writeZeros(
+        _ count: Int64, to target: OpaquePointer, write: (UnsafeRawPointer?, Int) -> Int
+    ) throws(ArchiveError) {
+        let zeros = [UInt8](repeating: 0, count: 64 << 10)
+        var left = count
+        while left > 0 {
+            let size = Int(min(left, Int64(zeros.count)))
+            guard zeros.withUnsafeBytes({ write($0.baseAddress, size) }) == size else { throw ArchiveError(target) }
+            left -= Int64(size)
+        }
+    }
+
+    private static func copyBlocks(from source: OpaquePointer, to disk: OpaquePointer) throws(ArchiveError) {
+        var block: UnsafeRawPointer?
+        var size = 0
+        var offset: Int64 = 0
+        while true {
+            let result = archive_read_data_block(source, &block, &size, &offset)
+            if result == ARCHIVE_EOF { return }
+            try check(result, source)
+            guard archive_write_data_block(disk, block, size, offset) >= ARCHIVE_WARN else { throw ArchiveError(disk) }
+        }
+    }
+
+    private static func check(_ result: Int32, _ archive: OpaquePointer) throws(ArchiveError) {
+        // Warnings are about attributes that could not be kept.
+        if result < ARCHIVE_WARN { throw ArchiveError(archive) }
+    }
+}
+
+/// What libarchive says went wrong.
+struct ArchiveError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+
+    init(_ archive: OpaquePointer) {
+        description = archive_error_string(archive).map { String(cString: $0) } ?? "unknown error"
+    }
+}

@@ -1,0 +1,279 @@
+internal import GRPC
+package import ServiceKit
+package import SubstrateAPI
+package import SubstrateModel
+package import SubstrateStore
+internal import Synchronization
+
+/// One registration of a worker: what runs on it, and which calls it follows.
+///
+/// A worker that is registered anew gets a new slot; the old one has been closed by then, with its actor killed.
+package final class WorkerSlot: Sendable {
+    package let ref: WorkerRef
+    package let presence: Stored<Presence>
+    private let store: Store
+    private let runtime: any Runtime
+    private let lease: LeaseClock
+    private let log: Log
+    /// Starts and checkpoints go on when the replica that asked for them goes away.
+    private let tasks = TaskPool()
+    private let state = Mutex(State())
+    private let needsRegistration = Signal()
+
+    private struct State {
+        var fence = WorkerFence()
+        var sandbox: (any Sandbox)?
+        /// Revision at which the running actor's binding was read.
+        var verifiedAt: Int64 = 0
+        /// The binding as the watch last showed it.
+        var binding: Stored<Binding>?
+        var isClosed = false
+    }
+
+    package init(
+        ref: WorkerRef, presence: Stored<Presence>, store: Store, runtime: any Runtime, lease: LeaseClock, log: Log
+    ) {
+        self.ref = ref
+        self.presence = presence
+        self.store = store
+        self.runtime = runtime
+        self.lease = lease
+        self.log = log
+    }
+
+    private var incarnation: Incarnation { presence.incarnation }
+
+    /// Runs what is asked for until the worker has to be registered anew or the task is cancelled; then kills the actor.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.tasks.run() }
+            group.addTask { for await _ in self.needsRegistration.wakeUps { return } }
+            await group.next()
+            group.cancelAll()
+        }
+        let sandbox = state.withLock { state in
+            state.isClosed = true
+            defer { state.sandbox = nil }
+            return state.sandbox
+        }
+        await sandbox?.kill()
+    }
+
+    // MARK: Calls
+
+    package func start(
+        _ workload: Workload, from snapshot: SnapshotURI?, _ fences: Fences
+    ) async throws(NodeFailure) -> Receipt {
+        let epoch = fences.epoch
+        return try await follow(fences) { $0.start(epoch, fences.operation) } act: { () throws(NodeFailure) in
+            await self.verifyAndStart(workload, from: snapshot, epoch)
+        }
+    }
+
+    package func checkpoint(to snapshot: SnapshotURI, _ fences: Fences) async throws(NodeFailure) -> Receipt {
+        let epoch = fences.epoch
+        return try await follow(fences) { $0.checkpoint(epoch, fences.operation) } act: { () throws(NodeFailure) in
+            await self.writeCheckpoint(to: snapshot, epoch)
+        }
+    }
+
+    package func status(_ fences: Fences) async throws(NodeFailure) -> Receipt {
+        try await follow(fences) { $0.ask(fences.epoch, fences.operation) } act: { () throws(NodeFailure) in
+            .success(Receipt(epoch: fences.epoch, state: .busy))
+        }
+    }
+
+    package func stop(_ fences: Fences) async throws(NodeFailure) -> Receipt {
+        let epoch = fences.epoch
+        return try await follow(fences) { $0.stop(epoch, fences.operation) } act: { () throws(NodeFailure) in
+            let sandbox = self.state.withLock { $0.sandbox }
+            await sandbox?.kill()
+            self.ended(epoch)
+            return .success(Receipt(epoch: epoch, state: .notRunning))
+        }
+    }
+
+    /// Lets the fence decide, and does what is to be done in a task of the worker's own.
+    private func follow(
+        _ fences: Fences, _ decide: (inout WorkerFence) -> WorkerFence.Decision,
+        act: @escaping @Sendable () async throws(NodeFailure) -> Result<Receipt, NodeFailure>
+    ) async throws(NodeFailure) -> Receipt {
+        guard fences.incarnation == incarnation else { throw .otherIncarnation(ref) }
+        let decision = state.withLock { state in state.isClosed ? nil : decide(&state.fence) }
+        switch decision {
+        case nil: throw .otherIncarnation(ref)
+        case .stale: throw .stale(ref)
+        case .occupied: throw .occupied(ref)
+        case .answer(let receipt): return receipt
+        case .act:
+            guard let result = await tasks.perform({ () throws(NodeFailure) in try await act() }) else {
+                // Closed meanwhile, or the caller has gone; what became of it has to be asked for.
+                throw .interrupted(ref)
+            }
+            return try result.get().get()
+        }
+    }
+
+    // MARK: What a call does
+
+    private func verifyAndStart(
+        _ workload: Workload, from snapshot: SnapshotURI?, _ epoch: Epoch
+    ) async -> Result<Receipt, NodeFailure> {
+        do throws(RuntimeFailure) {
+            let revision = try await verify(epoch)
+            let activation = Activation(
+                pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address, snapshot: snapshot)
+            let sandbox = try await runtime.start(activation)
+            let isOurs = state.withLock { state in
+                guard !state.isClosed else { return false }
+                state.fence.started(epoch)
+                state.sandbox = sandbox
+                state.verifiedAt = revision
+                return true
+            }
+            guard isOurs else {
+                await sandbox.kill()
+                throw RuntimeFailure(.aborted, "the worker is being registered anew")
+            }
+            tasks.submit { await self.watch(sandbox, epoch) }
+            log.info("started an actor", ["actor": .text(workload.actor), "worker": .text(ref), "epoch": .text(epoch)])
+            await reconsider()
+            return .success(Receipt(epoch: epoch, state: .running))
+        } catch {
+            ended(epoch)
+            log.warning(
+                "could not start an actor",
+                ["actor": .text(workload.actor), "worker": .text(ref), "reason": .string(error.reason)])
+            return .failure(
+                NodeFailure(
+                    status: Status(code: error.code, message: error.reason),
+                    receipt: Receipt(epoch: epoch, state: .notRunning)))
+        }
+    }
+
+    /// Makes sure that the claim stands: the lease is good, and a linearizable read shows the binding with this epoch, for
+    /// this incarnation, not revoked. Returns the revision up to which that is known.
+    private func verify(_ epoch: Epoch) async throws(RuntimeFailure) -> Int64 {
+        guard lease.isGood else { throw RuntimeFailure(.unavailable, "the node's lease is not good") }
+        let binding: Stored<Binding>?
+        do {
+            binding = try await store.binding(of: ref)
+        } catch {
+            throw RuntimeFailure(.unavailable, "cannot verify the claim: \(error)")
+        }
+        guard let binding, binding.epoch == epoch, binding.value.incarnation == incarnation, !binding.value.isRevoked else {
+            throw RuntimeFailure(.aborted, "the claim of worker \(ref) does not stand any more")
+        }
+        return binding.modRevision
+    }
+
+    private func watch(_ sandbox: any Sandbox, _ epoch: Epoch) async {
+        guard let reason = await sandbox.waitForEnd() else { return }
+        // Ends that were brought about have been noted by whoever did it.
+        let isNews = state.withLock { state in
+            guard state.fence.activity == .running(epoch) else { return false }
+            state.fence.ended(epoch)
+            state.sandbox = nil
+            return true
+        }
+        guard isNews else { return }
+        log.warning("an actor died", ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(reason)])
+        await sandbox.kill()
+        await reconsider()
+    }
+
+    private func writeCheckpoint(to snapshot: SnapshotURI, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
+        guard lease.isGood, let sandbox = state.withLock({ $0.sandbox }) else {
+            state.withLock { $0.fence.checkpointFailed(epoch) }
+            return .failure(
+                NodeFailure(
+                    status: Status(code: .unavailable, message: "the node's lease is not good"),
+                    receipt: Receipt(epoch: epoch, state: .running)))
+        }
+        do throws(RuntimeFailure) {
+            try await sandbox.checkpoint(to: snapshot)
+            state.withLock { state in
+                state.fence.checkpointed(epoch, snapshot)
+                state.sandbox = nil
+            }
+            log.info("checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
+            return .success(Receipt(epoch: epoch, state: .checkpointed(snapshot)))
+        } catch {
+            if sandbox.hasEnded { ended(epoch) } else { state.withLock { $0.fence.checkpointFailed(epoch) } }
+            log.warning(
+                "could not checkpoint an actor", ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
+            return .failure(
+                NodeFailure(
+                    status: Status(code: error.code, message: error.reason),
+                    receipt: Receipt(epoch: epoch, state: sandbox.hasEnded ? .notRunning : .running)))
+        }
+    }
+
+    private func ended(_ epoch: Epoch) {
+        state.withLock { state in
+            state.fence.ended(epoch)
+            state.sandbox = nil
+        }
+    }
+
+    // MARK: What the watch shows
+
+    /// The worker's binding as of `revision`.
+    package func take(_ binding: Stored<Binding>?, at revision: Int64) async {
+        let orphan = state.withLock { state -> (any Sandbox)? in
+            state.binding = binding
+            let epoch = binding?.epoch
+            if let known = state.fence.activity.epoch, known != epoch, revision > known.revision { state.fence.forget(known) }
+            // Only what is newer than the proof that the actor belongs here can prove that it does not.
+            guard case .running(let running) = state.fence.activity, running != epoch, revision > state.verifiedAt else {
+                return nil
+            }
+            state.fence.ended(running)
+            defer { state.sandbox = nil }
+            return state.sandbox
+        }
+        if let orphan {
+            log.warning("killing an actor whose claim is gone", ["worker": .text(ref), "revision": .integer(revision)])
+            await orphan.kill()
+        }
+        await reconsider()
+    }
+
+    /// Has the worker registered anew when its binding is revoked, or is ready while nothing runs and no receipt waits.
+    private func reconsider() async {
+        let reason = state.withLock { state -> String? in
+            guard let binding = state.binding, binding.value.incarnation == incarnation else { return nil }
+            if binding.value.isRevoked { return "its binding was revoked" }
+            guard binding.value.phase == .ready else { return nil }
+            // A binding that is older than what has run here since is gone; the watch has only not shown it yet.
+            if state.fence.activity.epoch == binding.epoch || state.fence.burned > binding.epoch { return nil }
+            return "its actor is gone"
+        }
+        guard let reason else { return }
+        log.info("registering the worker anew", ["worker": .text(ref), "reason": .string(reason)])
+        needsRegistration.fire()
+    }
+}
+
+extension NodeFailure {
+    static func otherIncarnation(_ ref: WorkerRef) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: .failedPrecondition, message: "the call is for another incarnation of worker \(ref)"),
+            receipt: nil)
+    }
+
+    static func stale(_ ref: WorkerRef) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: .aborted, message: "a newer operation has worker \(ref) in hand"), receipt: nil)
+    }
+
+    static func occupied(_ ref: WorkerRef) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: .aborted, message: "worker \(ref) has another actor in hand"), receipt: nil)
+    }
+
+    static func interrupted(_ ref: WorkerRef) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: .aborted, message: "worker \(ref) was interrupted"), receipt: nil)
+    }
+}
