@@ -14,6 +14,11 @@ func module(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// A thin main of ours, in Sources/<name>.
+func program(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
 func tests(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -54,6 +59,15 @@ let package = Package(
             uses: [
                 "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit", "CArchive",
             ]),
+        module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
+        module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
+
+        program(
+            "ateapi",
+            uses: ["ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+        program(
+            "atelet", uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+        program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
         tests("GRPCTests", uses: ["GRPC"]),
     ],

@@ -2,7 +2,6 @@ internal import Etcd
 package import ServiceKit
 internal import SubstrateModel
 package import SubstrateStore
-internal import Synchronization
 
 /// The agent of a node: offers its workers under one lease, and runs actors on them.
 package final class NodeAgent: Sendable {
@@ -12,16 +11,17 @@ package final class NodeAgent: Sendable {
     let environment: Environment
     private let bootID: String
     private let directoryID: String
-    /// The registered workers by the uid of their presence, which is how calls name them.
-    private let slots = Mutex<[String: WorkerSlot]>([:])
+    private let slots: WorkerSlots
 
     /// - Parameters:
+    ///   - slots: filled with the registered workers, for the services.
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
     package init(
-        options: NodeOptions, store: Store, runtime: any Runtime, environment: Environment, bootID: String,
-        directoryID: String
+        options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, environment: Environment,
+        bootID: String, directoryID: String
     ) {
+        self.slots = slots
         self.options = options
         self.store = store
         self.runtime = runtime
@@ -29,12 +29,6 @@ package final class NodeAgent: Sendable {
         self.bootID = bootID
         self.directoryID = directoryID
     }
-
-    /// The registered worker of that uid.
-    package func slot(uid: String) -> WorkerSlot? { slots.withLock { $0[uid] } }
-
-    /// The workers that are registered now.
-    package var registered: [WorkerSlot] { slots.withLock { Array($0.values) } }
 
     /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away.
@@ -102,9 +96,9 @@ package final class NodeAgent: Sendable {
             let stored = try await register(ref, presence, lease)
             let slot = WorkerSlot(
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
-            slots.withLock { $0[presence.uid] = slot }
+            slots.insert(slot)
             await slot.run()
-            slots.withLock { $0[presence.uid] = nil }
+            slots.remove(slot)
             if Task.isCancelled { return }
             try await withdraw(ref, stored.incarnation)
         }
@@ -115,11 +109,11 @@ package final class NodeAgent: Sendable {
         let workers = options.workers.map(\.ref)
         await listThenWatch(keys.bindings(in: options.pool), of: store.etcd, environment) {
             let listing = try await self.store.listBindings(in: self.options.pool)
-            for ref in workers { await self.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
+            for ref in workers { await self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
             return listing.revision
         } take: { events in
             for event in events {
-                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slot(of: ref) else { continue }
+                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else { continue }
                 do throws(StoreError) {
                     await slot.take(try event.binding, at: event.revision)
                 } catch {
@@ -128,8 +122,6 @@ package final class NodeAgent: Sendable {
             }
         }
     }
-
-    private func slot(of ref: WorkerRef) -> WorkerSlot? { slots.withLock { $0.values.first { $0.ref == ref } } }
 }
 
 extension WatchEvent {

@@ -2,11 +2,11 @@ package import GRPC
 internal import SubstrateAPI
 internal import SubstrateModel
 
-/// `atelet.AteomHerder` and `substrate.Node` over an agent.
+/// `atelet.AteomHerder` and `substrate.Node` over the workers of a node.
 package struct NodeServices: Sendable {
-    private let agent: NodeAgent
+    private let slots: WorkerSlots
 
-    package init(agent: NodeAgent) { self.agent = agent }
+    package init(slots: WorkerSlots) { self.slots = slots }
 
     /// Every method that a node serves.
     package var methods: [ServerMethod] {
@@ -52,7 +52,7 @@ package struct NodeServices: Sendable {
                 code: .invalidArgument,
                 message: "the metadata ate-incarnation, ate-epoch and ate-operation must be positive numbers")
         }
-        guard let slot = agent.slot(uid: workerUID) else {
+        guard let slot = slots.slot(uid: workerUID) else {
             throw Status(code: .failedPrecondition, message: "this node has no worker of uid \(workerUID)")
         }
         do throws(NodeFailure) {

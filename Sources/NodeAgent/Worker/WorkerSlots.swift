@@ -1,0 +1,21 @@
+internal import SubstrateStore
+internal import Synchronization
+package import SubstrateModel
+
+/// The workers that are registered now.
+package final class WorkerSlots: Sendable {
+    /// By the uid of the presence, which is how calls name a worker.
+    private let slots = Mutex<[String: WorkerSlot]>([:])
+
+    package init() {}
+
+    package func slot(uid: String) -> WorkerSlot? { slots.withLock { $0[uid] } }
+
+    package func slot(of ref: WorkerRef) -> WorkerSlot? { slots.withLock { $0.values.first { $0.ref == ref } } }
+
+    package var all: [WorkerSlot] { slots.withLock { Array($0.values) } }
+
+    func insert(_ slot: WorkerSlot) { slots.withLock { $0[slot.presence.value.uid] = slot } }
+
+    func remove(_ slot: WorkerSlot) { slots.withLock { $0[slot.presence.value.uid] = nil } }
+}

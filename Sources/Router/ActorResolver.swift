@@ -1,0 +1,101 @@
+package import GRPC
+package import ServiceKit
+internal import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
+
+/// Brings actors up for the requests that want them: one call to the control plane for however many requests wait.
+package final class ActorResolver: Sendable {
+    private let channel: Channel
+    private let environment: Environment
+    private let options: ResolverOptions
+    private let calls = TaskPool()
+    private let state = Mutex(State())
+
+    private struct State {
+        var waiting = 0
+        var flights: [ActorRef: [Promise<Resolution, Never>]] = [:]
+    }
+
+    /// - Parameter channel: to ateapi.
+    package init(channel: Channel, environment: Environment, options: ResolverOptions = ResolverOptions()) {
+        self.channel = channel
+        self.environment = environment
+        self.options = options
+    }
+
+    /// Makes the calls that requests wait for, until the task is cancelled.
+    package func run() async { await calls.run() }
+
+    /// Where the actor is, once it runs.
+    package func resolve(_ actor: ActorRef) async -> Resolution {
+        let promise = Promise<Resolution, Never>()
+        let (isFull, isFirst) = state.withLock { state in
+            if state.waiting >= options.maximumWaiting { return (true, false) }
+            state.waiting += 1
+            state.flights[actor, default: []].append(promise)
+            return (false, state.flights[actor]?.count == 1)
+        }
+        if isFull { return .refused(status: 503, message: "too many requests are waiting for actors") }
+        if isFirst {
+            calls.submit {
+                self.land(actor, await self.resume(actor))
+            } orElse: {
+                self.land(actor, .refused(status: 503, message: "the router is stopping"))
+            }
+        }
+        let result = await promise.result()
+        state.withLock { $0.waiting -= 1 }
+        guard case .success(let resolution) = result else {
+            return .refused(status: 503, message: "the router is stopping")
+        }
+        return resolution
+    }
+
+    private func land(_ actor: ActorRef, _ resolution: Resolution) {
+        let promises = state.withLock { $0.flights.removeValue(forKey: actor) } ?? []
+        for promise in promises { promise.keep(.success(resolution)) }
+    }
+
+    /// Resumes the actor, trying again when somebody else has it in hand.
+    private func resume(_ actor: ActorRef) async -> Resolution {
+        let deadline = ContinuousClock.now + options.budget
+        var pause = options.firstPause
+        var attempt = 1
+        while true {
+            do throws(RPCError) {
+                let left = max(ContinuousClock.now.duration(to: deadline), .milliseconds(1))
+                let response = try await channel.call(
+                    ControlMethods.resumeActor, ResumeActorRequest(actor: actor), timeout: left)
+                guard let address = response.actor.assignment?.address, !address.ip.isEmpty, address.port > 0 else {
+                    return .refused(status: 500, message: "actor \"\(actor.name)\" routing failed")
+                }
+                return .destination("\(address.ip):\(address.port)")
+            } catch {
+                let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
+                if error.code != .aborted || isLast {
+                    environment.log.info("could not bring an actor up", ["actor": .text(actor), "error": .text(error)])
+                    return .refused(actor, because: error.status)
+                }
+            }
+            do { try await environment.clock.sleep(for: environment.chance.jittered(pause)) } catch {
+                return .refused(status: 503, message: "the router is stopping")
+            }
+            pause = pause * 3 / 2
+            attempt += 1
+        }
+    }
+}
+
+/// Times and limits of the resolver; the reference's where it has them.
+package struct ResolverOptions: Sendable {
+    /// For one resume with all its attempts.
+    package var budget: Duration = .seconds(15)
+    package var attempts = 7
+    /// Before the second attempt; each further one waits half as long again.
+    package var firstPause: Duration = .milliseconds(200)
+    /// Requests that may wait at the same time; each holds a connection of the proxy.
+    package var maximumWaiting = 10_000
+
+    package init() {}
+}

@@ -1,0 +1,27 @@
+/// The flag for the log that all programs have.
+package enum Logging {
+    package static func declare(in flags: inout Flags) {
+        flags.text(
+            "log-level", "LEVEL", default: "info",
+            help: "debug, info, warn or error. Lines are JSON objects on standard error.")
+    }
+}
+
+/// The rule that nothing listens beyond loopback without TLS unless told to.
+package enum Loopback {
+    /// - Throws: `FlagError` for an address that is not loopback.
+    package static func check(_ address: String, isAllowedAnyway: Bool, flag: String) throws(FlagError) {
+        let host = address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+        let isLoopback = host == "localhost" || host == "[::1]" || isLoopbackIPv4(host)
+        guard isLoopback || isAllowedAnyway else {
+            throw FlagError(
+                "\(flag) \(address) is not a loopback address, and there is no TLS: anyone who can reach it could use it. "
+                    + "Give --insecure to do it anyway")
+        }
+    }
+
+    private static func isLoopbackIPv4(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+}

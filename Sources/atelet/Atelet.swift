@@ -1,0 +1,126 @@
+import Etcd
+import Foundation
+import GRPC
+import NodeAgent
+import ProgramKit
+import ServiceKit
+import SubstrateModel
+import SubstrateStore
+
+@main
+enum Atelet {
+    static func main() async {
+        await Program.run(flags) { values, log in
+            let environment = Environment.system(log: log)
+            let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
+            let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
+            let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
+            let runtime = ProcessRuntime(directory: directory, snapshots: snapshots, log: log)
+
+            let address = try values.text("grpc-listen-addr")
+            try Loopback.check(address, isAllowedAnyway: values.isSet("insecure"), flag: "--grpc-listen-addr")
+            let slots = WorkerSlots()
+            var serverOptions = ServerOptions()
+            serverOptions.onCompleted = { call in CallLog.note(call, log) }
+            let server = try Server(
+                address: address, credentials: .insecure, methods: NodeServices(slots: slots).methods,
+                options: serverOptions)
+
+            let agent = NodeAgent(
+                options: try options(values, listening: address, port: server.port), slots: slots, store: store,
+                runtime: runtime, environment: environment, bootID: BootID.current, directoryID: directory.id)
+            log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await server.run() }
+                group.addTask { try await agent.run() }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        }
+    }
+
+    private static func options(
+        _ values: Flags.Values, listening address: String, port: Int
+    ) throws(FlagError) -> NodeOptions {
+        let node = try values.text("node-name")
+        let workers = try values.number("workers")
+        if let violation = NameRule.violation(of: "\(node)-\(workers)") {
+            throw FlagError("--node-name \(node): with a worker's number behind it, it \(violation)")
+        }
+        let pool = try values.text("pool").split(separator: "/").map(String.init)
+        guard pool.count == 2, NameRule.allows(pool[0]), NameRule.allowsSubdomain(pool[1]) else {
+            throw FlagError("--pool must be <namespace>/<name> of a WorkerPool")
+        }
+        let host = address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
+        let actorPort = try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
+        return NodeOptions(
+            node: node, pool: PoolRef(namespace: pool[0], name: pool[1]),
+            addresses: try addresses(from: try values.text("actor-address"), count: workers).map {
+                ActorAddress(ip: $0, port: actorPort)
+            },
+            agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
+            leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"))
+    }
+
+    /// `count` addresses from the first on.
+    private static func addresses(from first: String, count: Int) throws(FlagError) -> [String] {
+        let bytes = first.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+        guard bytes.count == 4, !bytes.contains(nil), bytes[0] == 127 else {
+            throw FlagError("--actor-address \(first): must be an address of 127.0.0.0/8")
+        }
+        let start = bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1 ?? 0) }
+        guard (start + UInt32(count) - 1) >> 24 == 127 else {
+            throw FlagError("--actor-address \(first): there are no \(count) addresses of 127.0.0.0/8 from there on")
+        }
+        return (0..<UInt32(count)).map { offset in
+            let address = start + offset
+            return [24, 16, 8, 0].map { "\(address >> UInt32($0) & 0xff)" }.joined(separator: ".")
+        }
+    }
+
+    private static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {
+        let path = try values.text(flag)
+        guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
+            throw FlagError("--\(flag) \(path): must be an absolute path without '..'")
+        }
+        return path
+    }
+
+    private static var flags: Flags {
+        var flags = Flags(
+            program: "atelet",
+            summary: "The agent on a node: offers the node's workers, runs and checkpoints the actors placed on them.")
+        flags.text("pool", "NAMESPACE/NAME", help: "The WorkerPool that the workers belong to.")
+        flags.number("workers", 1...1000, default: 2, help: "How many workers to offer; each runs one actor at a time.")
+        flags.text(
+            "node-name", "NAME", default: ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node",
+            help: "The node's name, unique in the pool. Workers are NAME-0, NAME-1 and so on.")
+        flags.text(
+            "state-dir", "DIRECTORY", default: "/var/lib/substrate/atelet",
+            help: "For the agent's lock, its id, and the files of running actors. One agent at a time can use it.")
+        flags.text(
+            "snapshot-dir", "DIRECTORY", default: "/var/lib/substrate/snapshots",
+            help: "Snapshots of file:// locations have to lie below this; shared by all nodes that may run an actor.")
+        flags.text(
+            "actor-address", "ADDRESS", default: "127.0.1.1",
+            help: "Loopback address on which the first worker's actor listens; the other workers have the ones after it. Agents on one machine need ranges that do not overlap.")
+        flags.text(
+            "actor-port", "PORT", help: "Port on which actors listen at their address. 80 as root, else 8080, unless given.")
+        flags.text(
+            "grpc-listen-addr", "ADDRESS", default: "127.0.0.1:0",
+            help: "Where the agent's API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only.")
+        flags.text(
+            "advertise-addr", "ADDRESS", help: "Where ateapi reaches that API, if not at the address listened on.")
+        flags.toggle(
+            "insecure", help: "Allows --grpc-listen-addr to be another address than loopback although there is no TLS.")
+        EtcdFlags.declare(in: &flags)
+        flags.duration(
+            "lease-ttl", default: "5s",
+            help: "How long the workers outlive an agent that has died: what the release of their actors waits for.")
+        flags.duration(
+            "lease-margin", default: "1s",
+            help: "How long before the lease can have expired, counted from when its last renewal was sent, the actors are killed.")
+        Logging.declare(in: &flags)
+        return flags
+    }
+}
