@@ -60,6 +60,8 @@ let package = Package(
                 "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit", "CArchive",
             ]),
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
+        module(
+            "OperatorCLI", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "ServiceKit", "CYAML", "CSmartCols"]),
         module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
 
         program(
@@ -67,6 +69,7 @@ let package = Package(
             uses: ["ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
         program(
             "atelet", uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+        program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
         tests("GRPCTests", uses: ["GRPC"]),

@@ -1,6 +1,6 @@
 /// The flags of a program: declared once, with the help that describes them.
 ///
-/// `--name value`, `--name=value`, and `--name` alone for a switch. What is declared is what is parsed and what
+/// `--name value`, `--name=value`, and `--name` alone for a switch; `-n value` and `-n` for those with a letter. What is declared is what is parsed and what
 /// `--help` shows; anything else is an error that says so.
 package struct Flags {
     package struct Flag {
@@ -9,6 +9,7 @@ package struct Flags {
             case number(ClosedRange<Int>)
             /// Seconds with a unit: `250ms`, `5s`, `10m`, `24h`.
             case duration
+            case choice([String])
             case `switch`
         }
 
@@ -18,6 +19,8 @@ package struct Flags {
         package var defaultValue: String?
         package var help: String
         package var isRepeatable = false
+        /// One letter, for `-x`.
+        package var short: String?
     }
 
     private var flags: [Flag] = []
@@ -32,12 +35,23 @@ package struct Flags {
     }
 
     package mutating func text(
-        _ name: String, _ placeholder: String, default value: String? = nil, isRepeatable: Bool = false, help: String
+        _ name: String, _ placeholder: String, default value: String? = nil, isRepeatable: Bool = false,
+        short: String? = nil, help: String
     ) {
         flags.append(
             Flag(
                 name: name, kind: .text, placeholder: placeholder, defaultValue: value, help: help,
-                isRepeatable: isRepeatable))
+                isRepeatable: isRepeatable, short: short))
+    }
+
+    /// One of a few words.
+    package mutating func choice(
+        _ name: String, _ choices: [String], default value: String, short: String? = nil, help: String
+    ) {
+        flags.append(
+            Flag(
+                name: name, kind: .choice(choices), placeholder: choices.joined(separator: "|"), defaultValue: value,
+                help: help, short: short))
     }
 
     package mutating func number(_ name: String, _ range: ClosedRange<Int>, default value: Int, help: String) {
@@ -49,15 +63,15 @@ package struct Flags {
         flags.append(Flag(name: name, kind: .duration, placeholder: "TIME", defaultValue: value, help: help))
     }
 
-    package mutating func toggle(_ name: String, help: String) {
-        flags.append(Flag(name: name, kind: .switch, placeholder: "", defaultValue: nil, help: help))
+    package mutating func toggle(_ name: String, short: String? = nil, help: String) {
+        flags.append(Flag(name: name, kind: .switch, placeholder: "", defaultValue: nil, help: help, short: short))
     }
 
     /// What the help is: usage, summary, and a paragraph per flag.
     package var helpText: String {
         var text = "\(summary)\n\nUsage: \(usage)\n\nFlags:\n"
         for flag in flags {
-            text += "  --\(flag.name)"
+            text += flag.short.map { "  -\($0), --\(flag.name)" } ?? "  --\(flag.name)"
             if !flag.placeholder.isEmpty { text += " \(flag.placeholder)" }
             if let value = flag.defaultValue { text += "  (default \(value))" }
             if flag.isRepeatable { text += "  (may be repeated)" }
@@ -95,15 +109,13 @@ package struct Flags {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             if argument == "--help" || argument == "-h" { return .help(helpText) }
-            guard argument.hasPrefix("--"), argument.count > 2 else {
+            guard argument.hasPrefix("-"), argument != "-", argument != "--" else {
                 operands.append(argument)
                 continue
             }
-            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = String(parts[0])
-            guard let flag = flags.first(where: { $0.name == name }) else {
-                throw FlagError("unknown flag --\(name)\(suggestion(for: name)); \(program) --help lists them")
-            }
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let flag = try flag(String(parts[0]))
+            let name = flag.name
             let value: String
             if parts.count == 2 {
                 value = String(parts[1])
@@ -123,6 +135,17 @@ package struct Flags {
         return .values(Values(program: program, values: given, defaults: defaults, operands: operands))
     }
 
+    private func flag(_ argument: String) throws(FlagError) -> Flag {
+        if argument.hasPrefix("--") {
+            let name = String(argument.dropFirst(2))
+            if let flag = flags.first(where: { $0.name == name }) { return flag }
+            throw FlagError("unknown flag --\(name)\(suggestion(for: name)); \(program) --help lists them")
+        }
+        let letter = String(argument.dropFirst())
+        if let flag = flags.first(where: { $0.short == letter }) { return flag }
+        throw FlagError("unknown flag \(argument); \(program) --help lists them")
+    }
+
     private func check(_ value: String, for flag: Flag) throws(FlagError) {
         switch flag.kind {
         case .text:
@@ -135,6 +158,10 @@ package struct Flags {
         case .duration:
             if Duration(flag: value) == nil {
                 throw FlagError("--\(flag.name) \(value): not a time such as 250ms, 5s, 10m or 24h")
+            }
+        case .choice(let choices):
+            if !choices.contains(value) {
+                throw FlagError("--\(flag.name) \(value): must be one of \(choices.joined(separator: ", "))")
             }
         case .switch:
             if value != "true" && value != "false" { throw FlagError("--\(flag.name) takes no value") }

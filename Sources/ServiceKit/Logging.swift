@@ -1,9 +1,9 @@
 /// The flag for the log that all programs have.
 package enum Logging {
     package static func declare(in flags: inout Flags) {
-        flags.text(
-            "log-level", "LEVEL", default: "info",
-            help: "debug, info, warn or error. Lines are JSON objects on standard error.")
+        flags.choice(
+            "log-level", Log.Level.allCases.map(\.name), default: Log.Level.info.name,
+            help: "The least serious lines that are written. They are JSON objects on standard error.")
     }
 }
 

@@ -1,0 +1,95 @@
+internal import ServiceKit
+internal import SubstrateAPI
+internal import SubstrateModel
+
+/// Values in protobuf's JSON form: lower camel case, sorted, 64-bit numbers as text, defaults left out.
+enum ProtoJSON {
+    static func object(_ members: [(String, JSON)]) -> JSON {
+        .object(
+            members.filter { member in
+                switch member.1 {
+                case .string(""), .integer(0), .boolean(false): false
+                case .array(let elements): !elements.isEmpty
+                case .object(let members): !members.isEmpty
+                default: true
+                }
+            }.sorted { $0.0 < $1.0 })
+    }
+
+    static func labels(_ labels: [String: String]) -> JSON {
+        .object(labels.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+    }
+
+    static func actor(_ actor: ActorInfo) -> JSON {
+        object([
+            ("actorId", .string(actor.ref.name)), ("atespace", .string(actor.ref.atespace)),
+            ("version", .string("\(actor.version)")), ("status", .string(actor.status?.rawValue ?? "")),
+            ("actorTemplateNamespace", .string(actor.template.namespace)),
+            ("actorTemplateName", .string(actor.template.name)),
+            ("ateomPodNamespace", .string(actor.assignment?.worker.pool.namespace ?? "")),
+            ("ateomPodName", .string(actor.assignment?.worker.pod ?? "")),
+            ("ateomPodUid", .string(actor.assignment?.uid ?? "")),
+            ("ateomPodIp", .string(actor.assignment?.address.ip ?? "")),
+            ("ateomPodPort", .integer(Int64(actor.assignment?.address.port ?? 0))),
+            ("workerPoolName", .string(actor.assignment?.worker.pool.name ?? "")),
+            ("inProgressSnapshot", .string(actor.inProgressSnapshot?.text ?? "")),
+            ("lastSnapshot", .string(actor.lastSnapshot?.text ?? "")),
+            ("latestSnapshotInfo", snapshot(actor.lastSnapshot)),
+            ("workerSelector", object([("matchLabels", labels(actor.workerSelector.matchLabels))])),
+        ])
+    }
+
+    private static func snapshot(_ snapshot: SnapshotURI?) -> JSON {
+        guard let snapshot else { return .object([]) }
+        return object([
+            ("type", "SNAPSHOT_TYPE_EXTERNAL"), ("external", object([("snapshotUriPrefix", .string(snapshot.text))])),
+        ])
+    }
+
+    static func worker(_ worker: WorkerInfo) -> JSON {
+        object([
+            ("workerNamespace", .string(worker.ref.pool.namespace)), ("workerPool", .string(worker.ref.pool.name)),
+            ("workerPod", .string(worker.ref.pod)), ("workerPodUid", .string(worker.uid)),
+            ("nodeName", .string(worker.node)), ("ip", .string(worker.ip)), ("version", .string("\(worker.version)")),
+            ("actorId", .string(worker.actor?.name ?? "")), ("actorAtespace", .string(worker.actor?.atespace ?? "")),
+            ("actorNamespace", .string(worker.template?.namespace ?? "")),
+            ("actorTemplate", .string(worker.template?.name ?? "")),
+        ])
+    }
+
+    static func pool(_ pool: WorkerPool) -> JSON {
+        object([
+            ("namespace", .string(pool.ref.namespace)), ("name", .string(pool.ref.name)),
+            ("labels", labels(pool.labels)), ("replicas", .integer(Int64(pool.replicas))),
+            ("sandboxClass", .string(pool.sandboxClass.rawValue)),
+        ])
+    }
+
+    static func template(_ template: ActorTemplate) -> JSON {
+        object([
+            ("namespace", .string(template.ref.namespace)), ("name", .string(template.ref.name)),
+            ("containers", .array(template.containers.map(container))),
+            ("snapshotLocation", .string(template.snapshotLocation)), ("onCommit", .string(template.onCommit.rawValue)),
+            ("sandboxClass", .string(template.sandboxClass.rawValue)),
+            ("workerSelector", labels(template.workerSelector.matchLabels)),
+        ])
+    }
+
+    private static func container(_ container: Container) -> JSON {
+        object([
+            ("name", .string(container.name)), ("image", .string(container.image)),
+            ("command", .array(container.command.map(JSON.string))),
+            (
+                "env",
+                .array(
+                    container.environment.map { object([("name", .string($0.name)), ("value", .string($0.value))]) })
+            ),
+            (
+                "readyz",
+                container.readiness.map {
+                    object([("path", .string($0.path)), ("port", .integer(Int64($0.port)))])
+                } ?? .object([])
+            ),
+        ])
+    }
+}
