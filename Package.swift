@@ -69,6 +69,13 @@ let package = Package(
             uses: ["ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
         program(
             "atelet", uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+        module(
+            "LocalCluster",
+            uses: ["SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit"]),
+        program(
+            "ate-local",
+            uses: ["LocalCluster", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "ServiceKit"]),
+        .executableTarget(name: "counter", path: "examples/counter", swiftSettings: strict),
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 

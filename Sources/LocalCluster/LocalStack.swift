@@ -1,0 +1,187 @@
+internal import Etcd
+internal import Foundation
+package import GRPC
+internal import Glibc
+internal import HTTP
+package import Processes
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import Synchronization
+
+/// The whole system on loopback: etcd, ateapi, two atelets with two workers each, atenet.
+package final class LocalStack: Sendable {
+    /// Ports; nil for any that is free.
+    package struct Ports: Sendable {
+        package var etcd: Int?
+        package var api: Int?
+        package var router: Int?
+
+        package init(etcd: Int? = nil, api: Int? = nil, router: Int? = nil) {
+            self.etcd = etcd
+            self.api = api
+            self.router = router
+        }
+    }
+
+    package static let nodes = ["node-a", "node-b"]
+    package static let workersPerNode = 2
+
+    package let directory: String
+    package let etcdAddress: String
+    package let apiAddress: String
+    package let routerAddress: String
+    /// To ateapi.
+    package let channel: Channel
+    private let programs: String
+    private let etcd: LocalEtcd
+    private let processes = Mutex<[String: LocalProcess]>([:])
+
+    private init(directory: String, programs: String, etcd: LocalEtcd, apiAddress: String, routerAddress: String) {
+        self.directory = directory
+        self.programs = programs
+        self.etcd = etcd
+        self.apiAddress = apiAddress
+        self.routerAddress = routerAddress
+        etcdAddress = etcd.endpoint
+        channel = Channel(target: apiAddress, credentials: .insecure)
+    }
+
+    /// Starts everything and waits until it serves.
+    /// - Parameters:
+    ///   - directory: absolute; for data, snapshots and logs.
+    ///   - programs: the directory of the built programs.
+    ///   - addressBlock: the third number of the actors' addresses `127.<block>.x.y`, so that two stacks can run side by side.
+    ///   - progress: told what is being waited for.
+    package static func start(
+        directory: String, programs: String, ports: Ports = Ports(), addressBlock: Int,
+        progress: (String) -> Void = { _ in }
+    ) async throws -> LocalStack {
+        progress("etcd")
+        let etcd = try await LocalEtcd.start(directory: "\(directory)/etcd", port: ports.etcd)
+        let apiPort = try ports.api ?? FreePort.find()
+        let routerPort = try ports.router ?? FreePort.find()
+        let stack = LocalStack(
+            directory: directory, programs: programs, etcd: etcd, apiAddress: "127.0.0.1:\(apiPort)",
+            routerAddress: "127.0.0.1:\(routerPort)")
+        do {
+            progress("ateapi")
+            try await stack.startAPI()
+            for (index, node) in nodes.enumerated() {
+                progress("atelet \(node)")
+                try await stack.startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
+            }
+            progress("atenet")
+            try await stack.startRouter()
+            progress("the workers")
+            try await stack.waitForWorkers()
+            return stack
+        } catch {
+            await stack.stop()
+            throw error
+        }
+    }
+
+    /// Stops everything in order, and kills what does not stop.
+    package func stop() async {
+        let running = processes.withLock { processes in
+            defer { processes = [:] }
+            return processes
+        }
+        for name in ["atenet"] + Self.nodes.map({ "atelet-\($0)" }) + ["ateapi"] {
+            await running[name]?.process.stop(grace: .seconds(10))
+        }
+        await etcd.stop()
+    }
+
+    /// Kills the agent of a node without warning.
+    package func killNode(_ node: String) async { await process("atelet-\(node)")?.process.killAndWait() }
+
+    /// Waits until one of the programs has ended by itself, and says which.
+    package func waitForFailure() async -> String? {
+        let running = processes.withLock { Array($0.values) }
+        return await withTaskGroup(of: String?.self) { group in
+            for process in running {
+                group.addTask { await process.process.wait().map { "\(process.name) \($0):\n\(process.lastLines)" } }
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
+    /// Runs atectl against this stack; returns what it printed and how it ended.
+    package func atectl(_ arguments: [String]) async throws -> (output: String, status: ExitStatus?) {
+        let lines = Mutex<[String]>([])
+        let process = try await ChildProcess.start(
+            Command(
+                "\(programs)/atectl", arguments + ["--endpoint", apiAddress],
+                environment: ProcessInfo.processInfo.environment, output: .lines { line in lines.withLock { $0.append(line) } }))
+        let status = await process.wait()
+        return (lines.withLock { $0.joined(separator: "\n") }, status)
+    }
+
+    /// The example's manifest, with snapshots kept in this stack's directory.
+    /// - Parameter example: its path.
+    package func manifest(of example: String) throws -> String {
+        guard let text = FileManager.default.contents(atPath: example).map({ String(decoding: $0, as: UTF8.self) }) else {
+            throw ClusterError("\(example) is not there: run this from the top of the repository")
+        }
+        let file = "\(directory)/\(URL(fileURLWithPath: example).lastPathComponent)"
+        let own = text.replacing("file:///var/lib/substrate/snapshots", with: "file://\(snapshots)")
+        try Data(own.utf8).write(to: URL(fileURLWithPath: file))
+        return file
+    }
+
+    private var snapshots: String { "\(directory)/snapshots" }
+
+    private func process(_ name: String) -> LocalProcess? { processes.withLock { $0[name] } }
+
+    @discardableResult
+    private func launch(_ name: String, _ program: String, _ arguments: [String]) async throws -> LocalProcess {
+        var environment = ProcessInfo.processInfo.environment
+        // Where the example's actors are.
+        environment["PATH"] = "\(programs):\(environment["PATH"] ?? "/usr/bin:/bin")"
+        let process = try await LocalProcess.start(
+            name, "\(programs)/\(program)", arguments, logs: "\(directory)/logs", environment: environment)
+        processes.withLock { $0[name] = process }
+        return process
+    }
+
+    private func startAPI() async throws {
+        let process = try await launch(
+            "ateapi", "ateapi", ["--grpc-listen-addr", apiAddress, "--etcd-endpoint", etcdAddress])
+        try await process.wait(until: "serve") { [channel] in
+            let request = AtespaceRequest(name: Atespace.defaultName)
+            return (try? await channel.call(ControlMethods.getAtespace, request, timeout: .seconds(1))) != nil
+        }
+    }
+
+    private func startNode(_ node: String, firstAddress: String) async throws {
+        try await launch(
+            "atelet-\(node)", "atelet",
+            [
+                "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
+                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-address", firstAddress,
+                "--etcd-endpoint", etcdAddress,
+            ])
+    }
+
+    private func startRouter() async throws {
+        let process = try await launch(
+            "atenet", "atenet",
+            ["--http-listen-addr", routerAddress, "--ateapi-address", apiAddress, "--state-dir", "\(directory)/atenet"])
+        try await process.wait(until: "serve") { [routerAddress] in
+            // Not a host name of an actor, so the router itself answers.
+            let answer = try? await HTTPClient.send("GET", "http://\(routerAddress)/", timeout: .seconds(1))
+            return answer?.status == 404
+        }
+    }
+
+    private func waitForWorkers() async throws {
+        guard let last = process("atelet-\(Self.nodes.last ?? "")") else { return }
+        let expected = Self.nodes.count * Self.workersPerNode
+        try await last.wait(until: "offer its workers") { [channel] in
+            let response = try? await channel.call(ControlMethods.listWorkers, ListWorkersRequest(), timeout: .seconds(1))
+            return response?.workers.count { !$0.uid.isEmpty } == expected
+        }
+    }
+}
