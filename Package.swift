@@ -35,7 +35,7 @@ let package = Package(
         .systemLibrary(name: "CMicroHTTPD", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
-        .systemLibrary(name: "CSmartCols", pkgConfig: "smartcols", providers: [.apt(["libsmartcols-dev"])]),
+        .systemLibrary(name: "CSmartCols", providers: [.apt(["libsmartcols-dev"])]),
         .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "CSpawn"),
@@ -45,7 +45,8 @@ let package = Package(
         module("Etcd", uses: ["GRPC", "Protobuf", "CMessages"]),
         module("SubstrateModel", uses: []),
         module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
-        module("SubstrateStore", uses: ["Etcd", "ServiceKit", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
+        module(
+            "SubstrateStore", uses: ["Etcd", "ServiceKit", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
 
         module("ServiceKit", uses: []),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
@@ -57,7 +58,8 @@ let package = Package(
         module(
             "NodeAgent",
             uses: [
-                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit", "CArchive",
+                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit",
+                "CArchive",
             ]),
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(
@@ -66,9 +68,13 @@ let package = Package(
 
         program(
             "ateapi",
-            uses: ["ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+            uses: [
+                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit",
+                "ServiceKit",
+            ]),
         program(
-            "atelet", uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+            "atelet",
+            uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
         module(
             "LocalCluster",
             uses: ["SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit"]),

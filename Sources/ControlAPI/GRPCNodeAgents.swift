@@ -38,7 +38,8 @@ package struct GRPCNodeAgents: NodeAgents {
         try await channels.call(NodeMethods.status, request, fences, at: address, timeout: questionTimeout).receipt
     }
 
-    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    {
         try await channels.call(NodeMethods.stop, request, fences, at: address, timeout: questionTimeout).receipt
     }
 }

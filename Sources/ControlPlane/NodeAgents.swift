@@ -8,7 +8,8 @@ package import SubstrateModel
 package protocol NodeAgents: Sendable {
     func run(_ request: RunRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
     func restore(_ request: RestoreRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
-    func checkpoint(_ request: CheckpointRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    func checkpoint(_ request: CheckpointRequest, _ fences: Fences, at address: String) async throws(NodeFailure)
+        -> Receipt
     /// Moves the worker's fence past the operation, which can act no more after this.
     func status(_ request: StatusRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
     func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt

@@ -86,7 +86,9 @@ final class ServerContext: Sendable {
 
     static let handle: MHD_AccessHandlerCallback = {
         context, connection, url, method, _, _, uploadSize, exchangeSlot in
-        guard let context, let connection, let url, let method, let uploadSize, let exchangeSlot else { return MHD_Result.NO }
+        guard let context, let connection, let url, let method, let uploadSize, let exchangeSlot else {
+            return MHD_Result.NO
+        }
         let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
         guard let known = exchangeSlot.pointee else {
             let request = HTTPRequest(
@@ -103,14 +105,15 @@ final class ServerContext: Sendable {
         return server.start(exchange, on: connection)
     }
 
-    static let completed: @convention(c) (
-        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-        MHD_RequestTerminationCode
-    ) -> Void = { _, _, exchangeSlot, _ in
-        guard let known = exchangeSlot?.pointee else { return }
-        exchangeSlot?.pointee = nil
-        Unmanaged<Exchange>.fromOpaque(known).release()
-    }
+    static let completed:
+        @convention(c) (
+            UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+            MHD_RequestTerminationCode
+        ) -> Void = { _, _, exchangeSlot, _ in
+            guard let known = exchangeSlot?.pointee else { return }
+            exchangeSlot?.pointee = nil
+            Unmanaged<Exchange>.fromOpaque(known).release()
+        }
 
     private func start(_ exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
         let refused = HTTPResponse(status: 503, text: "stopping\n")

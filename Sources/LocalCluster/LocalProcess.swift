@@ -22,7 +22,9 @@ package final class LocalProcess: Sendable {
     ) async throws -> LocalProcess {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let file = "\(directory)/\(name).log"
-        if !FileManager.default.fileExists(atPath: file) { _ = FileManager.default.createFile(atPath: file, contents: nil) }
+        if !FileManager.default.fileExists(atPath: file) {
+            _ = FileManager.default.createFile(atPath: file, contents: nil)
+        }
         guard let handle = FileHandle(forWritingAtPath: file) else { throw ClusterError("cannot write \(file)") }
         handle.seekToEndOfFile()
         let output = Mutex(handle)
@@ -40,7 +42,9 @@ package final class LocalProcess: Sendable {
     ) async throws {
         let deadline = ContinuousClock.now + limit
         while await !isReady() {
-            if let status = process.exitStatus { throw ClusterError("\(name) \(status) before it \(what):\n\(lastLines)") }
+            if let status = process.exitStatus {
+                throw ClusterError("\(name) \(status) before it \(what):\n\(lastLines)")
+            }
             if ContinuousClock.now > deadline {
                 throw ClusterError("\(name) was not seen to \(what) within \(limit):\n\(lastLines)")
             }

@@ -114,7 +114,8 @@ package final class LocalStack: Sendable {
         let process = try await ChildProcess.start(
             Command(
                 "\(programs)/atectl", arguments + ["--endpoint", apiAddress],
-                environment: ProcessInfo.processInfo.environment, output: .lines { line in lines.withLock { $0.append(line) } }))
+                environment: ProcessInfo.processInfo.environment,
+                output: .lines { line in lines.withLock { $0.append(line) } }))
         let status = await process.wait()
         return (lines.withLock { $0.joined(separator: "\n") }, status)
     }
@@ -122,7 +123,8 @@ package final class LocalStack: Sendable {
     /// The example's manifest, with snapshots kept in this stack's directory.
     /// - Parameter example: its path.
     package func manifest(of example: String) throws -> String {
-        guard let text = FileManager.default.contents(atPath: example).map({ String(decoding: $0, as: UTF8.self) }) else {
+        guard let text = FileManager.default.contents(atPath: example).map({ String(decoding: $0, as: UTF8.self) })
+        else {
             throw ClusterError("\(example) is not there: run this from the top of the repository")
         }
         let file = "\(directory)/\(URL(fileURLWithPath: example).lastPathComponent)"
@@ -180,7 +182,8 @@ package final class LocalStack: Sendable {
         guard let last = process("atelet-\(Self.nodes.last ?? "")") else { return }
         let expected = Self.nodes.count * Self.workersPerNode
         try await last.wait(until: "offer its workers") { [channel] in
-            let response = try? await channel.call(ControlMethods.listWorkers, ListWorkersRequest(), timeout: .seconds(1))
+            let response = try? await channel.call(
+                ControlMethods.listWorkers, ListWorkersRequest(), timeout: .seconds(1))
             return response?.workers.count { !$0.uid.isEmpty } == expected
         }
     }

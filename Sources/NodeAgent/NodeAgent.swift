@@ -58,8 +58,11 @@ package final class NodeAgent: Sendable {
             store: store.etcd, lease: lease, margin: options.leaseMargin, clock: environment.clock)
         environment.log.info(
             "offering workers",
-            ["node": .string(options.node), "pool": .text(options.pool), "workers": .integer(Int64(options.addresses.count)),
-             "lease": .text(lease.id)])
+            [
+                "node": .string(options.node), "pool": .text(options.pool),
+                "workers": .integer(Int64(options.addresses.count)),
+                "lease": .text(lease.id),
+            ])
         defer { clock.lose() }
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -113,7 +116,9 @@ package final class NodeAgent: Sendable {
             return listing.revision
         } take: { events in
             for event in events {
-                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else { continue }
+                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else {
+                    continue
+                }
                 do throws(StoreError) {
                     await slot.take(try event.binding, at: event.revision)
                 } catch {

@@ -42,7 +42,8 @@ final class ProcessHost: Sendable {
         let result: Result<ChildProcess, SpawnError> = await withUnsafeContinuation { continuation in
             requests.withLock { requests in
                 requests.append { children in
-                    continuation.resume(returning: Result { () throws(SpawnError) in try ProcessHost.spawn(command, &children) })
+                    continuation.resume(
+                        returning: Result { () throws(SpawnError) in try ProcessHost.spawn(command, &children) })
                 }
             }
             // A full pipe wakes the thread just as well.

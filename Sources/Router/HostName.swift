@@ -14,7 +14,8 @@ package enum HostName {
         }
         if name.hasSuffix(".") { name = name.dropLast() }
         guard name.hasSuffix("." + domain) else { return nil }
-        let labels = name.dropLast(domain.count + 1).split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        let labels = name.dropLast(domain.count + 1).split(separator: ".", omittingEmptySubsequences: false).map(
+            String.init)
         guard (1...2).contains(labels.count), labels.allSatisfy(NameRule.allows) else { return nil }
         return ActorRef(atespace: labels.count == 2 ? labels[1] : Atespace.defaultName, name: labels[0])
     }

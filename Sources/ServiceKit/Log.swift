@@ -34,12 +34,16 @@ package struct Log: Sendable {
     /// Drops everything.
     package static let none = Log { _ in }
 
-    package func debug(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) { write(.debug, message, fields) }
+    package func debug(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
+        write(.debug, message, fields)
+    }
     package func info(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) { write(.info, message, fields) }
     package func warning(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
         write(.warning, message, fields)
     }
-    package func error(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) { write(.error, message, fields) }
+    package func error(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
+        write(.error, message, fields)
+    }
 
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, JSON>) {
         guard level >= minimum else { return }

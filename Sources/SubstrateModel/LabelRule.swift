@@ -7,7 +7,8 @@ package enum LabelRule {
     package static func violation(of selector: Selector) -> String? {
         let labels = selector.matchLabels
         if labels.count > maximumMatchLabels {
-            return "worker_selector has \(labels.count) match_labels entries, exceeding the limit of \(maximumMatchLabels)"
+            return
+                "worker_selector has \(labels.count) match_labels entries, exceeding the limit of \(maximumMatchLabels)"
         }
         return violation(of: labels).map { "invalid worker_selector: \($0)" }
     }

@@ -26,7 +26,8 @@ package enum NameRule {
         let bytes = name.utf8
         guard bytes.count <= maximumLength else { return .tooLong }
         guard let first = bytes.first, let last = bytes.last,
-            isAlphanumeric(first), isAlphanumeric(last), bytes.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") })
+            isAlphanumeric(first), isAlphanumeric(last),
+            bytes.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") })
         else { return .badCharacters }
         return nil
     }
@@ -37,7 +38,8 @@ package enum NameRule {
     /// Whether it is a DNS subdomain: labels with dots between them, at most 253 characters. Names of pools and templates
     /// may be that.
     package static func allowsSubdomain(_ name: String) -> Bool {
-        name.utf8.count <= 253 && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { allows(String($0)) }
+        name.utf8.count <= 253
+            && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { allows(String($0)) }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -74,7 +76,9 @@ package struct WorkerRef: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     package var description: String { "\(pool)/\(pod)" }
 
-    package static func < (left: WorkerRef, right: WorkerRef) -> Bool { (left.pool, left.pod) < (right.pool, right.pod) }
+    package static func < (left: WorkerRef, right: WorkerRef) -> Bool {
+        (left.pool, left.pod) < (right.pool, right.pod)
+    }
 }
 
 /// Names a worker pool.

@@ -62,7 +62,9 @@ package enum ResourceRules {
         }
         guard let readiness = container.readiness else { return nil }
         let path = readiness.path
-        if !path.hasPrefix("/") || path.utf8.count > 1024 || path.contains("?") || path.contains("#") || path.contains(" ") {
+        if !path.hasPrefix("/") || path.utf8.count > 1024 || path.contains("?") || path.contains("#")
+            || path.contains(" ")
+        {
             return ".readyz.httpGet.path must be a URL path of at most 1024 characters without a query"
         }
         if !(1...65535).contains(readiness.port) { return ".readyz.httpGet.port must be from 1 to 65535" }

@@ -14,7 +14,9 @@ package enum Codec {
         return bytes
     }
 
-    package static func decode<Value: StoredValue>(_ pair: KeyValue, as type: Value.Type = Value.self) throws(StoreError) -> Stored<Value> {
+    package static func decode<Value: StoredValue>(_ pair: KeyValue, as type: Value.Type = Value.self)
+        throws(StoreError) -> Stored<Value>
+    {
         guard pair.value.starts(with: magic) else {
             throw .unreadable(key: "\(pair.key)", reason: "it does not begin with the magic of this format")
         }

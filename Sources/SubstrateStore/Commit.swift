@@ -26,7 +26,9 @@ extension Store {
         }
         if response.succeeded { return .applied(revision: response.revision) }
         let pairs = response.reads.joined().reduce(into: [Key: KeyValue]()) { $0[$1.key] = $1 }
-        if response.earlierAttemptMayHaveSucceeded, let revision = revision(of: writes, in: pairs, now: response.revision) {
+        if response.earlierAttemptMayHaveSucceeded,
+            let revision = revision(of: writes, in: pairs, now: response.revision)
+        {
             return .applied(revision: revision)
         }
         return .refused(revision: response.revision, pairs: pairs)

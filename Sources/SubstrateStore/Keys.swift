@@ -35,7 +35,9 @@ package struct Keys: Sendable {
     /// What a key under the worker prefix holds; nil for one that nobody here writes.
     package func worker(_ key: Key) -> WorkerKey? {
         if let ref = parts(of: key, behind: "workers/live/", count: 3).map(WorkerRef.init(parts:)) { return .live(ref) }
-        if let ref = parts(of: key, behind: "workers/bound/", count: 3).map(WorkerRef.init(parts:)) { return .bound(ref) }
+        if let ref = parts(of: key, behind: "workers/bound/", count: 3).map(WorkerRef.init(parts:)) {
+            return .bound(ref)
+        }
         return nil
     }
 

@@ -79,7 +79,8 @@ struct Demo {
             let took = .now - killed
             try claim(released.status == .suspended, "alice is SUSPENDED, \(took.short) after the kill")
             try claim(took <= limit, "that is within \(limit.short)")
-            try claim(released.assignment == nil && released.inProgressSnapshot == nil, "no pod, no snapshot in progress")
+            try claim(
+                released.assignment == nil && released.inProgressSnapshot == nil, "no pod, no snapshot in progress")
             try claim(released.lastSnapshot == snapshot, "her last good snapshot is kept")
         }
         try await step("bob was not touched") {
@@ -131,7 +132,8 @@ struct Demo {
         let response = try await HTTPClient.send(
             method, "http://\(stack.routerAddress)/", headers: ["Host": host], timeout: .seconds(30))
         let answer = response.text.filter { !$0.isNewline }
-        try claim(response.status == 200 && answer == body, "\(method) http://\(host)/ answers \(answer), expected \(body)")
+        try claim(
+            response.status == 200 && answer == body, "\(method) http://\(host)/ answers \(answer), expected \(body)")
     }
 
     private func actor(_ name: String) async throws -> ActorInfo {
@@ -146,7 +148,8 @@ struct Demo {
     }
 
     private func node(of actor: ActorInfo) throws -> String {
-        guard let pod = actor.assignment?.worker.pod, let node = LocalStack.nodes.first(where: { pod.hasPrefix($0) }) else {
+        guard let pod = actor.assignment?.worker.pod, let node = LocalStack.nodes.first(where: { pod.hasPrefix($0) })
+        else {
             throw ClusterError("\(actor.ref) is on no known node")
         }
         return node

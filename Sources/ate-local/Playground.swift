@@ -9,7 +9,8 @@ enum Playground {
     static func run() async throws {
         for (name, port) in [("etcd", ports.etcd), ("ateapi", ports.api), ("atenet", ports.router)] {
             if let port, !FreePort.isFree(port) {
-                throw ClusterError("port \(port), which \(name) is to listen on, is taken: is another make run going on?")
+                throw ClusterError(
+                    "port \(port), which \(name) is to listen on, is taken: is another make run going on?")
             }
         }
         let directory = FileManager.default.currentDirectoryPath + "/.local"

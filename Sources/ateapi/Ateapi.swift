@@ -27,7 +27,8 @@ enum Ateapi {
             let server = try Server(
                 address: address, credentials: .insecure, methods: ControlServices(control: control).methods,
                 options: serverOptions)
-            log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
+            log.info(
+                "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
             await withDiscardingTaskGroup { group in
                 group.addTask { await server.run() }
                 group.addTask { await control.run() }
@@ -39,7 +40,9 @@ enum Ateapi {
     private static var flags: Flags {
         var flags = Flags(
             program: "ateapi",
-            summary: "The control plane: serves the API, places actors on workers, releases them from lost ones. Run two or more.")
+            summary:
+                "The control plane: serves the API, places actors on workers, releases them from lost ones. Run two or more."
+        )
         flags.text(
             "grpc-listen-addr", "ADDRESS", default: "127.0.0.1:7300",
             help: "Where the API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only.")
@@ -48,16 +51,22 @@ enum Ateapi {
         EtcdFlags.declare(in: &flags)
         flags.duration(
             "session-ttl", default: "5s",
-            help: "How long the operations of this replica outlive it. Shorter makes others wait less when it dies, longer makes it more patient with an etcd that does not answer.")
+            help:
+                "How long the operations of this replica outlive it. Shorter makes others wait less when it dies, longer makes it more patient with an etcd that does not answer."
+        )
         flags.duration(
             "sweep-interval", default: "30s",
-            help: "How often all workers are listed although the watch on them is in order: servers of etcd have lost delete events.")
+            help:
+                "How often all workers are listed although the watch on them is in order: servers of etcd have lost delete events."
+        )
         flags.duration(
             "question-timeout", default: "2s",
             help: "How long a node may take to say what became of an actor; it answers such questions at once.")
         flags.duration(
             "answer-limit", default: "10m",
-            help: "How long a node may stay without a final answer before its worker is given up. Longer than the slowest start of an actor.")
+            help:
+                "How long a node may stay without a final answer before its worker is given up. Longer than the slowest start of an actor."
+        )
         Logging.declare(in: &flags)
         return flags
     }

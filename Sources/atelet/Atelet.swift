@@ -52,7 +52,8 @@ enum Atelet {
             throw FlagError("--pool must be <namespace>/<name> of a WorkerPool")
         }
         let host = address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
-        let actorPort = try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
+        let actorPort =
+            try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
         return NodeOptions(
             node: node, pool: PoolRef(namespace: pool[0], name: pool[1]),
             addresses: try addresses(from: try values.text("actor-address"), count: workers).map {
@@ -93,7 +94,8 @@ enum Atelet {
         flags.text("pool", "NAMESPACE/NAME", help: "The WorkerPool that the workers belong to.")
         flags.number("workers", 1...1000, default: 2, help: "How many workers to offer; each runs one actor at a time.")
         flags.text(
-            "node-name", "NAME", default: ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node",
+            "node-name", "NAME",
+            default: ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node",
             help: "The node's name, unique in the pool. Workers are NAME-0, NAME-1 and so on.")
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atelet",
@@ -103,12 +105,17 @@ enum Atelet {
             help: "Snapshots of file:// locations have to lie below this; shared by all nodes that may run an actor.")
         flags.text(
             "actor-address", "ADDRESS", default: "127.0.1.1",
-            help: "Loopback address on which the first worker's actor listens; the other workers have the ones after it. Agents on one machine need ranges that do not overlap.")
+            help:
+                "Loopback address on which the first worker's actor listens; the other workers have the ones after it. Agents on one machine need ranges that do not overlap."
+        )
         flags.text(
-            "actor-port", "PORT", help: "Port on which actors listen at their address. 80 as root, else 8080, unless given.")
+            "actor-port", "PORT",
+            help: "Port on which actors listen at their address. 80 as root, else 8080, unless given.")
         flags.text(
             "grpc-listen-addr", "ADDRESS", default: "127.0.0.1:0",
-            help: "Where the agent's API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only.")
+            help:
+                "Where the agent's API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only."
+        )
         flags.text(
             "advertise-addr", "ADDRESS", help: "Where ateapi reaches that API, if not at the address listened on.")
         flags.toggle(
@@ -119,7 +126,9 @@ enum Atelet {
             help: "How long the workers outlive an agent that has died: what the release of their actors waits for.")
         flags.duration(
             "lease-margin", default: "1s",
-            help: "How long before the lease can have expired, counted from when its last renewal was sent, the actors are killed.")
+            help:
+                "How long before the lease can have expired, counted from when its last renewal was sent, the actors are killed."
+        )
         Logging.declare(in: &flags)
         return flags
     }

@@ -37,7 +37,9 @@ enum Atenet {
     private static var flags: Flags {
         var flags = Flags(
             program: "atenet",
-            summary: "The router: takes HTTP requests for <actor>[.<atespace>].\(HostName.domain), brings the actor up where needed, and passes them on, through an nginx that it runs.")
+            summary:
+                "The router: takes HTTP requests for <actor>[.<atespace>].\(HostName.domain), brings the actor up where needed, and passes them on, through an nginx that it runs."
+        )
         flags.text(
             "http-listen-addr", "ADDRESS", default: "127.0.0.1:8000",
             help: "Where clients connect, ip:port. Without TLS, so loopback only.")
@@ -52,9 +54,11 @@ enum Atenet {
             "endpoint-port", 0...65535, default: 0,
             help: "Loopback port on which nginx asks us; 0 lets the system choose.")
         flags.duration(
-            "resume-budget", default: "15s", help: "How long a request waits for its actor with all attempts to resume it.")
+            "resume-budget", default: "15s",
+            help: "How long a request waits for its actor with all attempts to resume it.")
         flags.number(
-            "max-waiting", 1...1_000_000, default: 10_000, help: "How many requests may wait for actors at the same time.")
+            "max-waiting", 1...1_000_000, default: 10_000,
+            help: "How many requests may wait for actors at the same time.")
         Logging.declare(in: &flags)
         return flags
     }

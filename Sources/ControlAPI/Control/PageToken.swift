@@ -15,7 +15,9 @@ enum PageToken {
     static func parse(_ token: String, atespace: String) throws(Status) -> Store.ActorCursor? {
         if token.isEmpty { return nil }
         let invalid = Status.invalid("page_token is not one that this listing has returned")
-        guard let data = Data(base64Encoded: token), let text = String(data: data, encoding: .utf8) else { throw invalid }
+        guard let data = Data(base64Encoded: token), let text = String(data: data, encoding: .utf8) else {
+            throw invalid
+        }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 5, parts[0] == "1", let revision = Int64(parts[1]), revision > 0, parts[2] == atespace,
             NameRule.allows(parts[3]), NameRule.allows(parts[4])

@@ -76,11 +76,19 @@ package struct WorkerTable: Sendable {
     @discardableResult
     package mutating func take(_ listing: WorkerListing) -> [WorkerRef] {
         var news: Set<WorkerRef> = []
-        for (ref, presence) in listing.live.sorted(by: { $0.key < $1.key }) where put(presence, of: ref) { news.insert(ref) }
-        for (ref, binding) in listing.bound.sorted(by: { $0.key < $1.key }) where put(binding, of: ref) { news.insert(ref) }
+        for (ref, presence) in listing.live.sorted(by: { $0.key < $1.key }) where put(presence, of: ref) {
+            news.insert(ref)
+        }
+        for (ref, binding) in listing.bound.sorted(by: { $0.key < $1.key }) where put(binding, of: ref) {
+            news.insert(ref)
+        }
         for (ref, row) in rows.sorted(by: { $0.key < $1.key }) {
-            if row.presence != nil, listing.live[ref] == nil, remove(.live(ref), at: listing.revision) { news.insert(ref) }
-            if row.binding != nil, listing.bound[ref] == nil, remove(.bound(ref), at: listing.revision) { news.insert(ref) }
+            if row.presence != nil, listing.live[ref] == nil, remove(.live(ref), at: listing.revision) {
+                news.insert(ref)
+            }
+            if row.binding != nil, listing.bound[ref] == nil, remove(.bound(ref), at: listing.revision) {
+                news.insert(ref)
+            }
         }
         deletions = deletions.filter { $0.value > listing.revision }
         return news.sorted()
@@ -88,7 +96,9 @@ package struct WorkerTable: Sendable {
 
     /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
     /// its rows have changed.
-    package mutating func reserve(in pools: [PoolRef], _ chance: Chance) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+    package mutating func reserve(in pools: [PoolRef], _ chance: Chance) -> (
+        ref: WorkerRef, presence: Stored<Presence>
+    )? {
         while let ref = free.take(from: pools, chance) {
             if let presence = rows[ref]?.presence { return (ref, presence) }
         }

@@ -65,7 +65,8 @@ extension WorkerPoolSyncer {
         for release in releases {
             inventory.takeUnbound(release.worker, at: revision)
             environment.log.info(
-                release.released == nil ? "dropped the stale binding of a lost worker" : "released an actor from a lost worker",
+                release.released == nil
+                    ? "dropped the stale binding of a lost worker" : "released an actor from a lost worker",
                 [
                     "actor": .text(release.binding.value.actor), "worker": .text(release.worker),
                     "status before": .string(release.actor?.value.status.rawValue ?? "none"),

@@ -78,7 +78,9 @@ package struct WorkerPoolSyncer: Sendable {
                 backoff.reset()
             } else {
                 // What was not released is still in the set; an event that comes meanwhile is not lost either.
-                do { try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause())) } catch { return }
+                do { try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause())) } catch {
+                    return
+                }
                 inventory.changed.fire()
             }
         }

@@ -69,7 +69,9 @@ extension Workflow {
             do {
                 return try await write(claim, event)
             } catch .conflict(let rows) {
-                guard let actor = rows.actor, actor.value.uid == claim.actor.value.uid else { throw .actorNotFound(ref) }
+                guard let actor = rows.actor, actor.value.uid == claim.actor.value.uid else {
+                    throw .actorNotFound(ref)
+                }
                 // It may have been this very step, whose answer got lost.
                 if let goal = try? claim.actor.value.transition(event), goal.state == actor.value.state,
                     goal.lastSnapshot == actor.value.lastSnapshot

@@ -1,5 +1,5 @@
-internal import ServiceKit
 internal import Etcd
+internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
 internal import SubstrateStore

@@ -41,7 +41,8 @@ extension EtcdClient {
             } catch let error as EtcdError {
                 throw error
             } catch {
-                throw EtcdError(code: .other, operation: operation, endpoint: endpoint, text: "\(error)", outcome: .unknown)
+                throw EtcdError(
+                    code: .other, operation: operation, endpoint: endpoint, text: "\(error)", outcome: .unknown)
             }
         }
     }

@@ -23,7 +23,9 @@ public struct Pages: AsyncSequence, Sendable {
         var next: RangeRequest?
 
         /// The next page, or nil behind the last one.
-        public mutating func next(isolation: isolated (any Actor)? = #isolation) async throws(EtcdError) -> RangeResponse? {
+        public mutating func next(isolation: isolated (any Actor)? = #isolation) async throws(EtcdError)
+            -> RangeResponse?
+        {
             guard var request = next else { return nil }
             let page = try await store.range(request)
             request.revision = request.revision ?? page.revision

@@ -44,7 +44,9 @@ extension EtcdClient {
             request.id = lease.rawValue
         }
         do {
-            _ = try await call("LeaseRevoke", message, on: "revoke lease \(lease)", .guardedWrite, service: "Lease") { _ in }
+            _ = try await call("LeaseRevoke", message, on: "revoke lease \(lease)", .guardedWrite, service: "Lease") {
+                _ in
+            }
         } catch {
             // Gone is what was wanted, whoever did it.
             if error.code != .leaseNotFound { throw error }

@@ -14,7 +14,8 @@ public struct LeaseKeeper: Sendable {
         public var description: String {
             switch self {
             case .gone: "the lease has expired or was revoked"
-            case .notRenewedInTime(let error): "the lease could not be renewed in time: \(error.map { "\($0)" } ?? "no answer")"
+            case .notRenewedInTime(let error):
+                "the lease could not be renewed in time: \(error.map { "\($0)" } ?? "no answer")"
             }
         }
     }

@@ -61,7 +61,8 @@ public struct Watch: AsyncSequence, Sendable {
         let source: any WatchSource
 
         /// The next batch.
-        public mutating func next(isolation: isolated (any Actor)? = #isolation) async throws(EtcdError) -> WatchBatch? {
+        public mutating func next(isolation: isolated (any Actor)? = #isolation) async throws(EtcdError) -> WatchBatch?
+        {
             try await source.next()
         }
     }

@@ -41,7 +41,8 @@ final class WatchStream: WatchSource {
                 }
                 if let batch = try digest(try WatchResponse(message)) { return batch }
             } catch let error as RPCError {
-                try await resume(after: EtcdError(error, operation: operation, endpoint: client.endpoint, isWrite: false))
+                try await resume(
+                    after: EtcdError(error, operation: operation, endpoint: client.endpoint, isWrite: false))
             } catch let error as EtcdError {
                 try await resume(after: error)
             } catch {
@@ -69,7 +70,8 @@ final class WatchStream: WatchSource {
         if response.isCancelled {
             guard response.compactRevision > 0 else {
                 let isNoLeader = response.cancelReason.contains("no leader")
-                throw failure(isNoLeader || response.cancelReason.isEmpty ? .unavailable : .other, response.cancelReason)
+                throw failure(
+                    isNoLeader || response.cancelReason.isEmpty ? .unavailable : .other, response.cancelReason)
             }
             state.withLock { state in
                 state.stream = nil

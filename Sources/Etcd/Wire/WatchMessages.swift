@@ -42,7 +42,8 @@ struct WatchResponse {
 extension WatchEvent {
     fileprivate init(_ message: borrowing Mvccpb__Event) {
         // A server always sends the pair; an empty one would match no key.
-        let pair = message.kv.map { KeyValue($0.pointee) }
+        let pair =
+            message.kv.map { KeyValue($0.pointee) }
             ?? KeyValue(key: Key(bytes: []), value: [], createRevision: 0, modRevision: 0, version: 0)
         self =
             message.type == MVCCPB__EVENT__EVENT_TYPE__DELETE

@@ -25,7 +25,8 @@ public final class Server: Sendable {
     /// Creates a server that listens on `address` (`host:port`).
     /// - Throws: `ServerError` when the address or a method is not usable.
     public init(
-        address: String, credentials: ServerCredentials, methods: [ServerMethod], options: ServerOptions = ServerOptions()
+        address: String, credentials: ServerCredentials, methods: [ServerMethod],
+        options: ServerOptions = ServerOptions()
     ) throws(ServerError) {
         let queue = CompletionQueue.shared.pointer
         let arguments = ChannelArguments([

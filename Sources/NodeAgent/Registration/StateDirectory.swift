@@ -26,14 +26,19 @@ package final class StateDirectory: Sendable {
             throw StateDirectoryError("cannot make \(path)/workers: \(error.localizedDescription)")
         }
         let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { throw StateDirectoryError("cannot open \(path)/lock: \(String(cString: strerror(errno)))") }
+        guard lock >= 0 else {
+            throw StateDirectoryError("cannot open \(path)/lock: \(String(cString: strerror(errno)))")
+        }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
-            throw StateDirectoryError("\(path) is in use by another atelet; stop it, or give this one another --state-dir")
+            throw StateDirectoryError(
+                "\(path) is in use by another atelet; stop it, or give this one another --state-dir")
         }
         self.lock = lock
         let file = "\(path)/directory-id"
-        if let known = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) }), !known.isEmpty {
+        if let known = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) }),
+            !known.isEmpty
+        {
             id = known
         } else {
             id = newID()

@@ -6,7 +6,9 @@ enum Archive {
     /// Packs everything in `directory`: files, directories and links. Sockets, pipes and devices are left out.
     /// - Returns: the size of the archive in bytes.
     static func pack(_ directory: String, into file: String) throws(ArchiveError) -> Int {
-        guard let disk = archive_read_disk_new(), let writer = archive_write_new() else { throw ArchiveError("no memory") }
+        guard let disk = archive_read_disk_new(), let writer = archive_write_new() else {
+            throw ArchiveError("no memory")
+        }
         defer {
             archive_read_free(disk)
             archive_write_free(writer)
@@ -24,7 +26,9 @@ enum Archive {
             if result == ARCHIVE_EOF { break }
             try check(result, disk)
             if archive_read_disk_can_descend(disk) != 0 { try check(archive_read_disk_descend(disk), disk) }
-            guard let path = archive_entry_pathname(entry).map({ String(cString: $0) }), isPacked(entry) else { continue }
+            guard let path = archive_entry_pathname(entry).map({ String(cString: $0) }), isPacked(entry) else {
+                continue
+            }
             // The entry of the directory itself is not part of its content.
             let name = path.dropFirst(directory.utf8.count).drop { $0 == "/" }
             if name.isEmpty { continue }
@@ -40,7 +44,9 @@ enum Archive {
     static func unpack(_ file: String, into directory: String) throws(ArchiveError) {
         guard let base = realpath(directory, nil) else { throw ArchiveError("\(directory) is not there") }
         defer { free(base) }
-        guard let reader = archive_read_new(), let disk = archive_write_disk_new() else { throw ArchiveError("no memory") }
+        guard let reader = archive_read_new(), let disk = archive_write_disk_new() else {
+            throw ArchiveError("no memory")
+        }
         defer {
             archive_read_free(reader)
             archive_write_free(disk)
@@ -49,7 +55,8 @@ enum Archive {
         try check(archive_read_support_filter_zstd(reader), reader)
         archive_write_disk_set_options(
             disk,
-            ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT)
+            ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS
+                | ARCHIVE_EXTRACT_SECURE_NODOTDOT)
         try check(archive_read_open_filename(reader, file, 64 << 10), reader)
         var entry: OpaquePointer?
         while true {

@@ -36,7 +36,8 @@ package struct SnapshotDirectory: Sendable {
                 ("format", 1), ("content", .string(SnapshotContent.data.rawValue)), ("actorUid", .string(actorUID)),
                 ("archive", .string(Self.archiveName)), ("archiveBytes", .integer(Int64(bytes))),
             ])
-            try Data(manifest.text(indentation: 2).utf8).write(to: URL(fileURLWithPath: "\(temporary)/\(Self.manifestName)"))
+            try Data(manifest.text(indentation: 2).utf8).write(
+                to: URL(fileURLWithPath: "\(temporary)/\(Self.manifestName)"))
             for name in [Self.archiveName, Self.manifestName] { try sync("\(temporary)/\(name)") }
             try sync(temporary)
             guard rename(temporary, path) == 0 else { throw FileError("rename", path) }
@@ -56,9 +57,11 @@ package struct SnapshotDirectory: Sendable {
         let archive = "\(path)/\(Self.archiveName)"
         let members = (try? JSONSerialization.jsonObject(with: manifest)) as? [String: Any]
         let attributes = try? FileManager.default.attributesOfItem(atPath: archive)
-        guard let expected = members?["archiveBytes"] as? Int, let actual = attributes?[.size] as? Int, expected == actual
+        guard let expected = members?["archiveBytes"] as? Int, let actual = attributes?[.size] as? Int,
+            expected == actual
         else {
-            throw RuntimeFailure(.dataLoss, "the snapshot \(snapshot) is damaged: its archive is not as the manifest says")
+            throw RuntimeFailure(
+                .dataLoss, "the snapshot \(snapshot) is damaged: its archive is not as the manifest says")
         }
         do {
             try Archive.unpack(archive, into: directory)

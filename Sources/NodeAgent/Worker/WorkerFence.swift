@@ -20,7 +20,8 @@ package struct WorkerFence: Sendable, Equatable {
         var epoch: Epoch? {
             switch self {
             case .idle: nil
-            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch), .checkpointed(let epoch, _): epoch
+            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch), .checkpointed(let epoch, _):
+                epoch
             }
         }
     }

@@ -65,27 +65,35 @@ package final class WorkerSlot: Sendable {
         _ workload: Workload, from snapshot: SnapshotURI?, _ fences: Fences
     ) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
-        return try await follow(fences) { $0.start(epoch, fences.operation) } act: { () throws(NodeFailure) in
+        return try await follow(fences) {
+            $0.start(epoch, fences.operation)
+        } act: { () throws(NodeFailure) in
             await self.verifyAndStart(workload, from: snapshot, epoch)
         }
     }
 
     package func checkpoint(to snapshot: SnapshotURI, _ fences: Fences) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
-        return try await follow(fences) { $0.checkpoint(epoch, fences.operation) } act: { () throws(NodeFailure) in
+        return try await follow(fences) {
+            $0.checkpoint(epoch, fences.operation)
+        } act: { () throws(NodeFailure) in
             await self.writeCheckpoint(to: snapshot, epoch)
         }
     }
 
     package func status(_ fences: Fences) async throws(NodeFailure) -> Receipt {
-        try await follow(fences) { $0.ask(fences.epoch, fences.operation) } act: { () throws(NodeFailure) in
+        try await follow(fences) {
+            $0.ask(fences.epoch, fences.operation)
+        } act: { () throws(NodeFailure) in
             .success(Receipt(epoch: fences.epoch, state: .busy))
         }
     }
 
     package func stop(_ fences: Fences) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
-        return try await follow(fences) { $0.stop(epoch, fences.operation) } act: { () throws(NodeFailure) in
+        return try await follow(fences) {
+            $0.stop(epoch, fences.operation)
+        } act: { () throws(NodeFailure) in
             let sandbox = self.state.withLock { $0.sandbox }
             await sandbox?.kill()
             self.ended(epoch)
@@ -161,7 +169,8 @@ package final class WorkerSlot: Sendable {
         } catch {
             throw RuntimeFailure(.unavailable, "cannot verify the claim: \(error)")
         }
-        guard let binding, binding.epoch == epoch, binding.value.incarnation == incarnation, !binding.value.isRevoked else {
+        guard let binding, binding.epoch == epoch, binding.value.incarnation == incarnation, !binding.value.isRevoked
+        else {
             throw RuntimeFailure(.aborted, "the claim of worker \(ref) does not stand any more")
         }
         return binding.modRevision
@@ -196,12 +205,14 @@ package final class WorkerSlot: Sendable {
                 state.fence.checkpointed(epoch, snapshot)
                 state.sandbox = nil
             }
-            log.info("checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
+            log.info(
+                "checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
             return .success(Receipt(epoch: epoch, state: .checkpointed(snapshot)))
         } catch {
             if sandbox.hasEnded { ended(epoch) } else { state.withLock { $0.fence.checkpointFailed(epoch) } }
             log.warning(
-                "could not checkpoint an actor", ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
+                "could not checkpoint an actor",
+                ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
             return .failure(
                 NodeFailure(
                     status: Status(code: error.code, message: error.reason),
@@ -223,9 +234,12 @@ package final class WorkerSlot: Sendable {
         let orphan = state.withLock { state -> (any Sandbox)? in
             state.binding = binding
             let epoch = binding?.epoch
-            if let known = state.fence.activity.epoch, known != epoch, revision > known.revision { state.fence.forget(known) }
+            if let known = state.fence.activity.epoch, known != epoch, revision > known.revision {
+                state.fence.forget(known)
+            }
             // Only what is newer than the proof that the actor belongs here can prove that it does not.
-            guard case .running(let running) = state.fence.activity, running != epoch, revision > state.verifiedAt else {
+            guard case .running(let running) = state.fence.activity, running != epoch, revision > state.verifiedAt
+            else {
                 return nil
             }
             state.fence.ended(running)

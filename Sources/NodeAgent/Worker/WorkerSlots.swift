@@ -1,6 +1,6 @@
+package import SubstrateModel
 internal import SubstrateStore
 internal import Synchronization
-package import SubstrateModel
 
 /// The workers that are registered now.
 package final class WorkerSlots: Sendable {

@@ -40,7 +40,9 @@ struct Apply {
             guard FileManager.default.fileExists(atPath: file) else { throw ManifestError("there is no such file") }
             data = FileManager.default.contents(atPath: file)
         }
-        guard let data, let text = String(data: data, encoding: .utf8) else { throw ManifestError("not a readable UTF-8 text") }
+        guard let data, let text = String(data: data, encoding: .utf8) else {
+            throw ManifestError("not a readable UTF-8 text")
+        }
         return text
     }
 }

@@ -24,7 +24,8 @@ struct CommandContext {
         } catch {
             if error.code == .unavailable {
                 throw CommandError(
-                    "the API at \(channel.target) is unavailable: \(error.status.message) (is ateapi running there? see --endpoint)")
+                    "the API at \(channel.target) is unavailable: \(error.status.message) (is ateapi running there? see --endpoint)"
+                )
             }
             throw CommandError("\(error.status.message) (\(error.code.name))")
         }

@@ -15,7 +15,8 @@ enum Manifest {
             let version = try reader.text("apiVersion") ?? ""
             guard version.hasPrefix("ate.dev/"), ["WorkerPool", "ActorTemplate"].contains(kind) else {
                 warnings.append(
-                    "line \(document.line): skipped: \(kind.isEmpty ? "a document without a kind" : kind) (\(version)) is not kept here")
+                    "line \(document.line): skipped: \(kind.isEmpty ? "a document without a kind" : kind) (\(version)) is not kept here"
+                )
                 continue
             }
             manifests.append(

@@ -23,7 +23,8 @@ extension ActorTemplate {
         let ref = TemplateRef(
             namespace: try metadata?.text("namespace") ?? "default", name: try metadata?.text("name") ?? "")
         self.init(
-            ref: ref, containers: containers, snapshotLocation: try snapshots?.text("location") ?? "", onCommit: content,
+            ref: ref, containers: containers, snapshotLocation: try snapshots?.text("location") ?? "",
+            onCommit: content,
             sandboxClass: try SandboxClass(spec?.text("sandboxClass"), path: "spec.sandboxClass"),
             workerSelector: Selector(matchLabels: try selector?.labels("matchLabels") ?? [:]))
         if selector?.take("matchExpressions") != nil {

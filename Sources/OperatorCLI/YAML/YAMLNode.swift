@@ -13,7 +13,9 @@ indirect enum YAMLNode: Sendable {
 
     /// Whether it is nothing: an empty value, `~` or `null`.
     var isNull: Bool {
-        if case .scalar(let text, isQuoted: false, _) = self { return ["", "~", "null", "Null", "NULL"].contains(text) }
+        if case .scalar(let text, isQuoted: false, _) = self {
+            return ["", "~", "null", "Null", "NULL"].contains(text)
+        }
         return false
     }
 }

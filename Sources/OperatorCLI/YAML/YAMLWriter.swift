@@ -53,7 +53,9 @@ extension JSON {
         case .string(let text):
             let isPlain =
                 text.first?.isLetter == true
-                && text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || $0.properties.numericType != nil || "-_./".unicodeScalars.contains($0) }
+                && text.unicodeScalars.allSatisfy {
+                    $0.properties.isAlphabetic || $0.properties.numericType != nil || "-_./".unicodeScalars.contains($0)
+                }
                 && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased())
             return isPlain ? text : self.text()
         case .object: return "{}"

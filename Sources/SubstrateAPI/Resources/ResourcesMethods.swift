@@ -8,7 +8,8 @@ package enum ResourcesMethods {
     package static let deletePool = RPC<NamedRequest, EmptyResponse>("/substrate.Resources/DeleteWorkerPool")
     package static let applyTemplate = RPC<TemplateMessage, TemplateMessage>("/substrate.Resources/ApplyActorTemplate")
     package static let getTemplate = RPC<NamedRequest, TemplateMessage>("/substrate.Resources/GetActorTemplate")
-    package static let listTemplates = RPC<ListRequest, ListTemplatesResponse>("/substrate.Resources/ListActorTemplates")
+    package static let listTemplates = RPC<ListRequest, ListTemplatesResponse>(
+        "/substrate.Resources/ListActorTemplates")
     package static let deleteTemplate = RPC<NamedRequest, EmptyResponse>("/substrate.Resources/DeleteActorTemplate")
 }
 

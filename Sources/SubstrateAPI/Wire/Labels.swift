@@ -3,7 +3,9 @@ package import Protobuf
 
 extension Arena {
     /// The labels as a map field wants them, in the order of their keys, so that equal maps are equal bytes.
-    package func labels(_ labels: [String: String]) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<Substrate__StringPair>?>?) {
+    package func labels(_ labels: [String: String]) -> (
+        Int, UnsafeMutablePointer<UnsafeMutablePointer<Substrate__StringPair>?>?
+    ) {
         repeated(labels.sorted { $0.key < $1.key }) { pair, message in
             message.key = bytes(pair.key)
             message.value = bytes(pair.value)

@@ -4,7 +4,9 @@ package import GRPC
 internal import Protobuf
 internal import SubstrateModel
 
-/// The fields that Run, Checkpoint and Restore have in common; the generated structs name them alike.
+// The names are those of the generated structs, which have to match.
+// swift-format-ignore: AlwaysUseLowerCamelCase, NeverUseImplicitlyUnwrappedOptionals
+/// The fields that Run, Checkpoint and Restore have in common.
 private protocol WorkloadFields {
     var target_ateom_uid: ProtobufCBinaryData { get set }
     var actor_template_namespace: ProtobufCBinaryData { get set }
@@ -108,7 +110,9 @@ private struct SnapshotRequest {
     init(_ message: Message) throws {
         self = try message.unpack(Atelet__CheckpointRequest.self) { request in
             var snapshot = ""
-            if request.config_case == ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG, let config = request.external_config {
+            if request.config_case == ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG,
+                let config = request.external_config
+            {
                 snapshot = try config.pointee.snapshot_uri_prefix.text("snapshot_uri_prefix")
             }
             let content: SnapshotContent? =

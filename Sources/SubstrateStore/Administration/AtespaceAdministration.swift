@@ -37,7 +37,9 @@ extension Store {
     }
 
     /// Deletes an atespace as it was read, if no actor is in it. An actor created at the same time loses, or wins.
-    package func deleteAtespace(_ name: String, _ atespace: Stored<Atespace>) async throws(StoreError) -> DeleteAtespaceOutcome {
+    package func deleteAtespace(_ name: String, _ atespace: Stored<Atespace>) async throws(StoreError)
+        -> DeleteAtespaceOutcome
+    {
         let key = keys.atespace(name)
         let outcome = try await commit(
             when: [key.modRevision == atespace.modRevision, keys.actors(in: name).isEmpty], then: [.delete(key)],

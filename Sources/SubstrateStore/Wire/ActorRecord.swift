@@ -31,7 +31,8 @@ extension Actor: StoredValue {
                     namespace: try record.template_namespace.text("template_namespace"),
                     name: try record.template_name.text("template_name")),
                 workerSelector: Selector(
-                    matchLabels: try readLabels(record.worker_selector, count: record.n_worker_selector, "worker_selector")))
+                    matchLabels: try readLabels(
+                        record.worker_selector, count: record.n_worker_selector, "worker_selector")))
             actor.state = try ActorState(
                 status: try ActorStatus(record.status),
                 assignment: try record.assignment.map { try Assignment($0.pointee) },

@@ -68,7 +68,9 @@ package struct ProcessRuntime: Runtime {
         }
     }
 
-    private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure) -> [ChildProcess] {
+    private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure)
+        -> [ChildProcess]
+    {
         var processes: [ChildProcess] = []
         do {
             for container in activation.workload.containers {
@@ -85,7 +87,8 @@ package struct ProcessRuntime: Runtime {
     private func command(_ container: Container, _ activation: Activation, _ place: ActivationDirectory) -> Command {
         let workload = activation.workload
         var environment = [
-            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin", "HOME": place.durable,
+            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+            "HOME": place.durable,
             "LANG": "C.UTF-8",
         ]
         for variable in container.environment { environment[variable.name] = variable.value }

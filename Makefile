@@ -1,0 +1,45 @@
+# What can be done here; `make` alone prints this list.
+
+SWIFT ?= swift
+SOURCES := Package.swift Sources Tests examples
+PROGRAMS = $(shell $(SWIFT) build --show-bin-path)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+deps: ## install the Debian packages that are missing
+	@scripts/deps
+
+build: deps ## build everything
+	$(SWIFT) build
+
+run: build ## the whole system on loopback, until Ctrl-C
+	@$(PROGRAMS)/ate-local run
+
+demo: build ## the story of a worker that dies, with every claim checked
+	@$(PROGRAMS)/ate-local demo
+
+test: deps ## the quick tests
+	scripts/test quick
+
+test-full: deps ## the tests that need minutes, and the demo
+	scripts/test full
+
+bench: deps ## what a call costs, and how long a release takes
+	$(SWIFT) build -c release --product ate-bench
+	@$$($(SWIFT) build -c release --show-bin-path)/ate-bench
+
+generate: deps ## generate the C messages from proto/
+	scripts/generate
+
+check-generated: deps ## fail if generating would change anything
+	scripts/check-generated
+
+format: ## format the Swift sources
+	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## fail if the sources are not formatted
+	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
+	bash -n scripts/* .ci/run
+
+.PHONY: help deps build run demo test test-full bench generate check-generated format lint
