@@ -85,7 +85,17 @@ let package = Package(
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
+        module(
+            "TestKit",
+            uses: [
+                "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "ServiceKit",
+            ]),
+
         tests("GRPCTests", uses: ["GRPC"]),
+        tests(
+            "ControlPlaneTests",
+            uses: ["ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -14,7 +14,7 @@ package import SubstrateStore
 /// event, a restart, a compaction or a sweep; the binding keeps a lost worker on the list until its release has committed.
 /// Any number of replicas may do this at the same time.
 package struct WorkerPoolSyncer: Sendable {
-    let store: Store
+    package let store: Store
     let inventory: WorkerInventory
     let environment: Environment
     let sweepInterval: Duration

@@ -1,0 +1,31 @@
+internal import Synchronization
+
+/// Counts from 0.
+package final class Counter: Sendable {
+    private let value = Atomic<Int>(0)
+
+    package init() {}
+
+    /// The next number.
+    package func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
+}
+
+/// Says yes once.
+package final class Once: Sendable {
+    private let counter = Counter()
+
+    package init() {}
+
+    /// Whether this is the first call.
+    package func isFirst() -> Bool { counter.next() == 0 }
+}
+
+/// Says that something has happened.
+package final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    package init() {}
+
+    package func set() { value.store(true, ordering: .releasing) }
+    package var isSet: Bool { value.load(ordering: .acquiring) }
+}

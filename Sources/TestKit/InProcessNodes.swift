@@ -1,0 +1,67 @@
+internal import ControlPlane
+internal import GRPC
+package import NodeAgent
+package import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
+
+/// Nodes in this process, called directly: the real workers with all their fences, without the network.
+package final class InProcessNodes: NodeAgents {
+    package typealias Call = @Sendable (String, Fences) async throws(NodeFailure) -> Void
+
+    private let nodes = Mutex<[String: WorkerSlots]>([:])
+    private let hook = Mutex<Call?>(nil)
+
+    package init() {}
+
+    package func add(_ slots: WorkerSlots, at address: String) { nodes.withLock { $0[address] = slots } }
+
+    /// The node is not reached any more.
+    package func remove(_ address: String) { nodes.withLock { $0[address] = nil } }
+
+    /// Called before each call with its name. What it throws is what the caller gets.
+    package func beforeCall(_ call: Call?) { hook.withLock { $0 = call } }
+
+    package func run(_ request: RunRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+        try await hook.withLock { $0 }?("run", fences)
+        return try await slot(request.workerUID, address).start(request.workload, from: nil, fences)
+    }
+
+    package func restore(
+        _ request: RestoreRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await hook.withLock { $0 }?("restore", fences)
+        return try await slot(request.workerUID, address).start(request.workload, from: request.snapshot, fences)
+    }
+
+    package func checkpoint(
+        _ request: CheckpointRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await hook.withLock { $0 }?("checkpoint", fences)
+        return try await slot(request.workerUID, address).checkpoint(to: request.snapshot, fences)
+    }
+
+    package func status(
+        _ request: StatusRequest, _ fences: Fences, at address: String
+    ) async throws(NodeFailure) -> Receipt {
+        try await hook.withLock { $0 }?("status", fences)
+        return try await slot(request.workerUID, address).status(fences)
+    }
+
+    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+        try await hook.withLock { $0 }?("stop", fences)
+        return try await slot(request.workerUID, address).stop(fences)
+    }
+
+    private func slot(_ uid: String, _ address: String) throws(NodeFailure) -> WorkerSlot {
+        guard let slots = nodes.withLock({ $0[address] }) else {
+            throw NodeFailure(status: Status(code: .unavailable, message: "\(address) is not reached"), receipt: nil)
+        }
+        guard let slot = slots.slot(uid: uid) else {
+            throw NodeFailure(
+                status: Status(code: .failedPrecondition, message: "this node has no worker of uid \(uid)"),
+                receipt: nil)
+        }
+        return slot
+    }
+}

@@ -1,0 +1,115 @@
+internal import GRPC
+package import NodeAgent
+package import SubstrateModel
+internal import Synchronization
+
+/// A runtime whose actors are only pretended: they start at once, unless a test says otherwise.
+package final class InstantRuntime: Runtime {
+    package var sandboxClass: SandboxClass { .process }
+
+    private struct State {
+        var running: [Epoch: InstantSandbox] = [:]
+        var started: [Epoch] = []
+        var startFailure: RuntimeFailure?
+        var checkpointFailure: RuntimeFailure?
+        var beforeStart: (@Sendable (Activation) async throws -> Void)?
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// The epochs that have been started, in order.
+    package var started: [Epoch] { state.withLock { $0.started } }
+    /// The epochs that run now.
+    package var running: [Epoch] { state.withLock { $0.running.keys.sorted() } }
+
+    /// Makes every start fail, or with nil succeed again.
+    package func failStarts(with failure: RuntimeFailure?) { state.withLock { $0.startFailure = failure } }
+    /// Makes every checkpoint fail, or with nil succeed again.
+    package func failCheckpoints(with failure: RuntimeFailure?) { state.withLock { $0.checkpointFailure = failure } }
+    /// Called before each start.
+    package func beforeStart(_ hook: (@Sendable (Activation) async throws -> Void)?) {
+        state.withLock { $0.beforeStart = hook }
+    }
+
+    /// The actor of the epoch dies by itself.
+    package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
+
+    package func killLeftovers() async throws {}
+
+    package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
+        do {
+            try await state.withLock { $0.beforeStart }?(activation)
+        } catch {
+            throw RuntimeFailure(.cancelled, "\(error)")
+        }
+        if let failure = state.withLock({ $0.startFailure }) { throw failure }
+        let sandbox = InstantSandbox(epoch: activation.epoch, runtime: self)
+        state.withLock { state in
+            state.running[activation.epoch] = sandbox
+            state.started.append(activation.epoch)
+        }
+        return sandbox
+    }
+
+    fileprivate func ended(_ epoch: Epoch) { state.withLock { $0.running[epoch] = nil } }
+
+    fileprivate var checkpointFailure: RuntimeFailure? { state.withLock { $0.checkpointFailure } }
+}
+
+/// A pretended actor.
+final class InstantSandbox: Sandbox {
+    private let epoch: Epoch
+    private let runtime: InstantRuntime
+    private let state = Mutex(State())
+
+    private struct State {
+        var hasEnded = false
+        var waiters: [Int: CheckedContinuation<String?, Never>] = [:]
+        var nextID = 0
+    }
+
+    init(epoch: Epoch, runtime: InstantRuntime) {
+        self.epoch = epoch
+        self.runtime = runtime
+    }
+
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+    func waitForEnd() async -> String? {
+        let id = state.withLock { state in
+            defer { state.nextID += 1 }
+            return state.nextID
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let (isOver, hasEnded) = state.withLock { state in
+                    if state.hasEnded || Task.isCancelled { return (true, state.hasEnded) }
+                    state.waiters[id] = continuation
+                    return (false, false)
+                }
+                if isOver { continuation.resume(returning: hasEnded ? "it ended" : nil) }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume(returning: nil)
+        }
+    }
+
+    func end() {
+        let waiters = state.withLock { state in
+            state.hasEnded = true
+            defer { state.waiters = [:] }
+            return state.waiters.values
+        }
+        runtime.ended(epoch)
+        for waiter in waiters { waiter.resume(returning: "it ended") }
+    }
+
+    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+        if let failure = runtime.checkpointFailure { throw failure }
+        end()
+    }
+
+    func kill() async { end() }
+}

@@ -1,0 +1,134 @@
+package import Etcd
+internal import Synchronization
+
+/// An etcd store with places to step in: between a read and a write, in place of an answer, on the way of events. Counts
+/// what passes.
+package final class InterceptedEtcd: EtcdStore {
+    /// What has passed.
+    package struct Counts: Sendable, Equatable {
+        package var ranges = 0
+        package var readTransactions = 0
+        package var writeTransactions = 0
+    }
+
+    package typealias TransactionHook = @Sendable (Transaction) async throws -> Void
+    package typealias WatchHook = @Sendable (KeyRange, Int64) async throws -> Void
+    package typealias EventFilter = @Sendable (WatchEvent) -> Bool
+
+    private let base: any EtcdStore
+    private let state = Mutex(State())
+
+    private struct State {
+        var counts = Counts()
+        var beforeWrite: TransactionHook?
+        var afterWrite: TransactionHook?
+        var beforeWatch: WatchHook?
+        var delivers: EventFilter?
+    }
+
+    package init(_ base: any EtcdStore) { self.base = base }
+
+    package var counts: Counts { state.withLock { $0.counts } }
+
+    package func resetCounts() { state.withLock { $0.counts = Counts() } }
+
+    /// Called before a transaction that writes is sent. What it throws, an `EtcdError`, becomes the answer.
+    package func beforeWrite(_ hook: TransactionHook?) { state.withLock { $0.beforeWrite = hook } }
+
+    /// Called when a transaction that writes has been carried out. What it throws replaces the answer.
+    package func afterWrite(_ hook: TransactionHook?) { state.withLock { $0.afterWrite = hook } }
+
+    /// Called before a watch is opened, with what is watched and from which revision.
+    package func beforeWatch(_ hook: WatchHook?) { state.withLock { $0.beforeWatch = hook } }
+
+    /// Decides which events watches deliver.
+    package func deliver(_ filter: EventFilter?) { state.withLock { $0.delivers = filter } }
+
+    package func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse {
+        state.withLock { $0.counts.ranges += 1 }
+        return try await base.range(request)
+    }
+
+    package func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {
+        if transaction.isReadOnly {
+            state.withLock { $0.counts.readTransactions += 1 }
+            return try await base.transaction(transaction)
+        }
+        let (before, after) = state.withLock { state in
+            state.counts.writeTransactions += 1
+            return (state.beforeWrite, state.afterWrite)
+        }
+        try await call(before, transaction)
+        var response = try await base.transaction(transaction)
+        do {
+            try await call(after, transaction)
+        } catch {
+            // The answer got lost; a client that may repeat does so.
+            guard transaction.isGuarded, error.isRetriable else { throw error }
+            response = try await base.transaction(transaction)
+            response.earlierAttemptMayHaveSucceeded = true
+        }
+        return response
+    }
+
+    private func call(_ hook: TransactionHook?, _ transaction: Transaction) async throws(EtcdError) {
+        do {
+            try await hook?(transaction)
+        } catch let error as EtcdError {
+            throw error
+        } catch {
+            throw EtcdError(code: .other, operation: "hook", endpoint: "test", text: "\(error)", outcome: .unknown)
+        }
+    }
+
+    package func watch(_ range: KeyRange, from revision: Int64) -> Watch {
+        Watch(source: Source(owner: self, range: range, revision: revision))
+    }
+
+    package func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease {
+        try await base.grantLease(timeToLive: timeToLive)
+    }
+
+    package func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
+        try await base.keepAlive(lease, within: limit)
+    }
+
+    package func revoke(_ lease: LeaseID) async throws(EtcdError) { try await base.revoke(lease) }
+
+    private final class Source: WatchSource {
+        private let owner: InterceptedEtcd
+        private let range: KeyRange
+        private let revision: Int64
+        private let opened = Mutex<Watch?>(nil)
+
+        init(owner: InterceptedEtcd, range: KeyRange, revision: Int64) {
+            self.owner = owner
+            self.range = range
+            self.revision = revision
+        }
+
+        func next() async throws(EtcdError) -> WatchBatch? {
+            var iterator = try await open().makeAsyncIterator()
+            while let batch = try await iterator.next() {
+                guard case .events(let events) = batch, let filter = owner.state.withLock({ $0.delivers }) else {
+                    return batch
+                }
+                let delivered = events.filter(filter)
+                if !delivered.isEmpty { return .events(delivered) }
+            }
+            return nil
+        }
+
+        private func open() async throws(EtcdError) -> Watch {
+            if let watch = opened.withLock({ $0 }) { return watch }
+            do {
+                try await owner.state.withLock { $0.beforeWatch }?(range, revision)
+            } catch {
+                throw EtcdError(code: .other, operation: "hook", endpoint: "test", text: "\(error)", outcome: .notApplied)
+            }
+            let watch = owner.base.watch(range, from: revision)
+            opened.withLock { $0 = watch }
+            return watch
+        }
+    }
+}
