@@ -6,9 +6,15 @@ internal import Synchronization
 package final class InterceptedEtcd: EtcdStore {
     /// What has passed.
     package struct Counts: Sendable, Equatable {
-        package var ranges = 0
-        package var readTransactions = 0
-        package var writeTransactions = 0
+        package var ranges: Int
+        package var readTransactions: Int
+        package var writeTransactions: Int
+
+        package init(ranges: Int = 0, readTransactions: Int = 0, writeTransactions: Int = 0) {
+            self.ranges = ranges
+            self.readTransactions = readTransactions
+            self.writeTransactions = writeTransactions
+        }
     }
 
     package typealias TransactionHook = @Sendable (Transaction) async throws -> Void

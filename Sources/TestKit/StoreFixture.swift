@@ -29,6 +29,12 @@ package struct StoreFixture: Sendable {
         package var ref: WorkerRef
         package var presence: Stored<Presence>
         package var lease: LeaseID
+
+        package init(ref: WorkerRef, presence: Stored<Presence>, lease: LeaseID) {
+            self.ref = ref
+            self.presence = presence
+            self.lease = lease
+        }
     }
 
     /// A lease that no test outlives.
@@ -69,7 +75,7 @@ package struct StoreFixture: Sendable {
     /// Brings the actor from SUSPENDED to RUNNING.
     @discardableResult
     package func running(_ name: String, on worker: Worker) async throws -> Stored<Actor> {
-        try await store.confirmRunning(try await resuming(name, on: worker))
+        try await store.confirmRunning(try await resuming(name, on: worker)).actor
     }
 
     /// Brings the actor from RUNNING to SUSPENDING.

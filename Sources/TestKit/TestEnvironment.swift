@@ -40,3 +40,15 @@ extension Environment {
             log: log)
     }
 }
+
+/// Counts up: ids are unique, and every choice is the first.
+package struct FirstChoiceGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64 = 0
+
+    package init() {}
+
+    package mutating func next() -> UInt64 {
+        state += 1
+        return state
+    }
+}

@@ -92,13 +92,20 @@ extension Workflow {
         }
     }
 
+    /// Writes the step of the event, and lets the inventory know before the watch does.
     private func write(_ claim: Claim, _ event: ActorEvent) async throws(StoreError) -> Stored<Actor> {
+        let actor: Stored<Actor>
         switch event {
-        case .runningConfirmed: try await store.confirmRunning(claim)
-        case .suspended(let snapshot): try await store.finishSuspend(claim, snapshot: snapshot)
-        case .suspendAbandoned: try await store.abandonSuspend(claim)
-        default: try await store.undoResume(claim)
+        case .runningConfirmed:
+            let confirmed = try await store.confirmRunning(claim)
+            inventory.take(binding: confirmed.binding, of: claim.worker)
+            return confirmed.actor
+        case .suspended(let snapshot): actor = try await store.finishSuspend(claim, snapshot: snapshot)
+        case .suspendAbandoned: actor = try await store.abandonSuspend(claim)
+        default: actor = try await store.undoResume(claim)
         }
+        inventory.takeUnbound(claim.worker, at: actor.modRevision)
+        return actor
     }
 
     /// Revokes the binding: the node registers the worker anew, and the ordinary release follows.

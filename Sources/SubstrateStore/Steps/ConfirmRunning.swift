@@ -5,7 +5,9 @@ extension Store {
     /// Ends a resume, or a suspend that has come to nothing: actor RUNNING, binding ready, operation gone.
     ///
     /// Only on the node's word "running" for this epoch under this operation.
-    package func confirmRunning(_ claim: Claim) async throws(StoreError) -> Stored<Actor> {
+    package func confirmRunning(
+        _ claim: Claim
+    ) async throws(StoreError) -> (actor: Stored<Actor>, binding: Stored<Binding>) {
         let next = try claim.actor.value.after(.runningConfirmed)
         var binding = claim.binding.value
         binding.phase = .ready
@@ -17,6 +19,6 @@ extension Store {
                 .put(keys.bound, try Codec.encode(binding, for: keys.bound)),
                 .delete(self.keys.operation(claim.ref)),
             ])
-        return claim.actor.updated(next, at: revision)
+        return (claim.actor.updated(next, at: revision), claim.binding.updated(binding, at: revision))
     }
 }

@@ -1,0 +1,102 @@
+package import ControlPlane
+internal import Etcd
+package import NodeAgent
+package import ServiceKit
+internal import SubstrateModel
+package import SubstrateStore
+internal import Synchronization
+
+/// A control plane and nodes in this process, on a real etcd: all the code but the network between the programs, and the
+/// processes of actors.
+package final class TestCluster: Sendable {
+    /// What the control plane sees of etcd.
+    package let etcd: InterceptedEtcd
+    /// What the nodes see of etcd.
+    package let nodeEtcd: InterceptedEtcd
+    /// For the test itself.
+    package let fixture: StoreFixture
+    package let control: ControlPlane
+    package let nodes = InProcessNodes()
+    package let log = LogRecorder()
+    private let services = TaskPool()
+
+    package var store: Store { fixture.store }
+
+    /// One node with its agent.
+    package final class Node: Sendable {
+        package let name: String
+        package let runtime = InstantRuntime()
+        package let slots = WorkerSlots()
+        fileprivate let stopped = Signal()
+
+        init(name: String) { self.name = name }
+    }
+
+    /// - Parameters:
+    ///   - store: of the test; the cluster works under its root.
+    ///   - chance: of the control plane.
+    package init(
+        _ store: Store, options: ControlPlaneOptions = ControlPlaneOptions(),
+        chance: Chance = Chance(SystemRandomNumberGenerator())
+    ) async throws {
+        fixture = try await StoreFixture(store)
+        etcd = InterceptedEtcd(store.etcd)
+        nodeEtcd = InterceptedEtcd(store.etcd)
+        var environment = Environment.test(log: log.log)
+        environment.chance = chance
+        control = ControlPlane(
+            store: Store(etcd: etcd, keys: store.keys), nodes: nodes, environment: environment, options: options)
+    }
+
+    /// Runs the control plane beside `body`.
+    package func run<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        try await running(services.run) {
+            try await running(control.run) {
+                let probe = fixture.ref("probe")
+                try await eventually("the control plane works") {
+                    guard control.inventory.isListed else { return false }
+                    do {
+                        _ = try await control.replica.perform { _ throws(ControlError) in probe }
+                        return true
+                    } catch {
+                        return false
+                    }
+                }
+                return try await body()
+            }
+        }
+    }
+
+    /// Adds a node and waits until the control plane knows its workers. To be called within `run`.
+    package func addNode(
+        _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60)
+    ) async throws -> Node {
+        let node = Node(name: name)
+        let options = NodeOptions(
+            node: name, pool: fixture.pool.ref,
+            addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: name,
+            leaseTimeToLive: leaseTimeToLive)
+        let agent = NodeAgent(
+            options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
+            environment: .test(log: log.log), bootID: "boot", directoryID: name)
+        nodes.add(node.slots, at: name)
+        services.submit {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await agent.run() }
+                group.addTask { for await _ in node.stopped.wakeUps { return } }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+        try await eventually("the workers of \(name) are known") {
+            options.workers.allSatisfy { control.inventory.row($0.ref)?.isFree == true }
+        }
+        return node
+    }
+
+    /// The node is no more: its actors are dead, its presences gone, its agent not reached.
+    package func stop(_ node: Node) {
+        nodes.remove(node.name)
+        node.stopped.fire()
+    }
+}
