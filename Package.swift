@@ -92,7 +92,8 @@ let package = Package(
                 "ServiceKit",
             ]),
 
-        tests("GRPCTests", uses: ["GRPC"]),
+        tests("GRPCTests", uses: ["GRPC", "TestKit"]),
+        tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "TestKit"]),
         tests(
             "ControlPlaneTests",
             uses: ["ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),

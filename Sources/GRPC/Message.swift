@@ -66,3 +66,13 @@ public final class Message: Sendable {
     /// A copy of the bytes.
     public var bytes: [UInt8] { withBytes { [UInt8]($0) } }
 }
+
+/// A message on its way. The core empties a buffer that it sends, so each sending has one of its own, with the same
+/// memory behind it: a message can be sent again. Has to live until the batch that sends it has completed.
+final class OutgoingMessage {
+    let buffer: UnsafeMutablePointer<grpc_byte_buffer>?
+
+    init(_ message: Message) { buffer = grpc_byte_buffer_copy(message.buffer) }
+
+    deinit { if let buffer { grpc_byte_buffer_destroy(buffer) } }
+}

@@ -31,7 +31,7 @@ struct Operations: ~Copyable {
         }
     }
 
-    mutating func sendMessage(_ message: Message) {
+    mutating func sendMessage(_ message: OutgoingMessage) {
         add(GRPC_OP_SEND_MESSAGE) { $0.data.send_message.send_message = message.buffer }
     }
 

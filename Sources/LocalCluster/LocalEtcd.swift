@@ -53,8 +53,19 @@ package final class LocalEtcd: Sendable {
     /// Asks the server to stop, and waits until it has.
     package func stop() async { await process.process.stop(grace: .seconds(5)) }
 
-    /// Stops the server where it is (SIGSTOP), or lets it go on (SIGCONT).
-    package func signal(_ number: Int32) { process.process.signal(number) }
+    /// Stops the server where it is; returns when it stands still.
+    package func pause() async throws {
+        let process = process
+        process.process.signal(SIGSTOP)
+        try await process.wait(until: "stop") {
+            let status = FileManager.default.contents(atPath: "/proc/\(process.process.pid)/stat") ?? Data()
+            // The state follows the name in parentheses.
+            return String(decoding: status, as: UTF8.self).split(separator: ")").last?.hasPrefix(" T") == true
+        }
+    }
+
+    /// Lets it go on.
+    package func resume() { process.process.signal(SIGCONT) }
 
     /// Starts the server again, on the same data and ports.
     package func restart() async throws {

@@ -10,6 +10,16 @@ package final class Counter: Sendable {
     package func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
 }
 
+/// How often something has happened.
+package final class Tally: Sendable {
+    private let value = Atomic<Int>(0)
+
+    package init() {}
+
+    package func add() { value.add(1, ordering: .relaxed) }
+    package var count: Int { value.load(ordering: .relaxed) }
+}
+
 /// Says yes once.
 package final class Once: Sendable {
     private let counter = Counter()

@@ -26,6 +26,13 @@ package struct EtcdMetrics: Sendable, Equatable {
             ranges: handled("Range"), transactions: handled("Txn"), puts: handled("Put"), deletes: handled("DeleteRange"))
     }
 
+    /// How many watches the server has open.
+    package static func watchers(_ etcd: LocalEtcd) async throws -> Int {
+        let response = try await HTTPClient.send("GET", "http://\(etcd.endpoint)/metrics", timeout: .seconds(5))
+        let line = response.text.split(separator: "\n").first { $0.hasPrefix("etcd_debugging_mvcc_watcher_total ") }
+        return line.flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }.map { Int($0) } ?? -1
+    }
+
     package static func - (left: EtcdMetrics, right: EtcdMetrics) -> EtcdMetrics {
         EtcdMetrics(
             ranges: left.ranges - right.ranges, transactions: left.transactions - right.transactions,

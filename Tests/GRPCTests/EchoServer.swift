@@ -16,17 +16,3 @@ func withServer<Result: Sendable>(
 }
 
 let echo = ServerMethod(Method("/test.Echo/Echo")) { request, _ in request }
-
-/// Waits until `condition` holds.
-func eventually(
-    within limit: Duration = .seconds(10), _ what: String, _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        if ContinuousClock.now > deadline {
-            Issue.record("did not happen within \(limit): \(what)")
-            return
-        }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}

@@ -19,9 +19,11 @@ extension EtcdClient {
         var backoff = options.initialBackoff
         var unresolved = false
         var attempt = 1
+        // Why it does not work, which "out of time" would hide.
+        var reason: EtcdError?
         while true {
             let left = ContinuousClock.now.duration(to: end)
-            guard left > .zero else { throw outOfTime(operation, unresolved: unresolved) }
+            guard left > .zero else { throw (reason ?? outOfTime(operation)).withOutcome(unresolved) }
             do {
                 let reply = try await channel.unary(
                     method, request, metadata: ["hasleader": "true"], timeout: min(left, options.attemptTimeout))
@@ -29,13 +31,14 @@ extension EtcdClient {
             } catch let error as RPCError {
                 let failure = EtcdError(error, operation: operation, endpoint: endpoint, isWrite: kind != .read)
                 unresolved = unresolved || failure.outcome == .unknown
+                if failure.code != .deadlineExceeded { reason = failure }
                 let pause = backoff * Double.random(in: 0.5...1)
                 let mayRepeat = failure.isRetriable && (kind != .write || failure.outcome == .notApplied)
                 guard mayRepeat, ContinuousClock.now + pause < end else {
-                    throw failure.withOutcome(unresolved ? .unknown : failure.outcome)
+                    throw (reason ?? failure).withOutcome(unresolved)
                 }
                 options.onEvent(.retrying(failure, attempt: attempt))
-                do { try await Task.sleep(for: pause) } catch { throw cancelled(operation, unresolved: unresolved) }
+                do { try await Task.sleep(for: pause) } catch { throw cancelled(operation).withOutcome(unresolved) }
                 backoff = min(backoff * 2, options.maximumBackoff)
                 attempt += 1
             } catch let error as EtcdError {
@@ -59,21 +62,24 @@ extension EtcdClient {
         }
     }
 
-    private func outOfTime(_ operation: String, unresolved: Bool) -> EtcdError {
+    private func outOfTime(_ operation: String) -> EtcdError {
         EtcdError(
             code: .deadlineExceeded, operation: operation, endpoint: endpoint, text: "the time for the call is up",
-            outcome: unresolved ? .unknown : .notApplied)
+            outcome: .notApplied)
     }
 
-    private func cancelled(_ operation: String, unresolved: Bool) -> EtcdError {
+    private func cancelled(_ operation: String) -> EtcdError {
         EtcdError(
             code: .cancelled, operation: operation, endpoint: endpoint, text: "the task was cancelled",
-            outcome: unresolved ? .unknown : .notApplied)
+            outcome: .notApplied)
     }
 }
 
 extension EtcdError {
-    func withOutcome(_ outcome: Outcome) -> EtcdError {
-        EtcdError(code: code, operation: operation, endpoint: endpoint, text: text, outcome: outcome)
+    /// The same error, with what is known after all attempts.
+    func withOutcome(_ isUnresolved: Bool) -> EtcdError {
+        EtcdError(
+            code: code, operation: operation, endpoint: endpoint, text: text,
+            outcome: isUnresolved ? .unknown : .notApplied)
     }
 }

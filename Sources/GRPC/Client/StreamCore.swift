@@ -47,6 +47,7 @@ final class StreamCore: Sendable {
     }
 
     func send(_ message: Message) async throws(RPCError) {
+        let message = OutgoingMessage(message)
         if try await !perform(keeping: message, { $0.sendMessage(message) }) { throw .failed(await status()) }
     }
 
@@ -95,7 +96,7 @@ final class StreamCore: Sendable {
 
     /// Runs one batch and returns whether the core says that it succeeded. `kept` lives until the batch has completed.
     private func perform(
-        keeping kept: Message? = nil, _ build: (inout Operations) -> Void
+        keeping kept: OutgoingMessage? = nil, _ build: (inout Operations) -> Void
     ) async throws(RPCError) -> Bool {
         let outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Outcome, Never>) in

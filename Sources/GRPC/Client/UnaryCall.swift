@@ -6,7 +6,7 @@ internal import CGRPC
 /// batch starts and read when it has completed, the inbox is read only then.
 final class UnaryCall: Completion, @unchecked Sendable {
     private let call: CallHandle
-    private let request: Message
+    private let request: OutgoingMessage
     private let metadata: OutgoingMetadata
     private let inbox = Inbox.allocate()
     private var continuation: UnsafeContinuation<Void, Never>?
@@ -14,7 +14,7 @@ final class UnaryCall: Completion, @unchecked Sendable {
 
     init(call: CallHandle, request: Message, metadata: Metadata) {
         self.call = call
-        self.request = request
+        self.request = OutgoingMessage(request)
         self.metadata = OutgoingMetadata(metadata)
     }
 

@@ -76,6 +76,7 @@ final class AcceptedCall: Sendable {
         var trailing = status.metadata
         trailing.entries += context.trailingMetadata.entries
         let trailers = OutgoingMetadata(trailing)
+        let response = response.map { OutgoingMessage($0) }
         let completion = ClosureCompletion { [self] _ in withExtendedLifetime((self, headers, trailers, response)) {} }
         var details = status.message.slice
         _ = Operations.batch { batch in
