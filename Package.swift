@@ -95,6 +95,12 @@ let package = Package(
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "TestKit"]),
         tests(
+            "ControlAPITests",
+            uses: [
+                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "Protobuf",
+                "LocalCluster", "ServiceKit", "TestKit",
+            ]),
+        tests(
             "ControlPlaneTests",
             uses: ["ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
     ],

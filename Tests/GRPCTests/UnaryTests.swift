@@ -102,9 +102,11 @@ import Testing
             }
             throw Status(code: .internal, message: "too late for anyone")
         }
-        try await withServer([method]) { channel, _ in
+        try await withServer([method, echo]) { channel, _ in
+            // Connected, so that the deadline finds the call with the handler and not on its way.
+            _ = try await channel.unary(echo.method, Message([]), timeout: .seconds(10))
             let error = await #expect(throws: RPCError.self) {
-                try await channel.unary(method.method, Message([]), timeout: .milliseconds(50))
+                try await channel.unary(method.method, Message([]), timeout: .seconds(1))
             }
             #expect(error?.code == .deadlineExceeded)
             try await eventually("the handler is cancelled") { cancelled.withLock { $0 } }

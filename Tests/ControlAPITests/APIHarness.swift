@@ -1,0 +1,64 @@
+import ControlAPI
+import ControlPlane
+import Etcd
+import GRPC
+import Protobuf
+import SubstrateAPI
+import SubstrateModel
+import SubstrateStore
+import TestKit
+import Testing
+
+/// The API over real gRPC, on a control plane with a node in this process.
+struct APIHarness: Sendable {
+    let cluster: TestCluster
+    let channel: Channel
+
+    var fixture: StoreFixture { cluster.fixture }
+
+    static func run(
+        workers: Int = 2, _ body: @Sendable (APIHarness) async throws -> Void
+    ) async throws {
+        let cluster = try await TestCluster(TestEtcd.store())
+        let server = try Server(
+            address: "127.0.0.1:0", credentials: .insecure, methods: ControlServices(control: cluster.control).methods)
+        try await cluster.run {
+            _ = try await cluster.addNode("node", workers: workers)
+            try await running(server.run) {
+                let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
+                try await body(APIHarness(cluster: cluster, channel: channel))
+            }
+        }
+    }
+
+    /// Calls with a request of ours.
+    func call<Request, Response>(_ rpc: RPC<Request, Response>, _ request: Request) async throws -> Response {
+        try await channel.call(rpc, request, timeout: .seconds(20))
+    }
+
+    /// Calls with bytes of any kind.
+    func call(_ path: String, _ bytes: [UInt8]) async throws(RPCError) -> [UInt8] {
+        try await channel.unary(Method(path), Message(bytes), timeout: .seconds(20)).bytes
+    }
+
+    /// Expects the call to fail with this code and text.
+    func expect<Request, Response>(
+        _ code: StatusCode, _ message: String, _ rpc: RPC<Request, Response>, _ request: Request,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async {
+        do {
+            _ = try await channel.call(rpc, request, timeout: .seconds(20))
+            Issue.record("\(rpc.method.path) succeeded; expected \(code.name): \(message)", sourceLocation: sourceLocation)
+        } catch {
+            #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
+            #expect(error.status.message == message, sourceLocation: sourceLocation)
+        }
+    }
+
+    func actor(_ name: String, in atespace: String = "default") -> ActorRef { ActorRef(atespace: atespace, name: name) }
+
+    /// A request to create an actor of the fixture's template.
+    func creation(_ name: String, in atespace: String = "default") -> CreateActorRequest {
+        CreateActorRequest(actor: actor(name, in: atespace), template: fixture.template.ref)
+    }
+}

@@ -1,0 +1,111 @@
+import Etcd
+import Foundation
+import GRPC
+import SubstrateAPI
+import SubstrateModel
+import SubstrateStore
+import TestKit
+import Testing
+
+@Suite struct ListingTests {
+    @Test func pagesShowOneRevisionAndMissOrDoubleNobody() async throws {
+        try await APIHarness.run { api in
+            let names = (0..<25).map { "actor-\(100 + $0)" }
+            for name in names { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
+            var request = ListActorsRequest(pageSize: 7, atespace: "default")
+            var listed: [String] = []
+            repeat {
+                let page = try await api.call(ControlMethods.listActors, request)
+                #expect(page.actors.count <= 7)
+                listed += page.actors.map(\.ref.name)
+                request.pageToken = page.nextPageToken
+                // Whoever comes and goes meanwhile changes nothing.
+                _ = try? await api.call(ControlMethods.createActor, api.creation("actor-0\(listed.count)"))
+                _ = try? await api.call(
+                    ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("actor-124")))
+            } while !request.pageToken.isEmpty
+            #expect(listed == names)
+        }
+    }
+
+    @Test func withoutAPageSizeEverythingComesThatFits() async throws {
+        try await APIHarness.run { api in
+            for number in 0..<30 { _ = try await api.call(ControlMethods.createActor, api.creation("actor-\(number)")) }
+            _ = try await api.call(ControlMethods.createAtespace, AtespaceRequest(name: "other"))
+            _ = try await api.call(ControlMethods.createActor, api.creation("stranger", in: "other"))
+            let all = try await api.call(ControlMethods.listActors, ListActorsRequest())
+            #expect(all.actors.count == 31 && all.nextPageToken.isEmpty)
+            let some = try await api.call(ControlMethods.listActors, ListActorsRequest(atespace: "other"))
+            #expect(some.actors.map(\.ref) == [api.actor("stranger", in: "other")])
+        }
+    }
+
+    @Test func aListingLargerThanAMessageIsCutAndGoesOn() async throws {
+        try await APIHarness.run { api in
+            // Ten labels of 126 bytes: some 3,000 of these actors are more than 4 MiB.
+            let labels = Dictionary(
+                uniqueKeysWithValues: (0..<10).map { ("\($0)" + String(repeating: "k", count: 62), String(repeating: "v", count: 63)) })
+            let keys = api.fixture.store.keys
+            let actor = Actor(uid: "uid", template: api.fixture.template.ref, workerSelector: Selector(matchLabels: labels))
+            let value = actor.record(after: Codec.magic)
+            for batch in 0..<30 {
+                let puts = (0..<100).map { number in
+                    Transaction.Operation.put(keys.actor(api.actor("actor-\(10_000 + batch * 100 + number)")), value)
+                }
+                _ = try await api.fixture.store.etcd.transaction(Transaction().then(puts))
+            }
+            let first = try await api.call(ControlMethods.listActors, ListActorsRequest())
+            #expect(first.actors.count < 3000 && !first.nextPageToken.isEmpty)
+            let rest = try await api.call(ControlMethods.listActors, ListActorsRequest(pageToken: first.nextPageToken))
+            #expect(first.actors.count + rest.actors.count == 3000)
+            #expect(Set((first.actors + rest.actors).map(\.ref)).count == 3000)
+        }
+    }
+
+    @Test func badRequestsAreSaidToBe() async throws {
+        try await APIHarness.run { api in
+            let rpc = ControlMethods.listActors
+            await api.expect(.invalidArgument, "page_size cannot be negative", rpc, ListActorsRequest(pageSize: -1))
+            await api.expect(
+                .invalidArgument, "page_size 1001 exceeds maximum page size 1000", rpc, ListActorsRequest(pageSize: 1001))
+            await api.expect(
+                .invalidArgument, "invalid atespace: must be no more than 63 characters", rpc,
+                ListActorsRequest(atespace: String(repeating: "a", count: 64)))
+            for name in ["a", "b", "c"] { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
+            let foreign = try await api.call(rpc, ListActorsRequest(pageSize: 1)).nextPageToken
+            let message = "page_token is not one that this listing has returned"
+            await api.expect(
+                .invalidArgument, message, rpc, ListActorsRequest(pageToken: foreign, atespace: "default"))
+            let forged = ["garbage", "////", Data("1/0//a/b".utf8).base64EncodedString(), Data("2/7//a/b".utf8).base64EncodedString()]
+            for token in forged + [Data("1/7//a/../../x".utf8).base64EncodedString()] {
+                await api.expect(.invalidArgument, message, rpc, ListActorsRequest(pageToken: token))
+            }
+        }
+    }
+
+    @Test func workersAreListedWithTheirActorsAndLostOnesUntilTheirRelease() async throws {
+        try await APIHarness.run(workers: 1) { api in
+            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
+            _ = try await api.call(ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
+            let workers = try await api.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+            let worker = try #require(workers.first)
+            #expect(workers.count == 1)
+            #expect(worker.actor == api.actor("alice") && worker.template == api.fixture.template.ref)
+            #expect(worker.ref == api.fixture.workerRef("node-0") && worker.node == "node" && worker.ip == "127.0.0.1")
+            // At the moment of the release's commit the worker is lost, and still listed.
+            let seen = Flag()
+            api.cluster.etcd.beforeWrite { _ in
+                let listed = try await api.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+                #expect(listed.map(\.actor) == [api.actor("alice")])
+                #expect(listed.first?.uid == "")
+                seen.set()
+            }
+            let keys = api.fixture.store.keys
+            _ = try await api.fixture.store.etcd.transaction(Transaction().then(.delete(keys.live(worker.ref))))
+            try await eventually("alice is released") {
+                try await api.fixture.current("alice").value.state == .suspended
+            }
+            #expect(seen.isSet)
+        }
+    }
+}
