@@ -94,6 +94,8 @@ let package = Package(
 
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "TestKit"]),
+        tests("SubstrateModelTests", uses: ["SubstrateModel"]),
+        tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests(
             "ControlAPITests",
             uses: [

@@ -21,6 +21,11 @@ package struct IllegalTransition: Error, Equatable, CustomStringConvertible {
     package let state: ActorState
     package let event: ActorEvent
 
+    package init(state: ActorState, event: ActorEvent) {
+        self.state = state
+        self.event = event
+    }
+
     package var description: String { "an actor that is \(state.status.rawValue) cannot take the event \(event)" }
 }
 

@@ -1,6 +1,8 @@
 /// What a test waited for and did not happen.
 package struct DidNotHappen: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until the condition holds.

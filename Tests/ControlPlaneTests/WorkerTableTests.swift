@@ -1,0 +1,160 @@
+import ControlPlane
+import ServiceKit
+import SubstrateModel
+import SubstrateStore
+import TestKit
+import Testing
+
+/// What is known of the workers, whatever the order in which the news comes.
+@Suite struct WorkerTableTests {
+    private let pool = PoolRef(namespace: "default", name: "pool")
+    private var worker: WorkerRef { WorkerRef(pool: pool, pod: "w") }
+
+    private func presence(_ create: Int64, _ mod: Int64? = nil, draining: Bool = false) -> Stored<Presence> {
+        Stored(
+            value: Presence(
+                uid: "u", address: ActorAddress(ip: "127.0.0.1", port: 80), node: "n", bootID: "b", directoryID: "d",
+                agentAddress: "a", sandboxClass: .process, drainingUntilMilliseconds: draining ? 1 : nil),
+            createRevision: create, modRevision: mod ?? create, version: 1)
+    }
+
+    private func binding(_ revision: Int64, to incarnation: Int64) -> Stored<Binding> {
+        .created(
+            Binding(
+                actor: ActorRef(atespace: "default", name: "a"), actorUID: "u",
+                template: TemplateRef(namespace: "n", name: "t"), incarnation: Incarnation(incarnation), phase: .ready),
+            at: revision)
+    }
+
+    private func listing(_ revision: Int64, live: Stored<Presence>? = nil, bound: Stored<Binding>? = nil) -> WorkerListing {
+        var listing = WorkerListing(revision: revision)
+        listing.live[worker] = live
+        listing.bound[worker] = bound
+        return listing
+    }
+
+    @Test func aWorkerIsFreeBoundDrainingOrLost() {
+        #expect(WorkerRow(presence: presence(1)).isFree)
+        #expect(!WorkerRow(presence: presence(1, draining: true)).isFree)
+        #expect(!WorkerRow(presence: presence(1), binding: binding(2, to: 1)).isFree)
+        #expect(!WorkerRow(presence: presence(1), binding: binding(2, to: 1)).isLost)
+        #expect(WorkerRow(binding: binding(2, to: 1)).isLost)
+        #expect(WorkerRow(presence: presence(3), binding: binding(2, to: 1)).isLost)
+        #expect(!WorkerRow(presence: presence(1, draining: true), binding: binding(2, to: 1)).isLost)
+    }
+
+    @Test func eventsMakeAWorkerFreeBoundLostAndForgotten() {
+        var table = WorkerTable()
+        table.put(presence(1), of: worker)
+        #expect(table.freeCount(in: pool) == 1)
+        table.put(binding(2, to: 1), of: worker)
+        #expect(table.freeCount(in: pool) == 0 && table.lost.isEmpty)
+        table.remove(.live(worker), at: 3)
+        #expect(table.lost == [worker])
+        table.remove(.bound(worker), at: 4)
+        #expect(table.lost.isEmpty && table.rows.isEmpty)
+    }
+
+    @Test func oldNewsChangesNothing() {
+        var table = WorkerTable()
+        table.put(presence(5), of: worker)
+        let isDeletionNews = table.remove(.live(worker), at: 4)
+        let isPutNews = table.put(presence(3), of: worker)
+        #expect(!isDeletionNews && !isPutNews)
+        #expect(table.rows[worker]?.presence == presence(5))
+        table.remove(.live(worker), at: 6)
+        // The put that the deletion has already undone comes late.
+        let isLatePutNews = table.put(presence(5), of: worker)
+        #expect(!isLatePutNews && table.rows[worker] == nil)
+        let isNewPutNews = table.put(presence(7), of: worker)
+        #expect(isNewPutNews)
+    }
+
+    @Test func aListingFindsWhatTheWatchHasLost() {
+        var table = WorkerTable()
+        table.take(listing(10, live: presence(1), bound: binding(2, to: 1)))
+        #expect(table.lost.isEmpty)
+        // The presence was deleted and no event told of it.
+        let news = table.take(listing(20, bound: binding(2, to: 1)))
+        #expect(news == [worker] && table.lost == [worker])
+        let again = table.take(listing(20, bound: binding(2, to: 1)))
+        #expect(again.isEmpty)
+    }
+
+    @Test func aListingThatTookItsTimeUndoesNothing() {
+        var table = WorkerTable()
+        table.take(listing(10, live: presence(1)))
+        // While the listing of revision 20 is on its way, the watch tells of later things.
+        table.remove(.live(worker), at: 25)
+        table.put(binding(22, to: 1), of: worker)
+        let news = table.take(listing(20, live: presence(1)))
+        #expect(news.isEmpty)
+        #expect(table.rows[worker]?.presence == nil)
+        #expect(table.lost == [worker])
+        // The deletion is remembered only as long as an older listing could come.
+        table.take(listing(30, bound: binding(22, to: 1)))
+        #expect(table.lost == [worker])
+    }
+
+    @Test func aReservedWorkerIsNotTakenAgainUntilItIsGivenBackOrChanges() {
+        var table = WorkerTable()
+        let chance = Chance(SeededGenerator(seed: 1))
+        func expectReserved(_ expected: WorkerRef?) {
+            let reserved = table.reserve(in: [pool], chance)?.ref
+            #expect(reserved == expected)
+        }
+        table.put(presence(1), of: worker)
+        expectReserved(worker)
+        expectReserved(nil)
+        table.unreserve(worker)
+        expectReserved(worker)
+        table.put(binding(2, to: 1), of: worker)
+        table.unreserve(worker)
+        expectReserved(nil)
+        table.remove(.bound(worker), at: 3)
+        expectReserved(worker)
+    }
+
+    @Test func everyFreeWorkerOfThePoolsIsChosenAboutAsOften() {
+        var table = WorkerTable()
+        let chance = Chance(SeededGenerator(seed: 7))
+        let other = PoolRef(namespace: "default", name: "other")
+        let workers = (0..<4).map { WorkerRef(pool: pool, pod: "w\($0)") } + [WorkerRef(pool: other, pod: "x")]
+        for worker in workers { table.put(presence(1), of: worker) }
+        var chosen: [WorkerRef: Int] = [:]
+        for _ in 0..<5000 {
+            guard let worker = table.reserve(in: [pool, other], chance)?.ref else { break }
+            chosen[worker, default: 0] += 1
+            table.unreserve(worker)
+        }
+        #expect(workers.allSatisfy { (850...1150).contains(chosen[$0] ?? 0) }, "\(chosen)")
+        let none = table.reserve(in: [PoolRef(namespace: "x", name: "y")], chance)
+        #expect(none == nil)
+    }
+
+    @Test func placementAsksForClassAndLabelsOfTemplateAndActor() {
+        func pool(_ name: String, _ labels: [String: String], _ sandboxClass: SandboxClass = .process) -> WorkerPool {
+            WorkerPool(
+                ref: PoolRef(namespace: "default", name: name), labels: labels, replicas: 1, sandboxClass: sandboxClass)
+        }
+        let pools = [
+            pool("c", ["size": "s", "zone": "a"]), pool("b", ["size": "s", "zone": "b"]), pool("a", ["size": "l", "zone": "a"]),
+            pool("g", ["size": "s", "zone": "a"], .gvisor),
+        ]
+        func eligible(_ template: [String: String], _ actor: [String: String]) -> [String] {
+            eligiblePools(
+                pools,
+                template: ActorTemplate(
+                    ref: TemplateRef(namespace: "n", name: "t"), containers: [], snapshotLocation: "", onCommit: .data,
+                    sandboxClass: .process, workerSelector: Selector(matchLabels: template)),
+                actor: Actor(
+                    uid: "u", template: TemplateRef(namespace: "n", name: "t"),
+                    workerSelector: Selector(matchLabels: actor))
+            ).map(\.name)
+        }
+        #expect(eligible([:], [:]) == ["a", "b", "c"])
+        #expect(eligible(["size": "s"], [:]) == ["b", "c"])
+        #expect(eligible(["size": "s"], ["zone": "a"]) == ["c"])
+        #expect(eligible(["size": "s"], ["size": "l"]).isEmpty)
+    }
+}
