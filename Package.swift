@@ -88,7 +88,8 @@ let package = Package(
         module(
             "TestKit",
             uses: [
-                "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "GRPC",
                 "ServiceKit",
             ]),
 
@@ -96,15 +97,32 @@ let package = Package(
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
+        tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
+        tests("OperatorCLITests", uses: ["OperatorCLI", "SubstrateAPI", "SubstrateModel", "ServiceKit"]),
+        tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
+        tests(
+            "NodeAgentTests",
+            uses: [
+                "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "LocalCluster",
+                "Processes",
+                "ServiceKit", "TestKit",
+            ]),
+        tests(
+            "RouterTests",
+            uses: ["Router", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "LocalCluster", "ServiceKit", "TestKit"]),
         tests(
             "ControlAPITests",
             uses: [
-                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "Protobuf",
+                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "Protobuf",
                 "LocalCluster", "ServiceKit", "TestKit",
             ]),
         tests(
             "ControlPlaneTests",
-            uses: ["ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
+            uses: [
+                "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit",
+                "TestKit",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

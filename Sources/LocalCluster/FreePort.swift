@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// Ports of loopback for servers that have to be told theirs.
 package enum FreePort {
@@ -10,10 +11,13 @@ package enum FreePort {
     package static func find() throws(ClusterError) -> Int {
         for _ in 0..<200 {
             let port = Int.random(in: 20_000..<30_000)
-            if isFree(port) { return port }
+            if given.withLock({ $0.insert(port).inserted }), isFree(port) { return port }
         }
         throw ClusterError("there seems to be no free port on 127.0.0.1")
     }
+
+    /// A port that was found is not found again: its server may not have bound it yet.
+    private static let given = Mutex<Set<Int>>([])
 
     /// Whether it can be listened on.
     package static func isFree(_ port: Int) -> Bool {

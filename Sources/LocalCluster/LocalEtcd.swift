@@ -24,6 +24,19 @@ package final class LocalEtcd: Sendable {
     ///   - directory: for its data and its log.
     ///   - port: for clients; nil for any that is free. The port for other members is always any.
     package static func start(directory: String, port: Int? = nil) async throws -> LocalEtcd {
+        var attempts = 1
+        while true {
+            do {
+                return try await startOnce(directory: directory, port: port)
+            } catch let error as ClusterError {
+                // Somebody else may have taken a port that was free a moment ago.
+                if port != nil || attempts == 3 { throw error }
+                attempts += 1
+            }
+        }
+    }
+
+    private static func startOnce(directory: String, port: Int?) async throws -> LocalEtcd {
         let clientPort = try port ?? FreePort.find()
         let peerPort = try FreePort.find()
         let client = "http://127.0.0.1:\(clientPort)"

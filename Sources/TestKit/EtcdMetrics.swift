@@ -23,7 +23,8 @@ package struct EtcdMetrics: Sendable, Equatable {
             }.reduce(0) { $0 + (Double($1.split(separator: " ").last ?? "0").map { Int($0) } ?? 0) }
         }
         return EtcdMetrics(
-            ranges: handled("Range"), transactions: handled("Txn"), puts: handled("Put"), deletes: handled("DeleteRange"))
+            ranges: handled("Range"), transactions: handled("Txn"), puts: handled("Put"),
+            deletes: handled("DeleteRange"))
     }
 
     /// How many watches the server has open.

@@ -48,7 +48,8 @@ package final class InProcessNodes: NodeAgents {
         return try await slot(request.workerUID, address).status(fences)
     }
 
-    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt {
+    package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    {
         try await hook.withLock { $0 }?("stop", fences)
         return try await slot(request.workerUID, address).stop(fences)
     }

@@ -30,6 +30,7 @@ package final class InterceptedEtcd: EtcdStore {
         var afterWrite: TransactionHook?
         var beforeWatch: WatchHook?
         var delivers: EventFilter?
+        var isCutOff = false
     }
 
     package init(_ base: any EtcdStore) { self.base = base }
@@ -50,12 +51,22 @@ package final class InterceptedEtcd: EtcdStore {
     /// Decides which events watches deliver.
     package func deliver(_ filter: EventFilter?) { state.withLock { $0.delivers = filter } }
 
+    /// From now on nothing gets through.
+    package func cutOff() { state.withLock { $0.isCutOff = true } }
+
+    private func pass() throws(EtcdError) {
+        guard state.withLock({ $0.isCutOff }) else { return }
+        throw EtcdError(code: .unavailable, operation: "any", endpoint: "test", text: "cut off", outcome: .notApplied)
+    }
+
     package func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse {
+        try pass()
         state.withLock { $0.counts.ranges += 1 }
         return try await base.range(request)
     }
 
     package func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {
+        try pass()
         if transaction.isReadOnly {
             state.withLock { $0.counts.readTransactions += 1 }
             return try await base.transaction(transaction)
@@ -92,14 +103,19 @@ package final class InterceptedEtcd: EtcdStore {
     }
 
     package func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease {
-        try await base.grantLease(timeToLive: timeToLive)
+        try pass()
+        return try await base.grantLease(timeToLive: timeToLive)
     }
 
     package func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
+        try pass()
         try await base.keepAlive(lease, within: limit)
     }
 
-    package func revoke(_ lease: LeaseID) async throws(EtcdError) { try await base.revoke(lease) }
+    package func revoke(_ lease: LeaseID) async throws(EtcdError) {
+        try pass()
+        try await base.revoke(lease)
+    }
 
     private final class Source: WatchSource {
         private let owner: InterceptedEtcd
@@ -130,7 +146,8 @@ package final class InterceptedEtcd: EtcdStore {
             do {
                 try await owner.state.withLock { $0.beforeWatch }?(range, revision)
             } catch {
-                throw EtcdError(code: .other, operation: "hook", endpoint: "test", text: "\(error)", outcome: .notApplied)
+                throw EtcdError(
+                    code: .other, operation: "hook", endpoint: "test", text: "\(error)", outcome: .notApplied)
             }
             let watch = owner.base.watch(range, from: revision)
             opened.withLock { $0 = watch }

@@ -6,10 +6,12 @@ package import SubstrateStore
 package struct StoreFixture: Sendable {
     package let store: Store
     package let pool = WorkerPool(
-        ref: PoolRef(namespace: "default", name: "pool"), labels: ["size": "small"], replicas: 0, sandboxClass: .process)
+        ref: PoolRef(namespace: "default", name: "pool"), labels: ["size": "small"], replicas: 0, sandboxClass: .process
+    )
     package let template = ActorTemplate(
         ref: TemplateRef(namespace: "default", name: "template"),
-        containers: [Container(name: "main", command: ["true"])], snapshotLocation: "file:///snapshots", onCommit: .data,
+        containers: [Container(name: "main", command: ["true"])], snapshotLocation: "file:///snapshots",
+        onCommit: .data,
         sandboxClass: .process)
 
     /// Puts the pool, the template and the atespace `default` into the store.
@@ -102,7 +104,9 @@ package struct StoreFixture: Sendable {
 
     /// The actor as it is now.
     package func current(_ name: String) async throws -> Stored<Actor> {
-        guard let actor = try await store.actor(ref(name)) else { throw DidNotHappen(description: "\(name) is not there") }
+        guard let actor = try await store.actor(ref(name)) else {
+            throw DidNotHappen(description: "\(name) is not there")
+        }
         return actor
     }
 }

@@ -75,7 +75,7 @@ package final class TestCluster: Sendable {
         let options = NodeOptions(
             node: name, pool: fixture.pool.ref,
             addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: name,
-            leaseTimeToLive: leaseTimeToLive)
+            leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5)
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
             environment: .test(log: log.log), bootID: "boot", directoryID: name)

@@ -48,7 +48,8 @@ struct APIHarness: Sendable {
     ) async {
         do {
             _ = try await channel.call(rpc, request, timeout: .seconds(20))
-            Issue.record("\(rpc.method.path) succeeded; expected \(code.name): \(message)", sourceLocation: sourceLocation)
+            Issue.record(
+                "\(rpc.method.path) succeeded; expected \(code.name): \(message)", sourceLocation: sourceLocation)
         } catch {
             #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
             #expect(error.status.message == message, sourceLocation: sourceLocation)

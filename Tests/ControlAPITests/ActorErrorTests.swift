@@ -36,7 +36,8 @@ import Testing
             request.workerSelector = Selector(
                 matchLabels: Dictionary(uniqueKeysWithValues: (0..<11).map { ("l\($0)", "v") }))
             await api.expect(
-                .invalidArgument, "worker_selector has 11 match_labels entries, exceeding the limit of 10", rpc, request)
+                .invalidArgument, "worker_selector has 11 match_labels entries, exceeding the limit of 10", rpc, request
+            )
             request.workerSelector = Selector(matchLabels: ["bad key": "v"])
             await #expect(throws: RPCError.self) { try await api.call(rpc, request) }
             request.workerSelector = Selector(matchLabels: ["example.com/size": "small"])
@@ -55,7 +56,8 @@ import Testing
         try await APIHarness.run { api in
             let rpc = ControlMethods.getActor
             await api.expect(.invalidArgument, "id is required", rpc, GetActorRequest(actor: api.actor("")))
-            await api.expect(.invalidArgument, "atespace is required", rpc, GetActorRequest(actor: api.actor("a", in: "")))
+            await api.expect(
+                .invalidArgument, "atespace is required", rpc, GetActorRequest(actor: api.actor("a", in: "")))
             // No check of the form: a name that cannot exist is not found.
             for name in ["nobody", "Nobody", "a/b", tooLong] {
                 await api.expect(.notFound, "Actor \(name) not found", rpc, GetActorRequest(actor: api.actor(name)))
@@ -66,7 +68,9 @@ import Testing
     @Test func updateActor() async throws {
         try await APIHarness.run { api in
             let rpc = ControlMethods.updateActor
-            func request(_ name: String, in atespace: String = "default", _ labels: [String: String] = [:]) -> UpdateActorRequest {
+            func request(_ name: String, in atespace: String = "default", _ labels: [String: String] = [:])
+                -> UpdateActorRequest
+            {
                 UpdateActorRequest(actor: api.actor(name, in: atespace), workerSelector: Selector(matchLabels: labels))
             }
             await api.expect(.invalidArgument, "actor_id is required", rpc, request(""))
@@ -110,19 +114,24 @@ import Testing
             await api.expect(.invalidArgument, "atespace is required", ControlMethods.resumeActor, resume("a", in: ""))
             await api.expect(.notFound, "Actor nobody not found", ControlMethods.resumeActor, resume("nobody"))
             await api.expect(.invalidArgument, "id is required", ControlMethods.suspendActor, suspend(""))
-            await api.expect(.invalidArgument, "atespace is required", ControlMethods.suspendActor, suspend("a", in: ""))
+            await api.expect(
+                .invalidArgument, "atespace is required", ControlMethods.suspendActor, suspend("a", in: ""))
             await api.expect(.notFound, "Actor nobody not found", ControlMethods.suspendActor, suspend("nobody"))
-            for name in ["alice", "bob", "picky"] { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
+            for name in ["alice", "bob", "picky"] {
+                _ = try await api.call(ControlMethods.createActor, api.creation(name))
+            }
             let running = try await api.call(ControlMethods.resumeActor, resume("alice")).actor
             #expect(running.status == .running)
             #expect(running.assignment?.worker.pod == "node-0" && running.assignment?.address.port == 80)
             #expect(try await api.call(ControlMethods.resumeActor, resume("alice")).actor == running)
-            await api.expect(.failedPrecondition, "no free workers available", ControlMethods.resumeActor, resume("bob"))
+            await api.expect(
+                .failedPrecondition, "no free workers available", ControlMethods.resumeActor, resume("bob"))
             let picky = UpdateActorRequest(
                 actor: api.actor("picky"), workerSelector: Selector(matchLabels: ["size": "none"]))
             _ = try await api.call(ControlMethods.updateActor, picky)
             await api.expect(
-                .failedPrecondition, "no worker pool matches the template's sandboxClass and the template/actor selectors",
+                .failedPrecondition,
+                "no worker pool matches the template's sandboxClass and the template/actor selectors",
                 ControlMethods.resumeActor, resume("picky"))
             let suspended = try await api.call(ControlMethods.suspendActor, suspend("alice")).actor
             #expect(suspended.status == .suspended && suspended.assignment == nil && suspended.lastSnapshot != nil)

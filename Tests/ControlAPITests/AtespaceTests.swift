@@ -22,12 +22,16 @@ import Testing
                 .failedPrecondition, "Atespace default cannot be deleted: it always exists",
                 ControlMethods.deleteAtespace, named("default"))
             #expect(try await api.call(ControlMethods.createAtespace, named("team")).name == "team")
-            await api.expect(.alreadyExists, "Atespace team already exists", ControlMethods.createAtespace, named("team"))
+            await api.expect(
+                .alreadyExists, "Atespace team already exists", ControlMethods.createAtespace, named("team"))
             #expect(try await api.call(ControlMethods.getAtespace, named("team")).name == "team")
             _ = try await api.call(ControlMethods.createActor, api.creation("alice", in: "team"))
-            await api.expect(.failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace, named("team"))
-            #expect(try await api.call(ControlMethods.listAtespaces, ListAtespacesRequest()).names == ["default", "team"])
-            _ = try await api.call(ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice", in: "team")))
+            await api.expect(
+                .failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace, named("team"))
+            #expect(
+                try await api.call(ControlMethods.listAtespaces, ListAtespacesRequest()).names == ["default", "team"])
+            _ = try await api.call(
+                ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice", in: "team")))
             _ = try await api.call(ControlMethods.deleteAtespace, named("team"))
             await api.expect(.notFound, "Atespace team not found", ControlMethods.getAtespace, named("team"))
         }
@@ -38,10 +42,13 @@ import Testing
             _ = try await api.call(ControlMethods.createAtespace, AtespaceRequest(name: "team"))
             let once = Once()
             api.cluster.etcd.beforeWrite { _ in
-                if once.isFirst() { _ = try await api.call(ControlMethods.createActor, api.creation("alice", in: "team")) }
+                if once.isFirst() {
+                    _ = try await api.call(ControlMethods.createActor, api.creation("alice", in: "team"))
+                }
             }
             await api.expect(
-                .failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace, AtespaceRequest(name: "team"))
+                .failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace,
+                AtespaceRequest(name: "team"))
         }
     }
 
@@ -50,7 +57,9 @@ import Testing
             _ = try await api.call(ControlMethods.createAtespace, AtespaceRequest(name: "team"))
             let once = Once()
             api.cluster.etcd.beforeWrite { _ in
-                if once.isFirst() { _ = try await api.call(ControlMethods.deleteAtespace, AtespaceRequest(name: "team")) }
+                if once.isFirst() {
+                    _ = try await api.call(ControlMethods.deleteAtespace, AtespaceRequest(name: "team"))
+                }
             }
             await api.expect(
                 .failedPrecondition, "Atespace team not found", ControlMethods.createActor,
@@ -65,10 +74,16 @@ import Testing
                 _ = try await api.call(ControlMethods.createAtespace, AtespaceRequest(name: name))
                 let (created, deleted) = await withTaskGroup(of: (String, Bool).self) { group in
                     group.addTask {
-                        ("create", (try? await api.call(ControlMethods.createActor, api.creation("alice", in: name))) != nil)
+                        (
+                            "create",
+                            (try? await api.call(ControlMethods.createActor, api.creation("alice", in: name))) != nil
+                        )
                     }
                     group.addTask {
-                        ("delete", (try? await api.call(ControlMethods.deleteAtespace, AtespaceRequest(name: name))) != nil)
+                        (
+                            "delete",
+                            (try? await api.call(ControlMethods.deleteAtespace, AtespaceRequest(name: name))) != nil
+                        )
                     }
                     var results: [String: Bool] = [:]
                     for await (what, result) in group { results[what] = result }

@@ -44,9 +44,12 @@ import Testing
         try await APIHarness.run { api in
             // Ten labels of 126 bytes: some 3,000 of these actors are more than 4 MiB.
             let labels = Dictionary(
-                uniqueKeysWithValues: (0..<10).map { ("\($0)" + String(repeating: "k", count: 62), String(repeating: "v", count: 63)) })
+                uniqueKeysWithValues: (0..<10).map {
+                    ("\($0)" + String(repeating: "k", count: 62), String(repeating: "v", count: 63))
+                })
             let keys = api.fixture.store.keys
-            let actor = Actor(uid: "uid", template: api.fixture.template.ref, workerSelector: Selector(matchLabels: labels))
+            let actor = Actor(
+                uid: "uid", template: api.fixture.template.ref, workerSelector: Selector(matchLabels: labels))
             let value = actor.record(after: Codec.magic)
             for batch in 0..<30 {
                 let puts = (0..<100).map { number in
@@ -67,7 +70,8 @@ import Testing
             let rpc = ControlMethods.listActors
             await api.expect(.invalidArgument, "page_size cannot be negative", rpc, ListActorsRequest(pageSize: -1))
             await api.expect(
-                .invalidArgument, "page_size 1001 exceeds maximum page size 1000", rpc, ListActorsRequest(pageSize: 1001))
+                .invalidArgument, "page_size 1001 exceeds maximum page size 1000", rpc,
+                ListActorsRequest(pageSize: 1001))
             await api.expect(
                 .invalidArgument, "invalid atespace: must be no more than 63 characters", rpc,
                 ListActorsRequest(atespace: String(repeating: "a", count: 64)))
@@ -76,7 +80,10 @@ import Testing
             let message = "page_token is not one that this listing has returned"
             await api.expect(
                 .invalidArgument, message, rpc, ListActorsRequest(pageToken: foreign, atespace: "default"))
-            let forged = ["garbage", "////", Data("1/0//a/b".utf8).base64EncodedString(), Data("2/7//a/b".utf8).base64EncodedString()]
+            let forged = [
+                "garbage", "////", Data("1/0//a/b".utf8).base64EncodedString(),
+                Data("2/7//a/b".utf8).base64EncodedString(),
+            ]
             for token in forged + [Data("1/7//a/../../x".utf8).base64EncodedString()] {
                 await api.expect(.invalidArgument, message, rpc, ListActorsRequest(pageToken: token))
             }

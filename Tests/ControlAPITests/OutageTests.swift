@@ -16,7 +16,8 @@ import Testing
         try await TestEtcd.withServer { etcd in
             let cluster = try await TestCluster(Store(etcd: etcd.client()))
             let server = try Server(
-                address: "127.0.0.1:0", credentials: .insecure, methods: ControlServices(control: cluster.control).methods)
+                address: "127.0.0.1:0", credentials: .insecure,
+                methods: ControlServices(control: cluster.control).methods)
             let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
             try await cluster.run {
                 try await running(server.run) {
@@ -27,7 +28,8 @@ import Testing
                     await etcd.kill()
                     for timeout in [Duration.seconds(1), .seconds(3)] {
                         let error = await #expect(throws: RPCError.self) {
-                            try await channel.call(ControlMethods.getActor, GetActorRequest(actor: ref), timeout: timeout)
+                            try await channel.call(
+                                ControlMethods.getActor, GetActorRequest(actor: ref), timeout: timeout)
                         }
                         #expect(error?.code == .unavailable, "\(String(describing: error))")
                         #expect(error?.status.message.contains("etcd \(etcd.endpoint)") == true)
@@ -38,7 +40,8 @@ import Testing
                     }
                     #expect(resume?.code == .unavailable)
                     try await eventually("the log says that the lease is lost") {
-                        cluster.log.contains(.error, "lost the lease") && cluster.log.contains(.warning, "cannot get a lease")
+                        cluster.log.contains(.error, "lost the lease")
+                            && cluster.log.contains(.warning, "cannot get a lease")
                     }
                     try await etcd.restart()
                     let actor = try await eventualValue("a resume succeeds again", within: .seconds(30)) {

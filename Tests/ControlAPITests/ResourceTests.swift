@@ -8,7 +8,8 @@ import Testing
     @Test func poolsAreAppliedReadListedAndDeleted() async throws {
         try await APIHarness.run { api in
             var pool = WorkerPool(
-                ref: PoolRef(namespace: "default", name: "large"), labels: ["size": "large"], replicas: 3, sandboxClass: .process)
+                ref: PoolRef(namespace: "default", name: "large"), labels: ["size": "large"], replicas: 3,
+                sandboxClass: .process)
             #expect(try await api.call(ResourcesMethods.applyPool, PoolMessage(pool: pool)).pool == pool)
             pool.replicas = 5
             _ = try await api.call(ResourcesMethods.applyPool, PoolMessage(pool: pool))
@@ -69,9 +70,11 @@ import Testing
                 "spec.snapshotsConfig.onCommit must be Data: an actor of class process cannot have its memory saved"
             ) { $0.onCommit = .full }
             await api.expect(
-                .invalidArgument, "WorkerPool default/x: spec.replicas must not be negative", ResourcesMethods.applyPool,
+                .invalidArgument, "WorkerPool default/x: spec.replicas must not be negative",
+                ResourcesMethods.applyPool,
                 PoolMessage(
-                    pool: WorkerPool(ref: PoolRef(namespace: "default", name: "x"), replicas: -1, sandboxClass: .process)))
+                    pool: WorkerPool(
+                        ref: PoolRef(namespace: "default", name: "x"), replicas: -1, sandboxClass: .process)))
         }
     }
 }

@@ -41,7 +41,8 @@ import Testing
             // Field 9 is the last snapshot for this generation; 12 holds it for the newer one.
             let bytes = try await api.call("/ateapi.Control/GetActor", field(1, "alice"))
             let snapshot = try #require(
-                try await api.call(ControlMethods.getActor, GetActorRequest(actor: api.actor("alice"))).actor.lastSnapshot)
+                try await api.call(ControlMethods.getActor, GetActorRequest(actor: api.actor("alice"))).actor
+                    .lastSnapshot)
             let old = [9 << 3 | 2, UInt8(snapshot.text.utf8.count)] + Array(snapshot.text.utf8)
             let new = field(12, [8, 2] + field(2, field(1, snapshot.text)))
             #expect(bytes.contains(old))
@@ -56,7 +57,9 @@ import Testing
         try await APIHarness.run { api in
             let actorMethods = ["GetActor", "CreateActor", "UpdateActor", "SuspendActor", "ResumeActor", "DeleteActor"]
             let methods =
-                actorMethods + ["ListActors", "ListWorkers", "CreateAtespace", "GetAtespace", "ListAtespaces", "DeleteAtespace"]
+                actorMethods + [
+                    "ListActors", "ListWorkers", "CreateAtespace", "GetAtespace", "ListAtespaces", "DeleteAtespace",
+                ]
             let resources = [
                 "ApplyWorkerPool", "GetWorkerPool", "ListWorkerPools", "DeleteWorkerPool", "ApplyActorTemplate",
                 "GetActorTemplate", "ListActorTemplates", "DeleteActorTemplate",
@@ -66,7 +69,9 @@ import Testing
             let broken: [[UInt8]] = [[0x0a, 0x7f, 0x61], [0x0a], [0x08, 0xff], [0x0f, 0x01], [0x02, 0x01, 0x00]]
             for path in paths {
                 for bytes in broken {
-                    let error = await #expect(throws: RPCError.self, "\(path) \(bytes)") { try await api.call(path, bytes) }
+                    let error = await #expect(throws: RPCError.self, "\(path) \(bytes)") {
+                        try await api.call(path, bytes)
+                    }
                     #expect(error?.code == .invalidArgument, "\(path) \(bytes) \(String(describing: error))")
                 }
             }
@@ -77,8 +82,13 @@ import Testing
             }
             for name in actorMethods {
                 let path = "/ateapi.Control/\(name)"
-                for (id, what) in [([0x61, 0x00, 0x62], "a NUL character"), ([0x61, 0xff], "valid UTF-8")] as [([UInt8], String)] {
-                    for bytes in [field(1, id), field(1, field(1, "default") + field(2, id)), field(1, field(1, id) + field(2, "a"))] {
+                for (id, what) in [([0x61, 0x00, 0x62], "a NUL character"), ([0x61, 0xff], "valid UTF-8")]
+                    as [([UInt8], String)]
+                {
+                    for bytes in [
+                        field(1, id), field(1, field(1, "default") + field(2, id)),
+                        field(1, field(1, id) + field(2, "a")),
+                    ] {
                         let error = await #expect(throws: RPCError.self) { try await api.call(path, bytes) }
                         #expect(error?.code == .invalidArgument)
                         #expect(error?.status.message.contains(what) == true, "\(path): \(String(describing: error))")
@@ -116,7 +126,9 @@ import Testing
 
     @Test func answersCarryTheTimeTheyTook() async throws {
         try await APIHarness.run { api in
-            let error = await #expect(throws: RPCError.self) { try await api.call("/ateapi.Control/GetActor", field(1, "a")) }
+            let error = await #expect(throws: RPCError.self) {
+                try await api.call("/ateapi.Control/GetActor", field(1, "a"))
+            }
             #expect(error?.status.metadata["x-server-elapsed-us"].flatMap { Int($0) } != nil)
         }
     }

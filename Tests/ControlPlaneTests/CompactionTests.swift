@@ -32,7 +32,9 @@ import Testing
                 inventory: WorkerInventory(keys: store.keys, log: .none), environment: .test(log: log.log),
                 sweepInterval: sweepInterval)
             try await running(syncer.run) {
-                try await eventually("alice is released") { try await fixture.current("alice").value.state == .suspended }
+                try await eventually("alice is released") {
+                    try await fixture.current("alice").value.state == .suspended
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
+import Synchronization
 import TestKit
 import Testing
 
@@ -238,7 +239,9 @@ import Testing
             _ = try await fixture.createActor("alice")
             let before = try await control.resumeActor(fixture.ref("alice"))
             node.runtime.failCheckpoints(with: RuntimeFailure(.internal, "disk full"))
-            let error = await #expect(throws: ControlError.self) { try await control.suspendActor(fixture.ref("alice")) }
+            let error = await #expect(throws: ControlError.self) {
+                try await control.suspendActor(fixture.ref("alice"))
+            }
             guard case .node(let failure) = error else {
                 Issue.record("expected the node's reason, got \(String(describing: error))")
                 return
@@ -379,7 +382,8 @@ import Testing
             let once = Once()
             cluster.etcd.afterWrite { _ in
                 if once.isFirst() {
-                    throw EtcdError(code: .unavailable, operation: "", endpoint: "", text: "answer lost", outcome: .unknown)
+                    throw EtcdError(
+                        code: .unavailable, operation: "", endpoint: "", text: "answer lost", outcome: .unknown)
                 }
             }
             let actor = try await control.resumeActor(fixture.ref("alice"))
@@ -460,5 +464,3 @@ private final class Late: Sendable {
         }
     }
 }
-
-import Synchronization

@@ -26,7 +26,9 @@ import Testing
             at: revision)
     }
 
-    private func listing(_ revision: Int64, live: Stored<Presence>? = nil, bound: Stored<Binding>? = nil) -> WorkerListing {
+    private func listing(_ revision: Int64, live: Stored<Presence>? = nil, bound: Stored<Binding>? = nil)
+        -> WorkerListing
+    {
         var listing = WorkerListing(revision: revision)
         listing.live[worker] = live
         listing.bound[worker] = bound
@@ -138,7 +140,8 @@ import Testing
                 ref: PoolRef(namespace: "default", name: name), labels: labels, replicas: 1, sandboxClass: sandboxClass)
         }
         let pools = [
-            pool("c", ["size": "s", "zone": "a"]), pool("b", ["size": "s", "zone": "b"]), pool("a", ["size": "l", "zone": "a"]),
+            pool("c", ["size": "s", "zone": "a"]), pool("b", ["size": "s", "zone": "b"]),
+            pool("a", ["size": "l", "zone": "a"]),
             pool("g", ["size": "s", "zone": "a"], .gvisor),
         ]
         func eligible(_ template: [String: String], _ actor: [String: String]) -> [String] {

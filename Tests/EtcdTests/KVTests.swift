@@ -85,7 +85,8 @@ import Testing
 
     @Test func aTransactionReadsItsOwnWrites() async throws {
         let response = try await client().transaction(
-            Transaction().then(.put(key("a"), [1]), .get(key("a")), .delete(key("x")), .range(RangeRequest(.prefix(key(""))))))
+            Transaction().then(
+                .put(key("a"), [1]), .get(key("a")), .delete(key("x")), .range(RangeRequest(.prefix(key(""))))))
         #expect(response.reads.first?.first?.value == [1])
         #expect(response.results.contains(.deleteRange(deleted: 0)))
     }
@@ -111,7 +112,9 @@ import Testing
     @Test func errorsAreTellingByCodeAndText() async throws {
         let client = try await client()
         let future = try await client.put(key("a"), [1]) + 1_000_000
-        #expect(await code { _ = try await client.range(RangeRequest(.key(key("a")), revision: future)) } == .futureRevision)
+        #expect(
+            await code { _ = try await client.range(RangeRequest(.key(key("a")), revision: future)) } == .futureRevision
+        )
         #expect(await code { _ = try await client.range(.key("")) } == .invalidRequest)
         #expect(await code { try await client.put(key("a"), [], lease: LeaseID(12345)) } == .leaseNotFound)
         #expect(await code { try await client.put(key("a"), [UInt8](repeating: 1, count: 1_600_000)) } == .tooLarge)

@@ -95,7 +95,8 @@ private final class SilentStore: EtcdStore {
 
     func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
         if isFailing.isSet {
-            throw EtcdError(code: .unavailable, operation: "renew", endpoint: "test", text: "cut off", outcome: .notApplied)
+            throw EtcdError(
+                code: .unavailable, operation: "renew", endpoint: "test", text: "cut off", outcome: .notApplied)
         }
         renewed.add()
     }

@@ -61,7 +61,9 @@ import Testing
 
     @Test func pathsOfFileURIsDoNotGoUp() {
         #expect(SnapshotURI("file:///a/b").filePath == "/a/b")
-        for bad in ["gs://a/b", "/a", "file://a/b", "file:///a/../b", "file:///./a", "file:///a\nb", "file:///a\u{7f}", ""] {
+        for bad in [
+            "gs://a/b", "/a", "file://a/b", "file:///a/../b", "file:///./a", "file:///a\nb", "file:///a\u{7f}", "",
+        ] {
             #expect(SnapshotURI(bad).filePath == nil, "\(bad)")
         }
     }

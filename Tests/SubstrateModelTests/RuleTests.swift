@@ -2,11 +2,15 @@ import SubstrateModel
 import Testing
 
 @Suite struct RuleTests {
-    @Test(arguments: ["a", "0", "a-b", "a0", String(repeating: "a", count: 63)]) func namesThatAreAllowed(name: String) {
+    @Test(arguments: ["a", "0", "a-b", "a0", String(repeating: "a", count: 63)]) func namesThatAreAllowed(name: String)
+    {
         #expect(NameRule.allows(name))
     }
 
-    @Test(arguments: ["", "-", "-a", "a-", "A", "a.b", "a/b", "a_b", "a b", "ä", "a\0", "a\n", "..", String(repeating: "a", count: 64)])
+    @Test(arguments: [
+        "", "-", "-a", "a-", "A", "a.b", "a/b", "a_b", "a b", "ä", "a\0", "a\n", "..",
+        String(repeating: "a", count: 64),
+    ])
     func namesThatAreNot(name: String) {
         #expect(!NameRule.allows(name))
     }

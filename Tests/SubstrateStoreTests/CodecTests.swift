@@ -39,7 +39,8 @@ import Testing
         #expect(try stored(presence) == presence)
         for phase in [Binding.Phase.claimed, .ready, .revoked] {
             let binding = Binding(
-                actor: ActorRef(atespace: "a", name: "b"), actorUID: "u", template: TemplateRef(namespace: "n", name: "t"),
+                actor: ActorRef(atespace: "a", name: "b"), actorUID: "u",
+                template: TemplateRef(namespace: "n", name: "t"),
                 incarnation: Incarnation(7), phase: phase)
             #expect(try stored(binding) == binding)
         }
@@ -94,7 +95,10 @@ import Testing
         #expect(keys.worker(keys.bound(worker)) == .bound(worker))
         #expect(keys.actorRef(keys.actor(ActorRef(atespace: "a", name: "b"))) == ActorRef(atespace: "a", name: "b"))
         #expect(keys.atespaceName(keys.atespace("a")) == "a")
-        for stray in ["/r/workers/live/n/p", "/r/workers/live/n/p/w/x", "/r/workers/other/n/p/w", "/x/workers/live/n/p/w", "/r/workers/live//p/w"] {
+        for stray in [
+            "/r/workers/live/n/p", "/r/workers/live/n/p/w/x", "/r/workers/other/n/p/w", "/x/workers/live/n/p/w",
+            "/r/workers/live//p/w",
+        ] {
             #expect(keys.worker(Key(stray)) == nil)
         }
         #expect(keys.actors(in: "a").contains(keys.actor(ActorRef(atespace: "a", name: "b"))))

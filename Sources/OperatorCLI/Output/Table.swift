@@ -5,6 +5,8 @@ internal import Glibc
 enum Table {
     /// Columns as wide as their widest cell, with two spaces between them.
     static func text(_ header: [String], _ rows: [[String]]) -> String {
+        // The library prints nothing at all for a table without rows.
+        if rows.isEmpty { return header.joined(separator: "  ") }
         guard let table = scols_new_table() else { return "" }
         defer { scols_unref_table(table) }
         scols_table_enable_maxout(table, 0)

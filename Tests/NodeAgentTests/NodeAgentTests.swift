@@ -1,0 +1,243 @@
+import Etcd
+import GRPC
+import NodeAgent
+import ServiceKit
+import SubstrateAPI
+import SubstrateModel
+import SubstrateStore
+import TestKit
+import Testing
+
+/// The agent with its registration, on a real etcd, with pretended actors.
+@Suite struct NodeAgentTests {
+    let fixture: StoreFixture
+    let runtime = InstantRuntime()
+
+    init() async throws { fixture = try await StoreFixture(TestEtcd.store()) }
+
+    private func agent(
+        _ slots: WorkerSlots, directoryID: String = "directory", bootID: String = "boot", workers: Int = 1,
+        leaseTimeToLive: Duration = .seconds(60), takeoverLimit: Duration = .seconds(30), etcd: (any EtcdStore)? = nil,
+        log: Log = .none
+    ) -> NodeAgent {
+        let options = NodeOptions(
+            node: "node", pool: fixture.pool.ref,
+            addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: "here:1",
+            leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5, takeoverLimit: takeoverLimit)
+        let store = Store(etcd: etcd ?? fixture.store.etcd, keys: fixture.store.keys)
+        return NodeAgent(
+            options: options, slots: slots, store: store, runtime: runtime, environment: .test(log: log),
+            bootID: bootID,
+            directoryID: directoryID)
+    }
+
+    private var worker: WorkerRef { fixture.workerRef("node-0") }
+
+    private func slot(_ slots: WorkerSlots) async throws -> WorkerSlot {
+        try await eventualValue("the worker is registered") { slots.slot(of: worker) }
+    }
+
+    private func held(_ slot: WorkerSlot) -> StoreFixture.Worker {
+        StoreFixture.Worker(ref: slot.ref, presence: slot.presence, lease: LeaseID(1))
+    }
+
+    private func workload(_ name: String) -> Workload {
+        Workload(
+            actor: fixture.ref(name), actorUID: "uid-\(name)", template: fixture.template.ref,
+            containers: fixture.template.containers)
+    }
+
+    @Test func workersArePresentWhileTheAgentRunsAndGoneWhenItHasStopped() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots, workers: 2).run) {
+            try await eventually("both are present") { try await fixture.store.listWorkers().live.count == 2 }
+            let presence = try #require(try await fixture.store.presence(of: worker)).value
+            #expect(presence.agentAddress == "here:1" && presence.node == "node" && presence.sandboxClass == .process)
+        }
+        #expect(try await fixture.store.listWorkers().live.isEmpty)
+    }
+
+    @Test func anActorIsStartedOnlyUnderAClaimThatStands() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            var forged = claim.fences
+            // An epoch that no binding has.
+            forged.epoch = Epoch(claim.binding.epoch.revision - 1)
+            let error = await #expect(throws: NodeFailure.self) {
+                try await slot.start(workload("alice"), from: nil, forged)
+            }
+            #expect(error?.receipt?.state == .notRunning)
+            #expect(runtime.started.isEmpty)
+            #expect(try await slot.start(workload("alice"), from: nil, claim.fences).state == .running)
+            #expect(runtime.running == [claim.binding.epoch])
+        }
+    }
+
+    @Test func aCallForAnotherIncarnationIsRefusedWithoutAReceipt() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            var fences = try await fixture.resuming("alice", on: held(slot)).fences
+            fences.incarnation = Incarnation(fences.incarnation.revision - 1)
+            let start = await #expect(throws: NodeFailure.self) {
+                try await slot.start(workload("alice"), from: nil, fences)
+            }
+            let status = await #expect(throws: NodeFailure.self) { try await slot.status(fences) }
+            #expect(start?.receipt == nil && status?.receipt == nil)
+            #expect(start?.status.code == .failedPrecondition)
+            #expect(runtime.started.isEmpty)
+        }
+    }
+
+    @Test func aRevokedClaimIsNotStarted() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await fixture.store.revoke(claim)
+            await #expect(throws: NodeFailure.self) { try await slot.start(workload("alice"), from: nil, claim.fences) }
+            #expect(runtime.started.isEmpty)
+            // The worker is registered anew, as another incarnation.
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > slot.presence.incarnation
+            }
+        }
+    }
+
+    @Test func whenTheBindingGoesTheActorIsKilledAndTheReceiptForgotten() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            // As nobody but an operator's mistake would.
+            _ = try await fixture.store.etcd.transaction(
+                Transaction().then(.delete(fixture.store.keys.bound(worker))))
+            try await eventually("the actor is killed") { runtime.running.isEmpty }
+        }
+    }
+
+    @Test func aReadyBindingWithoutAnActorMeansANewRegistration() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            // It dies before the control plane has written down that it runs.
+            runtime.die(claim.binding.epoch)
+            try await eventually("the worker has noticed") {
+                try await slot.status(
+                    Fences(incarnation: claim.fences.incarnation, epoch: Epoch(1), operation: claim.token)
+                )
+                .state == .notRunning && runtime.running.isEmpty
+            }
+            #expect(slots.slot(of: worker)?.presence.incarnation == slot.presence.incarnation)
+            _ = try await fixture.store.confirmRunning(claim)
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > slot.presence.incarnation
+            }
+        }
+    }
+
+    @Test func startsGoOnWhenTheCallerGoesAway() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            let (arrived, arrive) = AsyncStream<Void>.makeStream()
+            let (released, release) = AsyncStream<Void>.makeStream()
+            runtime.beforeStart { _ in
+                arrive.yield()
+                for await _ in released { break }
+            }
+            let workload = workload("alice")
+            let call = Task { try await slot.start(workload, from: nil, claim.fences) }
+            for await _ in arrived { break }
+            call.cancel()
+            let error = await #expect(throws: NodeFailure.self) { try await call.value }
+            // Nothing is certain for the caller; who asks is told.
+            #expect(error?.receipt == nil)
+            var asking = claim.fences
+            asking.operation = OperationToken(claim.token.revision + 5)
+            #expect(try await slot.status(asking).state == .busy)
+            release.yield()
+            try await eventually("it runs") { try await slot.status(asking).state == .running }
+        }
+    }
+
+    // MARK: Registration
+
+    @Test func aPresenceOfItsOwnFromBeforeIsTakenOverAtOnce() async throws {
+        // As an agent that was killed leaves it: same boot, same directory.
+        let lease = try await fixture.lease()
+        var presence = try await fixture.register("elsewhere").presence.value
+        (presence.bootID, presence.directoryID) = ("boot", "directory")
+        _ = try await fixture.store.register(worker, presence, lease: lease)
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) { _ = try await slot(slots) }
+    }
+
+    @Test func aPresenceOfAnotherAgentIsWaitedFor() async throws {
+        let holder = try await fixture.register("node-0")
+        let log = LogRecorder()
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        try await running(agent(slots, directoryID: "other", etcd: etcd, log: log.log).run) {
+            try await eventually("it has tried twice") { etcd.counts.writeTransactions >= 2 }
+            #expect(slots.slot(of: worker) == nil)
+            try await fixture.store.etcd.revoke(holder.lease)
+            _ = try await slot(slots)
+        }
+    }
+
+    @Test func aPresenceOfAnotherAgentThatStaysEndsTheAgentWithItsName() async throws {
+        _ = try await fixture.register("node-0", agent: "holder:7")
+        let error = await #expect(throws: RegistrationError.self) {
+            try await agent(WorkerSlots(), directoryID: "other", takeoverLimit: .milliseconds(200)).run()
+        }
+        #expect("\(try #require(error))".contains("holder:7"))
+    }
+
+    @Test func whenTheLeaseIsLostTheActorsAreKilledAndTheWorkersComeBackAsOthers() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots, leaseTimeToLive: .seconds(5)).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            let key = fixture.store.keys.live(worker)
+            let lease = try #require(try await fixture.store.etcd.range(.key(key)).pairs.first?.lease)
+            try await fixture.store.etcd.revoke(lease)
+            try await eventually("the actor is killed") { runtime.running.isEmpty }
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > slot.presence.incarnation
+            }
+        }
+    }
+
+    @Test func anAgentThatIsCutOffKillsItsActorsBeforeTheLeaseCanHaveExpired() async throws {
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let slots = WorkerSlots()
+        try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            etcd.cutOff()
+            try await eventually("the actor is killed") { runtime.running.isEmpty }
+            // At that moment the lease, and with it the presence, is still there.
+            #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
+        }
+    }
+}

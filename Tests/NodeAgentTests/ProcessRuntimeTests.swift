@@ -1,0 +1,173 @@
+import Foundation
+import GRPC
+import LocalCluster
+import Processes
+import ServiceKit
+import SubstrateAPI
+import SubstrateModel
+import TestKit
+import Testing
+
+@testable import NodeAgent
+
+/// Real processes as actors.
+@Suite struct ProcessRuntimeTests {
+    let files = TemporaryDirectory()
+    let directory: StateDirectory
+    let log = LogRecorder()
+
+    init() throws {
+        directory = try StateDirectory(path: "\(files.path)/state", newID: { UUID().uuidString })
+    }
+
+    private var runtime: ProcessRuntime {
+        ProcessRuntime(
+            directory: directory, snapshots: SnapshotDirectory(root: "\(files.path)/snapshots"), log: log.log)
+    }
+
+    private func activation(
+        _ epoch: Int64, _ commands: [String]..., snapshot: SnapshotURI? = nil, readiness: Container.Readiness? = nil,
+        port: Int = 1
+    ) -> Activation {
+        let containers = commands.enumerated().map { index, command in
+            Container(
+                name: "c\(index)", command: command,
+                environment: [Container.Variable(name: "GREETING", value: "hello")],
+                readiness: readiness)
+        }
+        return Activation(
+            pod: "node-0", epoch: Epoch(epoch),
+            workload: Workload(
+                actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
+                template: TemplateRef(namespace: "n", name: "t"), containers: containers),
+            address: ActorAddress(ip: "127.0.0.1", port: port), snapshot: snapshot)
+    }
+
+    private func shell(_ script: String) -> [String] { ["/bin/sh", "-c", script] }
+
+    private func file(_ epoch: Int64, _ name: String) -> String? {
+        let path = directory.activation(pod: "node-0", epoch: Epoch(epoch)).durable
+        return FileManager.default.contents(atPath: "\(path)/\(name)").map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test func theEnvironmentTellsAnActorWhatItNeeds() async throws {
+        let script = "echo \"$GREETING $ATE_ATESPACE/$ATE_ACTOR_ID $ATE_ADDRESS:$ATE_PORT $PWD\" > told; exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        let durable = directory.activation(pod: "node-0", epoch: Epoch(1)).durable
+        try await eventually("it has said what it was told") { file(1, "told")?.hasSuffix("\n") == true }
+        #expect(file(1, "told") == "hello default/alice 127.0.0.1:1 \(durable)\n")
+        await sandbox.kill()
+        #expect(sandbox.hasEnded)
+        #expect(!FileManager.default.fileExists(atPath: durable))
+    }
+
+    @Test func whatAnActorPrintsIsLoggedWithItsName() async throws {
+        let sandbox = try await runtime.start(activation(1, shell("echo one; echo two >&2; exec sleep 60")))
+        try await eventually("both lines") {
+            let lines = log.lines.filter { $0.message == "actor output" }
+            return Set(lines.compactMap { $0.fields.first { $0.0 == "output" }?.1.text() }) == ["\"one\"", "\"two\""]
+        }
+        await sandbox.kill()
+    }
+
+    @Test func aCheckpointKeepsTheDirectoryAndEndsTheActorAndARestoreBringsItBack() async throws {
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        let first = try await runtime.start(activation(1, shell("echo kept > file; echo done > ready; exec sleep 60")))
+        try await eventually("the file is written") { file(1, "ready") != nil }
+        try await first.checkpoint(to: uri)
+        #expect(first.hasEnded)
+        #expect(await first.waitForEnd() != nil)
+        let second = try await runtime.start(activation(2, shell("cat file > copy; exec sleep 60"), snapshot: uri))
+        try await eventually("the file is read") { file(2, "copy") == "kept\n" }
+        await second.kill()
+    }
+
+    @Test func aCheckpointThatFailsLeavesTheActorRunning() async throws {
+        let script = "i=0; while :; do i=$((i+1)); echo $i > count; done"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        try await eventually("it counts") { file(1, "count")?.isEmpty == false }
+        let nowhere = SnapshotURI("file:///proc/nowhere/uid/1")
+        await #expect(throws: RuntimeFailure.self) { try await sandbox.checkpoint(to: nowhere) }
+        let blocked = SnapshotURI("file://\(files.path)/snapshots/blocked/1")
+        try FileManager.default.createDirectory(atPath: "\(files.path)/snapshots", withIntermediateDirectories: true)
+        _ = FileManager.default.createFile(atPath: "\(files.path)/snapshots/blocked", contents: nil)
+        await #expect(throws: RuntimeFailure.self) { try await sandbox.checkpoint(to: blocked) }
+        #expect(!sandbox.hasEnded)
+        let before = file(1, "count")
+        try await eventually("it counts on") { file(1, "count") != before }
+        await sandbox.kill()
+    }
+
+    @Test func withoutAProgramTheStartFailsAndLeavesNothing() async throws {
+        let error = await #expect(throws: RuntimeFailure.self) {
+            try await runtime.start(activation(1, ["/no/such/program"]))
+        }
+        #expect(error?.code == .failedPrecondition)
+        #expect(error?.reason == "cannot start /no/such/program: No such file or directory")
+        #expect(!FileManager.default.fileExists(atPath: directory.activation(pod: "node-0", epoch: Epoch(1)).path))
+    }
+
+    @Test func anActorThatEndsBeforeItIsReadyHasNotStarted() async throws {
+        let probe = Container.Readiness(path: "/readyz", port: 1)
+        let error = await #expect(throws: RuntimeFailure.self) {
+            try await runtime.start(activation(1, shell("exit 3"), readiness: probe))
+        }
+        #expect(error?.reason == "a process exited with status 3 before the actor was ready")
+    }
+
+    @Test func aStartThatIsCancelledLeavesNothing() async throws {
+        let probe = Container.Readiness(path: "/readyz", port: 1)
+        let activation = activation(1, shell("echo $$ > pid; exec sleep 60"), readiness: probe)
+        let runtime = runtime
+        let start = Task { try await runtime.start(activation) }
+        let pid = try await eventualValue("it has begun") { file(1, "pid").flatMap { Int32($0.filter(\.isNumber)) } }
+        start.cancel()
+        await #expect(throws: RuntimeFailure.self) { try await start.value }
+        #expect(kill(pid, 0) != 0)
+        #expect(!FileManager.default.fileExists(atPath: directory.activation(pod: "node-0", epoch: Epoch(1)).path))
+    }
+
+    @Test func whenOneOfTwoContainersEndsTheActorHasEnded() async throws {
+        let sandbox = try await runtime.start(
+            activation(1, shell("echo $$ > pid; exec sleep 60"), shell("while [ ! -e go ]; do :; done; exit 4")))
+        let pid = try await eventualValue("the first has begun") {
+            file(1, "pid").flatMap { Int32($0.filter(\.isNumber)) }
+        }
+        let durable = directory.activation(pod: "node-0", epoch: Epoch(1)).durable
+        _ = FileManager.default.createFile(atPath: "\(durable)/go", contents: nil)
+        #expect(await sandbox.waitForEnd() == "a process exited with status 4")
+        try await eventually("the other is dead, too") { kill(pid, 0) != 0 }
+    }
+
+    @Test func leftoversOfAnEarlierAgentAreKilledAndTheirFilesRemoved() async throws {
+        // A child that has left its process group, as a daemon does.
+        let script = "setsid sh -c 'echo $$ > ../../../daemon; exec sleep 60' & exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        let path = "\(directory.path)/workers/daemon"
+        let pid = try await eventualValue("the daemon runs") {
+            FileManager.default.contents(atPath: path).flatMap {
+                Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber))
+            }
+        }
+        await sandbox.kill()
+        #expect(kill(pid, 0) == 0)
+        try await runtime.killLeftovers()
+        try await eventually("the daemon is dead") {
+            ProcessTable.pids(withEnvironmentEntry: "ATE_STATE_DIRECTORY_ID=\(directory.id)").isEmpty
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/workers").isEmpty)
+    }
+
+    @Test func aStateDirectoryHasOneAgentAtATime() throws {
+        let error = #expect(throws: StateDirectoryError.self) {
+            try StateDirectory(path: directory.path, newID: { "x" })
+        }
+        #expect("\(try #require(error))".contains("in use by another atelet"))
+    }
+
+    @Test func theIDOfAStateDirectoryStays() throws {
+        let path = "\(files.path)/other"
+        let first = try StateDirectory(path: path, newID: { "first" }).id
+        #expect(try StateDirectory(path: path, newID: { "second" }).id == first)
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import LocalCluster
+import Processes
+import Synchronization
+import TestKit
+import Testing
+
+@Suite struct ChildProcessTests {
+    private let path = ["PATH": "/usr/bin:/bin"]
+
+    private func start(_ script: String, output: Command.Output = .inherit) async throws -> ChildProcess {
+        try await ChildProcess.start(Command("/bin/sh", ["-c", script], environment: path, output: output))
+    }
+
+    @Test func theWayAProcessEndedIsTold() async throws {
+        #expect(try await start("exit 0").wait() == .exited(code: 0))
+        #expect(try await start("exit 7").wait() == .exited(code: 7))
+        #expect(try await start("kill -9 $$").wait() == .killed(signal: 9))
+    }
+
+    @Test func linesComeWholeAndTheLastOneToo() async throws {
+        let lines = Mutex<[String]>([])
+        let process = try await start(
+            "printf 'one\\ntwo\\n\\nlast'", output: .lines { line in lines.withLock { $0.append(line) } })
+        await process.wait()
+        try await eventually("all lines") { lines.withLock { $0 } == ["one", "two", "", "last"] }
+    }
+
+    @Test func aLineWithoutEndComesInPieces() async throws {
+        let sizes = Mutex<[Int]>([])
+        let process = try await start(
+            "head -c 100000 /dev/zero | tr '\\0' x", output: .lines { line in sizes.withLock { $0.append(line.count) } }
+        )
+        await process.wait()
+        try await eventually("all of it") { sizes.withLock { $0.reduce(0, +) } == 100_000 }
+        #expect(sizes.withLock { $0.max() } == 16 << 10)
+    }
+
+    @Test func aProgramThatIsNotThereIsSaid() async throws {
+        let error = await #expect(throws: SpawnError.self) { try await ChildProcess.start(Command("/no/such", [])) }
+        #expect("\(try #require(error))" == "cannot start /no/such: No such file or directory")
+        let directory = await #expect(throws: SpawnError.self) {
+            try await ChildProcess.start(Command("/bin/true", [], directory: "/no/such"))
+        }
+        #expect(directory != nil)
+    }
+
+    @Test func stoppingAsksFirstAndKillsWhatDoesNotListen() async throws {
+        let polite = try await start("trap 'exit 3' TERM; while :; do sleep 0.01; done")
+        // The trap is set before the first sleep has ended.
+        try await eventually("it is under way") { try hasChild(polite.pid) }
+        await polite.stop(grace: .seconds(10))
+        #expect(polite.exitStatus == .exited(code: 3))
+        let deaf = try await start("trap '' TERM; while :; do sleep 0.01; done")
+        try await eventually("it is under way") { try hasChild(deaf.pid) }
+        await deaf.stop(grace: .milliseconds(50))
+        #expect(deaf.exitStatus == .killed(signal: 9))
+    }
+
+    @Test func theWholeGroupDiesWithItsLeader() async throws {
+        let files = TemporaryDirectory()
+        let process = try await start(
+            "sh -c 'echo $$ > \(files.path)/pid; exec sleep 60' & while [ ! -s \(files.path)/pid ]; do :; done")
+        await process.wait()
+        let text = try String(contentsOfFile: "\(files.path)/pid", encoding: .utf8)
+        let pid = try #require(Int32(text.filter(\.isNumber)))
+        try await eventually("the child is dead, too") { kill(pid, 0) != 0 }
+    }
+
+    @Test func aWaitCanBeCancelled() async throws {
+        let process = try await start("exec sleep 60")
+        let waiting = Task { await process.wait() }
+        waiting.cancel()
+        #expect(await waiting.value == nil)
+        await process.killAndWait()
+        #expect(process.exitStatus == .killed(signal: 9))
+    }
+
+    @Test func aChildGetsNoDescriptorsOfOurs() async throws {
+        let pipe = Pipe()
+        let lines = Mutex<[String]>([])
+        let process = try await start("ls /proc/self/fd", output: .lines { line in lines.withLock { $0.append(line) } })
+        await process.wait()
+        // 0, 1, 2, and the one with which ls reads the directory.
+        try await eventually("four of them") { lines.withLock { $0.count } == 4 }
+        withExtendedLifetime(pipe) {}
+    }
+
+    /// A program that starts a child and is killed takes it along, by the kernel's hand.
+    @Test func childrenDieWithTheProgramThatStartedThem() async throws {
+        let files = TemporaryDirectory()
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("atenet").path
+        // atenet starts nginx; which API it asks does not matter here.
+        let process = try await ChildProcess.start(
+            Command(
+                program,
+                [
+                    "--http-listen-addr", "127.0.0.1:\(try FreePort.find())", "--ateapi-address", "127.0.0.1:1",
+                    "--state-dir", files.path,
+                ],
+                environment: path, output: .lines { _ in }))
+        try await eventually("nginx runs") { try hasChild(process.pid) }
+        let children = try children(of: process.pid)
+        await process.killAndWait()
+        try await eventually("nginx is gone") { children.allSatisfy { kill($0, 0) != 0 } }
+    }
+
+    private func hasChild(_ pid: Int32) throws -> Bool { try !children(of: pid).isEmpty }
+
+    private func children(of pid: Int32) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task").flatMap { thread in
+            let text = FileManager.default.contents(atPath: "/proc/\(pid)/task/\(thread)/children") ?? Data()
+            return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import ServiceKit
+import Testing
+
+@Suite struct FlagsTests {
+    private var flags: Flags {
+        var flags = Flags(program: "prog", summary: "Does things.")
+        flags.text("name", "NAME", help: "The name.")
+        flags.text("file", "FILE", isRepeatable: true, short: "f", help: "A file.")
+        flags.number("count", 1...10, default: 3, help: "How many.")
+        flags.duration("wait", default: "5s", help: "How long.")
+        flags.choice("output", ["table", "json"], default: "table", short: "o", help: "How shown.")
+        flags.toggle("all", short: "A", help: "Everything.")
+        return flags
+    }
+
+    private func parse(_ arguments: String...) throws -> Flags.Values {
+        guard case .values(let values) = try flags.parse(arguments) else { throw FlagError("help") }
+        return values
+    }
+
+    private func error(_ arguments: String...) -> String {
+        do {
+            _ = try flags.parse(arguments)
+            return "none"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test func valuesComeFromTheLineOrFromTheDefaults() throws {
+        let values = try parse("do", "--name", "x", "--count=7", "-f", "a", "--file=b", "-o", "json", "-A", "that", "-")
+        #expect(try values.text("name") == "x")
+        #expect(try values.number("count") == 7)
+        #expect(values.all("file") == ["a", "b"])
+        #expect(values.optional("output") == "json" && values.isSet("all"))
+        #expect(values.operands == ["do", "that", "-"])
+        #expect(try values.duration("wait") == .seconds(5))
+        let defaults = try parse()
+        #expect(try defaults.number("count") == 3)
+        #expect(!defaults.isSet("all") && defaults.all("file").isEmpty)
+    }
+
+    @Test func mistakesAreNamedWithWhatToDo() throws {
+        #expect(error("--nam", "x") == "unknown flag --nam (did you mean --name?); prog --help lists them")
+        #expect(error("--zzz") == "unknown flag --zzz; prog --help lists them")
+        #expect(error("-z") == "unknown flag -z; prog --help lists them")
+        #expect(error("--name") == "--name needs a value: --name NAME")
+        #expect(error("--name=") == "--name is empty")
+        #expect(error("--count", "11") == "--count 11: not a number from 1 to 10")
+        #expect(error("--count", "x") == "--count x: not a number from 1 to 10")
+        #expect(error("--wait", "5") == "--wait 5: not a time such as 250ms, 5s, 10m or 24h")
+        #expect(error("--output", "xml") == "--output xml: must be one of table, json")
+        #expect(error("--all=maybe") == "--all takes no value")
+        #expect(error("--name", "a", "--name", "b") == "--name is given twice")
+        let error = #expect(throws: FlagError.self) { try parse().text("name") }
+        #expect(error?.description == "--name is required; see prog --help")
+    }
+
+    @Test func helpNamesEveryFlagWithItsDefault() throws {
+        guard case .help(let text) = try flags.parse(["--help"]) else {
+            Issue.record("expected help")
+            return
+        }
+        for part in [
+            "Does things.", "prog [flags]", "--name NAME", "-f, --file FILE  (may be repeated)",
+            "--count N  (default 3)", "table|json  (default table)",
+        ] {
+            #expect(text.contains(part), "\(part)")
+        }
+    }
+
+    @Test func timesHaveUnits() {
+        #expect(Duration(flag: "250ms") == .milliseconds(250))
+        #expect(Duration(flag: "10m") == .seconds(600))
+        #expect(Duration(flag: "24h") == .seconds(86_400))
+        for bad in ["", "s", "1", "-1s", "1.5s", "1d", "99999999999s"] { #expect(Duration(flag: bad) == nil) }
+    }
+
+    @Test func nothingButLoopbackIsListenedOnUnlessToldTo() throws {
+        for address in ["127.0.0.1:80", "127.9.9.9:0", "localhost:1", "[::1]:1"] {
+            try Loopback.check(address, isAllowedAnyway: false, flag: "--x")
+        }
+        for address in ["0.0.0.0:80", "10.0.0.1:80", "[::]:1", "127.0.0.1.example.com:1", ":80", "example.com:1"] {
+            #expect(throws: FlagError.self, "\(address)") {
+                try Loopback.check(address, isAllowedAnyway: false, flag: "--x")
+            }
+            try Loopback.check(address, isAllowedAnyway: true, flag: "--x")
+        }
+    }
+}
