@@ -20,7 +20,7 @@ package struct ControlServices: Sendable {
         ServerMethod(rpc) { request, call in
             let start = ContinuousClock.now
             defer { call.addTrailer("x-server-elapsed-us", "\(Int((.now - start) / .microseconds(1)))") }
-            let deadline = call.deadline.map { $0 - min(.milliseconds(100), start.duration(to: $0) / 5) }
+            let deadline = call.deadline.map { $0 - min(.milliseconds(500), start.duration(to: $0) / 5) }
             do {
                 return try await EtcdDeadline.$current.withValue(deadline) { try await handler(request) }
             } catch let error as Status {

@@ -155,17 +155,15 @@ import Testing
     @Test func aSecondOperationOnAnActorIsAborted() async throws {
         try await APIHarness.run { api in
             _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
-            let (arrived, arrive) = AsyncStream<Void>.makeStream()
-            let (released, release) = AsyncStream<Void>.makeStream()
+            let gate = Gate()
             api.cluster.nodes.beforeCall { name, _ throws(NodeFailure) in
                 guard name == "run" else { return }
-                arrive.yield()
-                for await _ in released { break }
+                await gate.pass()
             }
             let first = Task {
                 try await api.call(ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
             }
-            for await _ in arrived { break }
+            try await gate.waitForArrival()
             let message = "another operation is in progress for this actor"
             await api.expect(
                 .aborted, message, ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
@@ -174,7 +172,7 @@ import Testing
             await api.expect(
                 .failedPrecondition, "Actor alice is not suspended (status: STATUS_RESUMING)",
                 ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice")))
-            release.yield()
+            gate.open()
             #expect(try await first.value.actor.status == .running)
         }
     }

@@ -22,11 +22,11 @@ import Testing
             try await cluster.run {
                 try await running(server.run) {
                     // Leases are short enough that the outage outlives them.
-                    _ = try await cluster.addNode("node", workers: 1, leaseTimeToLive: .seconds(2))
+                    _ = try await cluster.addNode("node", workers: 1, leaseTimeToLive: .seconds(5))
                     _ = try await cluster.fixture.createActor("alice")
                     let ref = cluster.fixture.ref("alice")
                     await etcd.kill()
-                    for timeout in [Duration.seconds(1), .seconds(3)] {
+                    for timeout in [Duration.seconds(2), .seconds(8)] {
                         let error = await #expect(throws: RPCError.self) {
                             try await channel.call(
                                 ControlMethods.getActor, GetActorRequest(actor: ref), timeout: timeout)
@@ -36,7 +36,7 @@ import Testing
                     }
                     let resume = await #expect(throws: RPCError.self) {
                         try await channel.call(
-                            ControlMethods.resumeActor, ResumeActorRequest(actor: ref), timeout: .seconds(1))
+                            ControlMethods.resumeActor, ResumeActorRequest(actor: ref), timeout: .seconds(4))
                     }
                     #expect(resume?.code == .unavailable)
                     try await eventually("the log says that the lease is lost") {

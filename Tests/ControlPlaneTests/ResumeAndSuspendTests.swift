@@ -54,21 +54,19 @@ import Testing
             let node = try await cluster.addNode("node", workers: 4)
             _ = try await fixture.createActor("alice")
             // Neither gets further than the node before both have begun.
-            let (arrived, arrive) = AsyncStream<Void>.makeStream()
-            let (released, release) = AsyncStream<Void>.makeStream()
+            let gate = Gate()
             node.runtime.beforeStart { _ in
-                arrive.yield()
-                for await _ in released { break }
+                await gate.pass()
             }
             let ref = fixture.ref("alice")
             let first = Task { try await control.resumeActor(ref) }
-            for await _ in arrived { break }
+            try await gate.waitForArrival()
             let error = await #expect(throws: ControlError.self) { try await control.resumeActor(ref) }
             guard case .operationInProgress = error else {
                 Issue.record("expected operationInProgress, got \(String(describing: error))")
                 return
             }
-            release.yield()
+            gate.open()
             #expect(try await first.value.value.status == .running)
             #expect(node.runtime.started.count == 1)
         }
@@ -400,20 +398,18 @@ import Testing
 
     @Test func aLostLeaseStopsTheWorkflowAndTheNextResumeAdoptsWhatItLeft() async throws {
         var options = ControlPlaneOptions()
-        options.leaseTimeToLive = .seconds(2)
+        options.leaseTimeToLive = .seconds(6)
         let cluster = try await TestCluster(TestEtcd.store(), options: options)
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await cluster.fixture.createActor("alice")
-            let (arrived, arrive) = AsyncStream<Void>.makeStream()
-            let (released, release) = AsyncStream<Void>.makeStream()
+            let gate = Gate()
             node.runtime.beforeStart { _ in
-                arrive.yield()
-                for await _ in released { break }
+                await gate.pass()
             }
             let ref = cluster.fixture.ref("alice")
             let resume = Task { try await cluster.control.resumeActor(ref) }
-            for await _ in arrived { break }
+            try await gate.waitForArrival()
             try await cluster.store.etcd.revoke(try await lease(of: "alice", cluster))
             // Found out with the next renewal.
             let error = await #expect(throws: ControlError.self) { try await resume.value }
@@ -421,7 +417,7 @@ import Testing
                 Issue.record("expected unavailable, got \(String(describing: error))")
                 return
             }
-            release.yield()
+            gate.open()
             let actor = try await eventualValue("the new lease is there and alice adopted") {
                 try? await cluster.control.resumeActor(ref)
             }

@@ -114,20 +114,16 @@ import Testing
     }
 
     @Test func cancellingTheTaskEndsTheCallOnBothSides() async throws {
-        let (started, begin) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         let cancelled = Mutex(false)
         let method = ServerMethod(Method("/test.Echo/Hang")) { _, _ in
-            begin.yield()
-            do {
-                try await Task.sleep(for: .seconds(60))
-            } catch {
-                cancelled.withLock { $0 = true }
-            }
+            await gate.pass()
+            if Task.isCancelled { cancelled.withLock { $0 = true } }
             return Message([])
         }
         try await withServer([method]) { channel, _ in
             let call = Task { try await channel.unary(method.method, Message([]), timeout: .seconds(60)) }
-            for await _ in started { break }
+            try await gate.waitForArrival()
             call.cancel()
             let error = await #expect(throws: RPCError.self) { try await call.value }
             #expect(error?.code == .cancelled)
@@ -148,26 +144,21 @@ import Testing
     }
 
     @Test func callsBeyondTheLimitAreRefused() async throws {
-        let (started, begin) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         let method = ServerMethod(Method("/test.Echo/Hang")) { _, _ in
-            begin.yield()
-            try await Task.sleep(for: .seconds(60))
+            await gate.pass()
             return Message([])
         }
         var options = ServerOptions()
         options.maximumConcurrentCalls = 2
         try await withServer([method, echo], options: options) { channel, _ in
-            await withTaskGroup(of: Void.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<2 {
                     group.addTask {
                         _ = try? await channel.unary(method.method, Message([]), timeout: .seconds(60))
                     }
                 }
-                var running = 0
-                for await _ in started {
-                    running += 1
-                    if running == 2 { break }
-                }
+                try await gate.waitForArrival(2)
                 let error = await #expect(throws: RPCError.self) {
                     try await channel.unary(echo.method, Message([]), timeout: .seconds(10))
                 }
@@ -181,20 +172,18 @@ import Testing
     }
 
     @Test func aStoppingServerLetsRunningCallsFinish() async throws {
-        let (started, begin) = AsyncStream<Void>.makeStream()
-        let (released, release) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         let method = ServerMethod(Method("/test.Echo/Slow")) { _, _ in
-            begin.yield()
-            for await _ in released { break }
+            await gate.pass()
             return Message([42])
         }
         let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: [method])
         let serving = Task { await server.run() }
         let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
         let call = Task { try await channel.unary(method.method, Message([]), timeout: .seconds(30)) }
-        for await _ in started { break }
+        try await gate.waitForArrival()
         serving.cancel()
-        release.yield()
+        gate.open()
         #expect(try await call.value.bytes == [42])
         await serving.value
         let error = await #expect(throws: RPCError.self) {
@@ -204,10 +193,9 @@ import Testing
     }
 
     @Test func aStoppingServerCancelsCallsAfterTheGracePeriod() async throws {
-        let (started, begin) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         let method = ServerMethod(Method("/test.Echo/Hang")) { _, _ in
-            begin.yield()
-            try await Task.sleep(for: .seconds(60))
+            await gate.pass()
             return Message([])
         }
         var options = ServerOptions()
@@ -217,7 +205,7 @@ import Testing
         let serving = Task { await server.run() }
         let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
         let call = Task { try await channel.unary(method.method, Message([]), timeout: .seconds(30)) }
-        for await _ in started { break }
+        try await gate.waitForArrival()
         serving.cancel()
         await serving.value
         let error = await #expect(throws: RPCError.self) { try await call.value }

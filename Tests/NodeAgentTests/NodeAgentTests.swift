@@ -154,15 +154,13 @@ import Testing
             let slot = try await slot(slots)
             _ = try await fixture.createActor("alice")
             let claim = try await fixture.resuming("alice", on: held(slot))
-            let (arrived, arrive) = AsyncStream<Void>.makeStream()
-            let (released, release) = AsyncStream<Void>.makeStream()
+            let gate = Gate()
             runtime.beforeStart { _ in
-                arrive.yield()
-                for await _ in released { break }
+                await gate.pass()
             }
             let workload = workload("alice")
             let call = Task { try await slot.start(workload, from: nil, claim.fences) }
-            for await _ in arrived { break }
+            try await gate.waitForArrival()
             call.cancel()
             let error = await #expect(throws: NodeFailure.self) { try await call.value }
             // Nothing is certain for the caller; who asks is told.
@@ -170,7 +168,7 @@ import Testing
             var asking = claim.fences
             asking.operation = OperationToken(claim.token.revision + 5)
             #expect(try await slot.status(asking).state == .busy)
-            release.yield()
+            gate.open()
             try await eventually("it runs") { try await slot.status(asking).state == .running }
         }
     }

@@ -125,10 +125,10 @@ import Testing
     @Test func manyRequestsForOneActorCauseOneResume() async throws {
         try await withActor { actor in
             let resumes = Tally()
-            let (released, release) = AsyncStream<Void>.makeStream()
+            let gate = Gate()
             try await withRouter { _ in
                 resumes.add()
-                for await _ in released { break }
+                await gate.pass()
                 return actor
             } _: { address in
                 try await withThrowingTaskGroup(of: Int.self) { group in
@@ -136,8 +136,7 @@ import Testing
                         group.addTask { try await send(to: "alice.\(domain)", at: address).status }
                     }
                     try await eventually("the resume is under way") { resumes.count == 1 }
-                    release.yield()
-                    release.finish()
+                    gate.open()
                     for try await status in group { #expect(status == 200) }
                 }
                 // A request that came after the answer may have asked again; the fifty together did not.

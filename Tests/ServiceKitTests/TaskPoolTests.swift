@@ -18,35 +18,32 @@ import Testing
     @Test func workGoesOnWhenItsCallerStopsWaiting() async throws {
         let pool = TaskPool()
         let isDone = Flag()
-        let (released, release) = AsyncStream<Void>.makeStream()
-        let (begun, begin) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         try await running(pool.run) {
             let caller = Task {
                 await pool.perform { () throws(Failure) in
-                    begin.yield()
-                    for await _ in released { break }
+                    await gate.pass()
                     isDone.set()
                 }
             }
-            for await _ in begun { break }
+            try await gate.waitForArrival()
             caller.cancel()
             #expect(await caller.value == nil)
-            release.yield()
+            gate.open()
             try await eventually("the work is done") { isDone.isSet }
         }
     }
 
     @Test func aPoolThatEndsCancelsWhatRunsAndRefusesTheRest() async throws {
         let pool = TaskPool()
-        let (begun, begin) = AsyncStream<Void>.makeStream()
+        let gate = Gate()
         let wasCancelled = Flag()
         let run = Task { await pool.run() }
         pool.submit {
-            begin.yield()
-            try? await Task.sleep(for: .seconds(60))
+            await gate.pass()
             if Task.isCancelled { wasCancelled.set() }
         }
-        for await _ in begun { break }
+        try await gate.waitForArrival()
         run.cancel()
         await run.value
         #expect(wasCancelled.isSet)
