@@ -1,0 +1,143 @@
+import ControlPlane
+import Etcd
+import Foundation
+import LocalCluster
+import ServiceKit
+import SubstrateModel
+import SubstrateStore
+import Synchronization
+import TestKit
+import Testing
+
+/// Half a minute of random operations while nodes die and come back. The whole history is replayed afterwards, and what
+/// must always hold is checked at every revision.
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["SUBSTRATE_FULL_TESTS"] != nil)) struct FullRandomLoadTests {
+    private static let actors = (0..<24).map { "actor-\($0)" }
+    private static let nodes = ["a", "b", "c"]
+    private static let duration: Duration = .seconds(30)
+
+    @Test func whatMustHoldHoldsAtEveryRevision() async throws {
+        try await TestEtcd.withServer { server in
+            let store = Store(etcd: server.client())
+            let cluster = try await TestCluster(store)
+            for name in Self.actors { _ = try await cluster.fixture.createActor(name) }
+            let start = try await store.etcd.range(.key("nothing")).revision
+            let done = Tally()
+            let deaths = Tally()
+            try await cluster.run {
+                let end = ContinuousClock.now + Self.duration
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for node in Self.nodes {
+                        group.addTask { try await self.live(node, in: cluster, until: end, deaths) }
+                    }
+                    for seed in 0..<8 {
+                        group.addTask { await self.load(cluster, seed: UInt64(seed), until: end, done) }
+                    }
+                    try await group.waitForAll()
+                }
+                // Quiet: every actor reaches a stable state, no binding is left to a node that is gone.
+                try await eventually("everything is stable") {
+                    let listing = try await store.listWorkers()
+                    let states = try await store.actors(Self.actors.map(cluster.fixture.ref)).compactMap { try $0.get()?.value }
+                    return listing.bound.isEmpty && states.allSatisfy { $0.state == .suspended }
+                }
+            }
+            let checked = try await History(store: store, from: start).check()
+            #expect(done.count > 500, "only \(done.count) operations got through")
+            #expect(deaths.count > 10)
+            print("\(done.count) operations, \(deaths.count) deaths of nodes, \(checked) revisions checked")
+        }
+    }
+
+    /// A node of two workers that dies again and again, and stays dead at the end.
+    private func live(_ name: String, in cluster: TestCluster, until end: ContinuousClock.Instant, _ deaths: Tally) async throws {
+        var round = 0
+        while ContinuousClock.now < end {
+            let node = try await cluster.addNode("\(name)\(round)", workers: 2)
+            try await Task.sleep(for: .milliseconds(Int.random(in: 100...1500)))
+            cluster.stop(node)
+            deaths.add()
+            round += 1
+        }
+    }
+
+    private func load(
+        _ cluster: TestCluster, seed: UInt64, until end: ContinuousClock.Instant, _ done: Tally
+    ) async {
+        let chance = Chance(SeededGenerator(seed: seed))
+        while ContinuousClock.now < end {
+            let ref = cluster.fixture.ref(Self.actors[chance.number(in: 0..<Self.actors.count)])
+            do {
+                switch chance.number(in: 0..<10) {
+                case 0..<5: _ = try await cluster.control.resumeActor(ref)
+                case 5..<9: _ = try await cluster.control.suspendActor(ref)
+                default:
+                    guard let actor = try await cluster.store.actor(ref) else { continue }
+                    var changed = actor.value
+                    changed.workerSelector = Selector(matchLabels: ["size": "small"])
+                    _ = try await cluster.store.updateActor(ref, from: actor, to: changed)
+                }
+                done.add()
+            } catch {
+                // Races, full pools and dying nodes are what this is about; that something is refused is no failure.
+            }
+        }
+    }
+}
+
+/// Every change under a store's root, replayed revision by revision.
+private struct History {
+    let store: Store
+    let from: Int64
+
+    /// Checks the invariants at every revision. Returns how many there were.
+    func check() async throws -> Int {
+        var actors: [ActorRef: Actor] = [:]
+        let last = try await store.etcd.range(.key("nothing")).revision
+        for pair in try await store.etcd.range(RangeRequest(store.keys.actors, revision: from)).pairs {
+            if let ref = store.keys.actorRef(pair.key) { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
+        }
+        var bindings: [WorkerRef: Binding] = [:]
+        var revision = from
+        var checked = 0
+        // The end of the history is a put of our own.
+        let end = Key(store.keys.root + "end-of-history")
+        _ = try await store.etcd.transaction(Transaction().then(.put(end, [])))
+        for try await batch in store.etcd.watch(.prefix(Key(store.keys.root)), from: from + 1) {
+            guard case .events(let events) = batch else { throw DidNotHappen(description: "a history without compaction") }
+            for event in events {
+                if event.revision != revision {
+                    expectInvariants(actors, bindings, revision)
+                    checked += 1
+                    revision = event.revision
+                }
+                if event.key == end { return checked }
+                try apply(event, &actors, &bindings)
+            }
+        }
+        throw DidNotHappen(description: "the history up to revision \(last)")
+    }
+
+    private func apply(_ event: WatchEvent, _ actors: inout [ActorRef: Actor], _ bindings: inout [WorkerRef: Binding]) throws {
+        if let ref = store.keys.actorRef(event.key) {
+            actors[ref] = nil
+            if case .put(let pair) = event { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
+        }
+        if case .bound(let ref)? = store.keys.worker(event.key) {
+            bindings[ref] = nil
+            if case .put(let pair) = event { bindings[ref] = try Codec.decode(pair, as: Binding.self).value }
+        }
+    }
+
+    /// An actor has a worker exactly when a binding says so, and both sides agree.
+    private func expectInvariants(_ actors: [ActorRef: Actor], _ bindings: [WorkerRef: Binding], _ revision: Int64) {
+        for (ref, actor) in actors {
+            guard let worker = actor.state.assignment?.worker else { continue }
+            #expect(bindings[worker]?.actorUID == actor.uid, "revision \(revision): \(ref) claims \(worker), which is not bound to it")
+        }
+        for (worker, binding) in bindings {
+            let claimed = actors[binding.actor]?.state.assignment?.worker
+            #expect(claimed == worker, "revision \(revision): \(worker) is bound to \(binding.actor), which is on \(String(describing: claimed))")
+        }
+    }
+}
