@@ -92,6 +92,9 @@ let package = Package(
                 "GRPC",
                 "ServiceKit",
             ]),
+        program(
+            "ate-bench",
+            uses: ["ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "LocalCluster", "TestKit"]),
 
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "TestKit"]),

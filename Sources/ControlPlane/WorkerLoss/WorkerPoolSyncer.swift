@@ -88,18 +88,29 @@ package struct WorkerPoolSyncer: Sendable {
 
     /// Looks once at every worker that is lost now. Returns whether nothing is left to be tried again soon.
     func releaseOnce() async -> Bool {
-        var isDone = true
-        for batch in batches(of: inventory.lostWorkers) {
-            do {
-                if try await !release(batch) { isDone = false }
-            } catch {
-                if Task.isCancelled { return true }
-                environment.log.warning(
-                    "cannot release actors from lost workers, will try again",
-                    ["workers": .integer(Int64(batch.count)), "error": .text(error)])
-                isDone = false
+        await withTaskGroup(of: Bool.self) { group in
+            var isDone = true
+            for (index, batch) in batches(of: inventory.lostWorkers).enumerated() {
+                if index >= Self.batchesAtATime, await group.next() == false { isDone = false }
+                group.addTask { await attempt(batch) }
             }
+            for await isBatchDone in group where !isBatchDone { isDone = false }
+            return isDone
         }
-        return isDone
+    }
+
+    /// A few, so that one is read while another commits; etcd commits one after the other anyway.
+    private static let batchesAtATime = 4
+
+    private func attempt(_ batch: [LostWorker]) async -> Bool {
+        do {
+            return try await release(batch)
+        } catch {
+            if Task.isCancelled { return true }
+            environment.log.warning(
+                "cannot release actors from lost workers, will try again",
+                ["workers": .integer(Int64(batch.count)), "error": .text(error)])
+            return false
+        }
     }
 }
