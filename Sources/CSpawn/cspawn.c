@@ -19,7 +19,7 @@ static void become(const cspawn_command *command, pid_t parent, int report) {
     for (int number = 1; number < NSIG; number++) sigaction(number, &fallback, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) goto failed;
+    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, command->death_signal) != 0) goto failed;
     // The parent may have died before the kernel was told to watch it.
     if (getppid() != parent) _exit(127);
     null = open("/dev/null", O_RDONLY);

@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// A child process in a process group of its own.
 ///
-/// It does not outlive us: the kernel kills it when this process ends, however that happens. When it ends, what is left of
-/// its group is killed.
+/// It does not outlive us: the kernel sends it its death signal when this process ends, however that happens. When it ends,
+/// what is left of its group is killed.
 package final class ChildProcess: Sendable {
     package let pid: Int32
     private let state = Mutex(State())

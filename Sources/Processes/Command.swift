@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A program to start.
 package struct Command: Sendable {
     /// What becomes of a child's output.
@@ -17,6 +19,8 @@ package struct Command: Sendable {
     /// Nil: ours.
     package var directory: String?
     package var output: Output
+    /// What the kernel sends the child when this process ends, however that happens.
+    package var deathSignal: Int32 = SIGKILL
 
     package init(
         _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], directory: String? = nil,

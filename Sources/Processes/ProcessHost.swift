@@ -99,7 +99,8 @@ final class ProcessHost: Sendable {
                 withOptionalCString(command.directory) { directory in
                     var request = cspawn_command(
                         path: arguments[0], arguments: arguments, environment: environment, directory: directory,
-                        standard_output: output[1], standard_error: output[1])
+                        standard_output: output[1], standard_error: output[1],
+                        death_signal: command.deathSignal)
                     return cspawn_start(&request, &pid, &pidDescriptor)
                 }
             }

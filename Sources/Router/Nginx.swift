@@ -26,10 +26,12 @@ package struct Nginx: Sendable {
         let file = "\(directory)/nginx.conf"
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
         let environment = ["PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"]
-        let process = try await ChildProcess.start(
-            Command(
-                Self.path(of: program), ["-p", directory, "-c", file, "-e", "stderr"], environment: environment,
-                output: .lines { log.info("nginx", ["output": .string($0)]) }))
+        var command = Command(
+            Self.path(of: program), ["-p", directory, "-c", file, "-e", "stderr"], environment: environment,
+            output: .lines { log.info("nginx", ["output": .string($0)]) })
+        // Killed outright, it would leave its workers behind, with the port.
+        command.deathSignal = SIGTERM
+        let process = try await ChildProcess.start(command)
         let status = await process.wait()
         await process.stop(grace: .seconds(2))
         if let status, !Task.isCancelled { throw NginxError("nginx \(status); its reasons are in the log above") }

@@ -64,7 +64,9 @@ enum Report {
 }
 
 extension Duration {
-    var milliseconds: String { ((self / .milliseconds(1)) as Double).formatted(.number.precision(.fractionLength(3))) + " ms" }
+    var milliseconds: String {
+        ((self / .milliseconds(1)) as Double).formatted(.number.precision(.fractionLength(3))) + " ms"
+    }
 }
 
 extension Double {

@@ -11,7 +11,9 @@ import TestKit
 enum ReleaseBench {
     @Sendable static func run() async throws {
         Report.header("release: lost workers to SUSPENDED actors", ["workers", "p50", "p90", "floor p50", "ratio"])
-        for (workers, rounds) in [(1, 100), (100, 20), (1000, 3)] { try await measure(workers: workers, rounds: rounds) }
+        for (workers, rounds) in [(1, 100), (100, 20), (1000, 3)] {
+            try await measure(workers: workers, rounds: rounds)
+        }
     }
 
     private static func measure(workers: Int, rounds: Int) async throws {
@@ -78,7 +80,9 @@ enum ReleaseBench {
                 return (true, .now - start)
             }
             group.addTask {
-                for try await _ in store.etcd.watch(.prefix(Key("\(store.keys.root)workers/live/")), from: from) { break }
+                for try await _ in store.etcd.watch(.prefix(Key("\(store.keys.root)workers/live/")), from: from) {
+                    break
+                }
                 return (false, .now - start)
             }
             try await store.etcd.revoke(lease)
@@ -100,7 +104,8 @@ enum ReleaseBench {
             _ = try await fixture.store.etcd.transaction(
                 Transaction()
                     .when(keys.flatMap { [Key($0 + "a").isAbsent, Key($0 + "b").isAbsent, Key($0 + "c").isAbsent] })
-                    .then(keys.flatMap { [.put(Key($0 + "d"), value), .delete(Key($0 + "b")), .delete(Key($0 + "c"))] }))
+                    .then(
+                        keys.flatMap { [.put(Key($0 + "d"), value), .delete(Key($0 + "b")), .delete(Key($0 + "c"))] }))
         }
         return .now - start
     }

@@ -38,7 +38,9 @@ import Testing
                 // Quiet: every actor reaches a stable state, no binding is left to a node that is gone.
                 try await eventually("everything is stable") {
                     let listing = try await store.listWorkers()
-                    let states = try await store.actors(Self.actors.map(cluster.fixture.ref)).compactMap { try $0.get()?.value }
+                    let states = try await store.actors(Self.actors.map(cluster.fixture.ref)).compactMap {
+                        try $0.get()?.value
+                    }
                     return listing.bound.isEmpty && states.allSatisfy { $0.state == .suspended }
                 }
             }
@@ -50,7 +52,9 @@ import Testing
     }
 
     /// A node of two workers that dies again and again, and stays dead at the end.
-    private func live(_ name: String, in cluster: TestCluster, until end: ContinuousClock.Instant, _ deaths: Tally) async throws {
+    private func live(_ name: String, in cluster: TestCluster, until end: ContinuousClock.Instant, _ deaths: Tally)
+        async throws
+    {
         var round = 0
         while ContinuousClock.now < end {
             let node = try await cluster.addNode("\(name)\(round)", workers: 2)
@@ -104,7 +108,9 @@ private struct History {
         let end = Key(store.keys.root + "end-of-history")
         _ = try await store.etcd.transaction(Transaction().then(.put(end, [])))
         for try await batch in store.etcd.watch(.prefix(Key(store.keys.root)), from: from + 1) {
-            guard case .events(let events) = batch else { throw DidNotHappen(description: "a history without compaction") }
+            guard case .events(let events) = batch else {
+                throw DidNotHappen(description: "a history without compaction")
+            }
             for event in events {
                 if event.revision != revision {
                     expectInvariants(actors, bindings, revision)
@@ -118,7 +124,9 @@ private struct History {
         throw DidNotHappen(description: "the history up to revision \(last)")
     }
 
-    private func apply(_ event: WatchEvent, _ actors: inout [ActorRef: Actor], _ bindings: inout [WorkerRef: Binding]) throws {
+    private func apply(_ event: WatchEvent, _ actors: inout [ActorRef: Actor], _ bindings: inout [WorkerRef: Binding])
+        throws
+    {
         if let ref = store.keys.actorRef(event.key) {
             actors[ref] = nil
             if case .put(let pair) = event { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
@@ -133,11 +141,16 @@ private struct History {
     private func expectInvariants(_ actors: [ActorRef: Actor], _ bindings: [WorkerRef: Binding], _ revision: Int64) {
         for (ref, actor) in actors {
             guard let worker = actor.state.assignment?.worker else { continue }
-            #expect(bindings[worker]?.actorUID == actor.uid, "revision \(revision): \(ref) claims \(worker), which is not bound to it")
+            #expect(
+                bindings[worker]?.actorUID == actor.uid,
+                "revision \(revision): \(ref) claims \(worker), which is not bound to it")
         }
         for (worker, binding) in bindings {
             let claimed = actors[binding.actor]?.state.assignment?.worker
-            #expect(claimed == worker, "revision \(revision): \(worker) is bound to \(binding.actor), which is on \(String(describing: claimed))")
+            #expect(
+                claimed == worker,
+                "revision \(revision): \(worker) is bound to \(binding.actor), which is on \(String(describing: claimed))"
+            )
         }
     }
 }

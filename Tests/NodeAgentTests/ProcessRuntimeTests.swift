@@ -169,7 +169,9 @@ import Testing
         let path = "\(files.path)/other"
         let first = try StateDirectory(path: path, newID: { "first" }).id
         // A child that another test is just starting has the lock, too, for the moment until it is another program.
-        let second = try await eventualValue("the lock is free") { try? StateDirectory(path: path, newID: { "second" }).id }
+        let second = try await eventualValue("the lock is free") {
+            try? StateDirectory(path: path, newID: { "second" }).id
+        }
         #expect(second == first)
     }
 }

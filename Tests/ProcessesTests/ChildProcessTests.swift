@@ -100,10 +100,14 @@ import Testing
                     "--state-dir", files.path,
                 ],
                 environment: path, output: .lines { _ in }))
-        try await eventually("nginx runs") { try hasChild(process.pid) }
-        let children = try children(of: process.pid)
+        try await eventually("nginx and its worker run") {
+            try children(of: process.pid).contains { try hasChild($0) }
+        }
+        let master = try children(of: process.pid)
+        let all = try master + master.flatMap { try children(of: $0) }
+        #expect(all.count == 2)
         await process.killAndWait()
-        try await eventually("nginx is gone") { children.allSatisfy { kill($0, 0) != 0 } }
+        try await eventually("both are gone") { all.allSatisfy { kill($0, 0) != 0 } }
     }
 
     private func hasChild(_ pid: Int32) throws -> Bool { try !children(of: pid).isEmpty }

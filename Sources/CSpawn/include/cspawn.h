@@ -11,10 +11,11 @@ typedef struct cspawn_command {
     const char *directory;  // NULL: the caller's
     int standard_output;    // descriptor to use, or -1 for the caller's own
     int standard_error;
+    int death_signal;  // what the kernel sends it when the calling thread ends
 } cspawn_command;
 
-// Starts a process in a process group of its own, which the kernel kills when the calling *thread* ends, and returns 0
-// with its id and a descriptor that becomes readable when it has ended; or returns the errno of what failed, in the
+// Starts a process in a process group of its own, which gets the death signal when the calling *thread* ends, and returns
+// 0 with its id and a descriptor that becomes readable when it has ended; or returns the errno of what failed, in the
 // child too. The caller's thread must live as long as the process should.
 int cspawn_start(const cspawn_command *command, pid_t *pid, int *pid_descriptor);
 
