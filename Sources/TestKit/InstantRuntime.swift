@@ -13,6 +13,7 @@ package final class InstantRuntime: Runtime {
         var startFailure: RuntimeFailure?
         var checkpointFailure: RuntimeFailure?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
+        var beforeCheckpoint: (@Sendable () async -> Void)?
     }
 
     private let state = Mutex(State())
@@ -31,6 +32,11 @@ package final class InstantRuntime: Runtime {
     /// Called before each start.
     package func beforeStart(_ hook: (@Sendable (Activation) async throws -> Void)?) {
         state.withLock { $0.beforeStart = hook }
+    }
+
+    /// Called before each checkpoint.
+    package func beforeCheckpoint(_ hook: (@Sendable () async -> Void)?) {
+        state.withLock { $0.beforeCheckpoint = hook }
     }
 
     /// The actor of the epoch dies by itself.
@@ -55,6 +61,7 @@ package final class InstantRuntime: Runtime {
 
     fileprivate func ended(_ epoch: Epoch) { state.withLock { $0.running[epoch] = nil } }
 
+    fileprivate var checkpointHook: (@Sendable () async -> Void)? { state.withLock { $0.beforeCheckpoint } }
     fileprivate var checkpointFailure: RuntimeFailure? { state.withLock { $0.checkpointFailure } }
 }
 
@@ -107,9 +114,12 @@ final class InstantSandbox: Sandbox {
     }
 
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+        await runtime.checkpointHook?()
         if let failure = runtime.checkpointFailure { throw failure }
         end()
     }
+
+    func terminate() { end() }
 
     func kill() async { end() }
 }

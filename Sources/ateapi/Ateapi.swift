@@ -29,10 +29,14 @@ enum Ateapi {
                 options: serverOptions)
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
-            await withDiscardingTaskGroup { group in
-                group.addTask { await server.run() }
-                group.addTask { await control.run() }
-                group.addTask { await DefaultAtespace.ensure(store, environment) }
+            // On a stop, calls under way get their time before the workflows behind them are stopped.
+            await withBackground {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { await control.run() }
+                    group.addTask { await DefaultAtespace.ensure(store, environment) }
+                }
+            } _: {
+                await server.run()
             }
         }
     }

@@ -271,81 +271,6 @@ import Testing
         }
     }
 
-    // MARK: What a dead replica leaves
-
-    /// A replica that has died in the middle leaves the actor in a transitional state without an operation.
-    private func abandon(_ claim: Claim) async throws {
-        _ = try await fixture.store.etcd.transaction(
-            Transaction().then(.delete(fixture.store.keys.operation(claim.ref))))
-    }
-
-    private func presence(_ node: TestCluster.Node) throws -> StoreFixture.Worker {
-        let slot = try #require(node.slots.all.first)
-        return StoreFixture.Worker(ref: slot.ref, presence: slot.presence, lease: LeaseID(1))
-    }
-
-    @Test func aResumeAdoptsAnAbandonedResumeThatNeverReachedTheNode() async throws {
-        try await cluster.run {
-            let node = try await cluster.addNode("node", workers: 1)
-            _ = try await fixture.createActor("alice")
-            let claim = try await fixture.resuming("alice", on: try presence(node))
-            try await abandon(claim)
-            let actor = try await control.resumeActor(fixture.ref("alice"))
-            #expect(actor.value.status == .running)
-            #expect(node.runtime.started.count == 1)
-            // The claim of the dead replica was undone; this one is another.
-            #expect(try #require(node.runtime.started.first) > claim.binding.epoch)
-        }
-    }
-
-    @Test func aResumeAdoptsAnAbandonedResumeThatHadStartedTheActor() async throws {
-        try await cluster.run {
-            let node = try await cluster.addNode("node", workers: 1)
-            _ = try await fixture.createActor("alice")
-            let claim = try await fixture.resuming("alice", on: try presence(node))
-            let workload = Workload(
-                actor: claim.ref, actorUID: "uid-alice", template: fixture.template.ref,
-                containers: fixture.template.containers)
-            let slot = try #require(node.slots.all.first)
-            _ = try await slot.start(workload, from: nil, claim.fences)
-            try await abandon(claim)
-            let actor = try await control.resumeActor(fixture.ref("alice"))
-            #expect(actor.value.status == .running)
-            #expect(node.runtime.started == [claim.binding.epoch])
-        }
-    }
-
-    @Test func aSuspendAdoptsAnAbandonedSuspendWhoseSnapshotWasWritten() async throws {
-        try await cluster.run {
-            let node = try await cluster.addNode("node", workers: 1)
-            _ = try await fixture.createActor("alice")
-            _ = try await control.resumeActor(fixture.ref("alice"))
-            let claim = try await fixture.suspending("alice", on: try presence(node), nonce: "written")
-            let slot = try #require(node.slots.all.first)
-            let snapshot = try #require(claim.actor.value.state.inProgressSnapshot)
-            _ = try await slot.checkpoint(to: snapshot, claim.fences)
-            try await abandon(claim)
-            let actor = try await control.suspendActor(fixture.ref("alice"))
-            #expect(actor.value.state == .suspended)
-            #expect(actor.value.lastSnapshot == snapshot)
-        }
-    }
-
-    @Test func aSuspendAdoptsAnAbandonedSuspendThatNeverReachedTheNode() async throws {
-        try await cluster.run {
-            let node = try await cluster.addNode("node", workers: 1)
-            _ = try await fixture.createActor("alice")
-            _ = try await control.resumeActor(fixture.ref("alice"))
-            let claim = try await fixture.suspending("alice", on: try presence(node), nonce: "never-written")
-            try await abandon(claim)
-            let actor = try await control.suspendActor(fixture.ref("alice"))
-            #expect(actor.value.state == .suspended)
-            // Back to running first, then suspended by this replica.
-            #expect(actor.value.lastSnapshot != claim.actor.value.state.inProgressSnapshot)
-            #expect(actor.value.lastSnapshot != nil)
-        }
-    }
-
     @Test func aNodeThatGivesNoFinalAnswerIsGivenUpAndItsActorReleased() async throws {
         var options = ControlPlaneOptions()
         options.answerLimit = .milliseconds(100)
@@ -370,6 +295,25 @@ import Testing
             try await eventually("the worker is free again") {
                 cluster.control.inventory.row(cluster.fixture.workerRef("node-0"))?.isFree == true
             }
+        }
+    }
+
+    @Test func aClaimOfWhichEtcdGivesNoAnswerAtAllIsFoundAndGoneOnWith() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 4)
+            _ = try await fixture.createActor("alice")
+            let once = Once()
+            // Applied, and then nothing but silence until the time for the call is up.
+            cluster.etcd.afterWrite { _ in
+                if once.isFirst() {
+                    throw EtcdError(
+                        code: .other, operation: "", endpoint: "", text: "time is up", outcome: .unknown)
+                }
+            }
+            let actor = try await control.resumeActor(fixture.ref("alice"))
+            #expect(actor.value.status == .running)
+            #expect(node.runtime.started.count == 1)
+            #expect(try await fixture.store.rows(fixture.ref("alice"), on: nil).operation == nil)
         }
     }
 

@@ -224,6 +224,31 @@ import Testing
         }
     }
 
+    @Test func aLostLeaseKillsAnActorThatIsBeingCheckpointedWithoutWaitingForTheCheckpoint() async throws {
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let slots = WorkerSlots()
+        let mayEnd = Flag()
+        try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            let isWriting = Flag()
+            runtime.beforeCheckpoint {
+                isWriting.set()
+                // As a write to a disk, which does not hear of a cancellation.
+                await uncancelled { try? await eventually("the test lets it end") { mayEnd.isSet } }
+            }
+            let checkpoint = Task { try await slot.checkpoint(to: SnapshotURI("file:///s/1"), claim.fences) }
+            try await eventually("it is being written") { isWriting.isSet }
+            etcd.cutOff()
+            try await eventually("the actor is dead") { runtime.running.isEmpty }
+            #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
+            mayEnd.set()
+            _ = await checkpoint.result
+        }
+    }
+
     @Test func anAgentThatIsCutOffKillsItsActorsBeforeTheLeaseCanHaveExpired() async throws {
         let etcd = InterceptedEtcd(fixture.store.etcd)
         let slots = WorkerSlots()

@@ -21,9 +21,12 @@ extension Workflow {
             guard let binding = rows.binding, !binding.value.isRevoked,
                 rows.presence?.incarnation == binding.value.incarnation
             else { throw ControlError.workerLost(assignment.worker) }
-            claim = try await store.adopt(
-                ref, fresh, worker: assignment.worker, binding: binding, operation: newOperation(.adopt),
-                lease: session.lease)
+            let operation = newOperation(.adopt)
+            claim = try await resolving(operation, on: assignment.worker) { () throws(StoreError) in
+                try await store.adopt(
+                    ref, fresh, worker: assignment.worker, binding: binding, operation: operation,
+                    lease: session.lease)
+            }
         } catch let error as StoreError {
             throw ControlError(error)
         } catch let error as ControlError {

@@ -37,6 +37,7 @@ struct ResumeWorkflow: Workflow {
     }
 
     private func claim(_ actor: Stored<Actor>, _ template: ActorTemplate) async throws(ControlError) -> ClaimOutcome {
+        guard inventory.isListed else { throw .unavailable("this replica has not listed the workers yet") }
         let pools: [WorkerPool]
         do { pools = try await control.catalog.pools() } catch { throw ControlError(error) }
         let operation = newOperation(.resume)
@@ -48,9 +49,11 @@ struct ResumeWorkflow: Workflow {
                 pools: pools, template: template, actor: actor.value, environment.chance)
             tried.append(worker.ref)
             do {
-                let claim = try await store.claim(
-                    ref, actor, worker: worker.ref, presence: worker.presence, operation: operation,
-                    lease: session.lease)
+                let claim = try await resolving(operation, on: worker.ref) { () throws(StoreError) in
+                    try await store.claim(
+                        ref, actor, worker: worker.ref, presence: worker.presence, operation: operation,
+                        lease: session.lease)
+                }
                 inventory.take(binding: claim.binding, of: worker.ref)
                 return .claimed(claim)
             } catch .conflict(let rows) {

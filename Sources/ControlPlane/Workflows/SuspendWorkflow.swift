@@ -46,9 +46,11 @@ struct SuspendWorkflow: Workflow {
                 // Usually the watch has shown it.
                 if known == nil { known = try await store.binding(of: worker) }
                 guard let binding = known, binding.value.phase == .ready else { throw ControlError.workerLost(worker) }
-                let claim = try await store.beginSuspend(
-                    ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
-                    lease: session.lease)
+                let claim = try await resolving(operation, on: worker) { () throws(StoreError) in
+                    try await store.beginSuspend(
+                        ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
+                        lease: session.lease)
+                }
                 return .begun(claim)
             } catch let error as StoreError {
                 guard case .conflict(let rows) = error else { throw ControlError(error) }

@@ -32,6 +32,39 @@ extension Workflow {
     }
 }
 
+extension Workflow {
+    /// Begins an operation, and finds out whether it has begun when etcd gives no answer: it has if the operation with our
+    /// nonce is there. An operation that nobody goes on with would keep the actor from everyone.
+    func resolving(
+        _ operation: Operation, on worker: WorkerRef, _ begin: () async throws(StoreError) -> Claim
+    ) async throws(StoreError) -> Claim {
+        do {
+            return try await begin()
+        } catch {
+            guard case .etcd(let failure) = error, failure.outcome == .unknown else { throw error }
+            guard let claim = try await claim(of: operation, on: worker) else { throw error }
+            return claim
+        }
+    }
+
+    /// What the operation holds, if it is in the store. Reads until there is an answer or the workflow is stopped.
+    private func claim(of operation: Operation, on worker: WorkerRef) async throws(StoreError) -> Claim? {
+        var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
+        while true {
+            do throws(StoreError) {
+                let rows = try await store.rows(ref, on: worker)
+                guard let stored = rows.operation, stored.value.nonce == operation.nonce, let actor = rows.actor,
+                    let binding = rows.binding
+                else { return nil }
+                return Claim(ref: ref, actor: actor, worker: worker, binding: binding, token: stored.token)
+            } catch {
+                guard case .etcd(let failure) = error, failure.isRetriable, !Task.isCancelled else { throw error }
+                try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+            }
+        }
+    }
+}
+
 /// What came of asking a node.
 enum Answer: Sendable {
     case receipt(Receipt)

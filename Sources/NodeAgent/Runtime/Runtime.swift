@@ -29,7 +29,11 @@ package protocol Sandbox: Sendable {
     /// - Throws: `RuntimeFailure`.
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure)
 
-    /// Kills it and returns when it has ended.
+    /// Kills it at once, in whatever it is, and does not wait for its end. A checkpoint that is being written may still be
+    /// completed: what it reads changes no more.
+    func terminate()
+
+    /// Kills it, and returns when it has ended and nothing of it is left.
     func kill() async
 }
 

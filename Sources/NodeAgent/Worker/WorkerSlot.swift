@@ -45,18 +45,33 @@ package final class WorkerSlot: Sendable {
 
     /// Runs what is asked for until the worker has to be registered anew or the task is cancelled; then kills the actor.
     package func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.tasks.run() }
-            group.addTask { for await _ in self.needsRegistration.wakeUps { return } }
-            await group.next()
-            group.cancelAll()
+        let tasks = tasks
+        await withTaskCancellationHandler {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await tasks.run() }
+                group.addTask { for await _ in self.needsRegistration.wakeUps { return } }
+                await group.next()
+                close()
+                group.cancelAll()
+            }
+        } onCancel: {
+            // The actor may have moments left; a start or a checkpoint under way may take longer to wind up.
+            close()
         }
         let sandbox = state.withLock { state in
-            state.isClosed = true
             defer { state.sandbox = nil }
             return state.sandbox
         }
         await sandbox?.kill()
+    }
+
+    /// From here on nothing starts, and what runs is dead.
+    private func close() {
+        let sandbox = state.withLock { state in
+            state.isClosed = true
+            return state.sandbox
+        }
+        sandbox?.terminate()
     }
 
     // MARK: Calls

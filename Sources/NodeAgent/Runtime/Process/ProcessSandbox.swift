@@ -18,14 +18,16 @@ struct ProcessSandbox: Sandbox {
             return await group.next() ?? nil
         }
         guard let status else { return nil }
-        for process in processes { process.signalGroup(SIGKILL) }
+        terminate()
         return "a process \(status)"
     }
 
     var hasEnded: Bool { processes.contains { $0.exitStatus != nil } }
 
+    func terminate() { for process in processes { process.signalGroup(SIGKILL) } }
+
     func kill() async {
-        for process in processes { process.signalGroup(SIGKILL) }
+        terminate()
         for process in processes { await process.killAndWait() }
         await BlockingThread.result { [place] in place.remove() }
     }
