@@ -37,12 +37,13 @@ let package = Package(
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSmartCols", providers: [.apt(["libsmartcols-dev"])]),
         .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "CSpawn"),
 
         module("GRPC", uses: ["CGRPC"]),
         module("Protobuf", uses: ["CProtobufC", "CMessages", "GRPC"]),
-        module("Etcd", uses: ["GRPC", "Protobuf", "CMessages"]),
+        module("Etcd", uses: ["GRPC", "Protobuf", "CProtobufC", "CMessages", "COpenSSL"]),
         module("SubstrateModel", uses: []),
         module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
         module(

@@ -9,9 +9,8 @@ public protocol EtcdStore: Sendable {
     /// Carries out a transaction. When the error's `outcome` is `.unknown` it may have been applied, or be applied later.
     func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse
 
-    /// Watches a range from `revision` on, which is usually one more than that of a read of the same range. There is no
-    /// "from now": a watch that has not yet seen an event could not resume without losing some.
-    func watch(_ range: KeyRange, from revision: Int64) -> Watch
+    /// Watches a range.
+    func watch(_ request: WatchRequest) -> Watch
 
     /// Asks for a lease. One whose grant got lost expires by itself.
     func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease

@@ -48,11 +48,13 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     }
 }
 
-/// Metadata in the form the core sends. Has to live until the batch that sends it has completed.
-final class OutgoingMetadata {
-    let array: UnsafeMutableBufferPointer<grpc_metadata>
+/// Headers in the form the core sends: make them once for many calls that send the same ones.
+public final class PreparedMetadata: Sendable {
+    // Owned by this object alone and never changed after initialisation; the core takes references to the values.
+    nonisolated(unsafe) let array: UnsafeMutableBufferPointer<grpc_metadata>
 
-    init(_ metadata: Metadata) {
+    /// Copies the headers.
+    public init(_ metadata: Metadata) {
         array = .allocate(capacity: metadata.entries.count)
         array.initialize(repeating: grpc_metadata())
         for (index, entry) in metadata.entries.enumerated() {

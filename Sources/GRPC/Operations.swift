@@ -24,7 +24,7 @@ struct Operations: ~Copyable {
         count += 1
     }
 
-    mutating func sendInitialMetadata(_ metadata: OutgoingMetadata) {
+    mutating func sendInitialMetadata(_ metadata: PreparedMetadata) {
         add(GRPC_OP_SEND_INITIAL_METADATA) {
             $0.data.send_initial_metadata.count = metadata.array.count
             $0.data.send_initial_metadata.metadata = metadata.array.baseAddress
@@ -56,7 +56,7 @@ struct Operations: ~Copyable {
     }
 
     mutating func sendStatus(
-        _ code: StatusCode, details: UnsafeMutablePointer<grpc_slice>, trailing: OutgoingMetadata
+        _ code: StatusCode, details: UnsafeMutablePointer<grpc_slice>, trailing: PreparedMetadata
     ) {
         add(GRPC_OP_SEND_STATUS_FROM_SERVER) {
             $0.data.send_status_from_server.status = grpc_status_code(Int32(code.rawValue))

@@ -84,6 +84,8 @@ public enum RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The call never started: nothing was sent, and the reason lies in this process (a header that is not legal, a
     /// stream used after its end).
     case notStarted(String)
+    /// The call ended before it was given to a connection: no server has seen anything of it.
+    case notSent(Status)
     /// The call ended with this status, given by the server or by the core on its behalf. Unless the server gave it,
     /// nothing is known about what the server did.
     case failed(Status)
@@ -92,7 +94,7 @@ public enum RPCError: Error, Sendable, Equatable, CustomStringConvertible {
     public var status: Status {
         switch self {
         case .notStarted(let reason): Status(code: .internal, message: "call not started: \(reason)")
-        case .failed(let status): status
+        case .notSent(let status), .failed(let status): status
         }
     }
 

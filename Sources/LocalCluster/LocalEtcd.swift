@@ -57,7 +57,7 @@ package final class LocalEtcd: Sendable {
 
     /// A client of it.
     package func client(_ options: EtcdOptions = EtcdOptions()) -> EtcdClient {
-        EtcdClient(endpoint: endpoint, options: options)
+        EtcdClient(endpoints: [endpoint], options: options)
     }
 
     /// Kills the server at once.

@@ -150,7 +150,7 @@ package final class LocalStack: Sendable {
 
     private func startAPI() async throws {
         let process = try await launch(
-            "ateapi", "ateapi", ["--grpc-listen-addr", apiAddress, "--etcd-endpoint", etcdAddress])
+            "ateapi", "ateapi", ["--grpc-listen-addr", apiAddress, "--etcd-endpoints", etcdAddress])
         try await process.wait(until: "serve") { [channel] in
             let request = AtespaceRequest(name: Atespace.defaultName)
             return (try? await channel.call(ControlMethods.getAtespace, request, timeout: .seconds(1))) != nil
@@ -163,7 +163,7 @@ package final class LocalStack: Sendable {
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
                 "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-address", firstAddress,
-                "--etcd-endpoint", etcdAddress,
+                "--etcd-endpoints", etcdAddress,
             ])
     }
 

@@ -133,7 +133,7 @@ extension WatchEvent {
     /// What was put; nil for a deletion.
     fileprivate var binding: Stored<Binding>? {
         get throws(StoreError) {
-            guard case .put(let pair) = self else { return nil }
+            guard case .put(let pair, _) = self else { return nil }
             return try Codec.decode(pair)
         }
     }

@@ -43,11 +43,11 @@ extension Store {
         var revisions: Set<Int64> = []
         for write in writes {
             switch write {
-            case .put(let key, let value, _, _):
-                guard let pair = pairs[key], pair.value == value else { return nil }
+            case .put(let put):
+                guard let pair = pairs[put.key], pair.value == put.value else { return nil }
                 revisions.insert(pair.modRevision)
-            case .deleteRange(let range):
-                if pairs.keys.contains(where: range.contains) { return nil }
+            case .deleteRange(let delete):
+                if pairs.keys.contains(where: delete.range.contains) { return nil }
             case .range: break
             }
         }

@@ -98,8 +98,8 @@ package final class InterceptedEtcd: EtcdStore {
         }
     }
 
-    package func watch(_ range: KeyRange, from revision: Int64) -> Watch {
-        Watch(source: Source(owner: self, range: range, revision: revision))
+    package func watch(_ request: WatchRequest) -> Watch {
+        Watch(source: Source(owner: self, request: request))
     }
 
     package func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease {
@@ -119,14 +119,12 @@ package final class InterceptedEtcd: EtcdStore {
 
     private final class Source: WatchSource {
         private let owner: InterceptedEtcd
-        private let range: KeyRange
-        private let revision: Int64
+        private let request: WatchRequest
         private let opened = Mutex<Watch?>(nil)
 
-        init(owner: InterceptedEtcd, range: KeyRange, revision: Int64) {
+        init(owner: InterceptedEtcd, request: WatchRequest) {
             self.owner = owner
-            self.range = range
-            self.revision = revision
+            self.request = request
         }
 
         func next() async throws(EtcdError) -> WatchBatch? {
@@ -144,12 +142,12 @@ package final class InterceptedEtcd: EtcdStore {
         private func open() async throws(EtcdError) -> Watch {
             if let watch = opened.withLock({ $0 }) { return watch }
             do {
-                try await owner.state.withLock { $0.beforeWatch }?(range, revision)
+                try await owner.state.withLock { $0.beforeWatch }?(request.range, request.revision)
             } catch {
                 throw EtcdError(
                     code: .other, operation: "hook", endpoint: "test", text: "\(error)", outcome: .notApplied)
             }
-            let watch = owner.base.watch(range, from: revision)
+            let watch = owner.base.watch(request)
             opened.withLock { $0 = watch }
             return watch
         }

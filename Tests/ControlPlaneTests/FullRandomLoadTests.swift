@@ -129,11 +129,11 @@ private struct History {
     {
         if let ref = store.keys.actorRef(event.key) {
             actors[ref] = nil
-            if case .put(let pair) = event { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
+            if case .put(let pair, _) = event { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
         }
         if case .bound(let ref)? = store.keys.worker(event.key) {
             bindings[ref] = nil
-            if case .put(let pair) = event { bindings[ref] = try Codec.decode(pair, as: Binding.self).value }
+            if case .put(let pair, _) = event { bindings[ref] = try Codec.decode(pair, as: Binding.self).value }
         }
     }
 

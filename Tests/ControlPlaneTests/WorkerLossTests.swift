@@ -292,7 +292,7 @@ import Testing
         let changes = Counter()
         etcd.beforeWrite { [fixture] transaction in
             let key = fixture.store.keys.actor(fixture.ref("actor-7"))
-            guard transaction.success.contains(where: { if case .put(key, _, _, _) = $0 { true } else { false } }),
+            guard transaction.success.contains(where: { if case .put(let put) = $0 { put.key == key } else { false } }),
                 changes.next() < 3
             else { return }
             let actor = try await fixture.current("actor-7")

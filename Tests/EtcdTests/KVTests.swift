@@ -77,7 +77,7 @@ import Testing
             key("a").modRevision == revision, key("a").isPresent, key("c").isAbsent, key("a").version < 2,
             key("a").value == [1], key("a").createRevision > 0, KeyRange.prefix(key("c/")).isEmpty)
         #expect(held.succeeded)
-        #expect(held.results == [.put])
+        #expect(held.results == [.put(previous: nil)])
         let refused = try await attempt(key("a").modRevision == revision, key("a").value != [1])
         #expect(!refused.succeeded)
         #expect(refused.reads.map { $0.map(\.value) } == [[[1]], []])
@@ -88,7 +88,7 @@ import Testing
             Transaction().then(
                 .put(key("a"), [1]), .get(key("a")), .delete(key("x")), .range(RangeRequest(.prefix(key(""))))))
         #expect(response.reads.first?.first?.value == [1])
-        #expect(response.results.contains(.deleteRange(deleted: 0)))
+        #expect(response.results.contains(.deleteRange(deleted: 0, previous: [])))
     }
 
     @Test func deletingTellsHowMany() async throws {
@@ -137,7 +137,7 @@ import Testing
     @Test func anUnreachableServerIsUnavailableWithinTheDeadline() async throws {
         var options = EtcdOptions()
         options.callTimeout = .milliseconds(300)
-        let client = EtcdClient(endpoint: "127.0.0.1:1", options: options)
+        let client = EtcdClient(endpoints: ["127.0.0.1:1"], options: options)
         let begun = ContinuousClock.now
         let error = await #expect(throws: EtcdError.self) { try await client.range(.key("a")) }
         #expect(error?.code == .unavailable)
@@ -147,7 +147,7 @@ import Testing
     }
 
     @Test func theTasksDeadlineEndsACallEarlier() async throws {
-        let client = EtcdClient(endpoint: "127.0.0.1:1")
+        let client = EtcdClient(endpoints: ["127.0.0.1:1"])
         let begun = ContinuousClock.now
         await EtcdDeadline.$current.withValue(.now + .milliseconds(100)) {
             _ = await #expect(throws: EtcdError.self) { try await client.range(.key("a")) }

@@ -107,7 +107,7 @@ private final class SilentStore: EtcdStore {
 
     func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse { throw unused }
     func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse { throw unused }
-    func watch(_ range: KeyRange, from revision: Int64) -> Watch { Watch(source: NoEvents()) }
+    func watch(_ request: WatchRequest) -> Watch { Watch(source: NoEvents()) }
     func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease { throw unused }
     func revoke(_ lease: LeaseID) async throws(EtcdError) {}
 }

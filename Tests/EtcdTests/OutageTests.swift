@@ -11,7 +11,7 @@ import Testing
             let retries = Mutex(0)
             var options = EtcdOptions()
             options.callTimeout = .seconds(30)
-            options.onEvent = { event in if case .retrying = event { retries.withLock { $0 += 1 } } }
+            options.hooks.log = { event in if case .retrying = event { retries.withLock { $0 += 1 } } }
             let client = server.client(options)
             let revision = try await client.put("a", [1])
             await server.kill()

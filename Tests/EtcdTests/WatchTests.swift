@@ -23,7 +23,7 @@ import Testing
             if events.count == 5 { break }
         }
         #expect(events.map(\.key) == ["a", "b", "a", "c", "d"].map(key))
-        guard case .delete(_, let revision) = events[2] else {
+        guard case .delete(_, let revision, _) = events[2] else {
             Issue.record("expected a deletion")
             return
         }

@@ -102,5 +102,5 @@ package final class Catalog: Sendable {
 
 extension WatchEvent {
     /// What was put; nothing for a deletion.
-    fileprivate var pairs: [KeyValue] { if case .put(let pair) = self { [pair] } else { [] } }
+    fileprivate var pairs: [KeyValue] { if case .put(let pair, _) = self { [pair] } else { [] } }
 }

@@ -50,8 +50,8 @@ package final class WorkerInventory: Sendable {
             for event in events {
                 guard let key = keys.worker(event.key) else { continue }
                 switch event {
-                case .delete(_, let revision): table.remove(key, at: revision)
-                case .put(let pair): put(pair, key, &table)
+                case .delete(_, let revision, _): table.remove(key, at: revision)
+                case .put(let pair, _): put(pair, key, &table)
                 }
             }
         }

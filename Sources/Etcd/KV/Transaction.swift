@@ -56,23 +56,27 @@ public struct Transaction: Sendable, Equatable {
     public enum Operation: Sendable, Equatable {
         /// A read, of the state after the operations before it in the branch.
         case range(RangeRequest)
-        /// Stores a value. Without a lease the key is detached from the one it may have had, unless `keepsLease`.
-        case put(Key, [UInt8], lease: LeaseID?, keepsLease: Bool)
-        /// Deletes what is in the range.
-        case deleteRange(KeyRange)
+        /// Stores a value.
+        case put(PutRequest)
+        /// Deletes what is in a range.
+        case deleteRange(DeleteRequest)
 
         /// Reads one key.
         public static func get(_ key: Key) -> Operation { .range(.key(key)) }
         /// Stores a value, under the lease if one is given.
         public static func put(_ key: Key, _ value: [UInt8], lease: LeaseID? = nil) -> Operation {
-            .put(key, value, lease: lease, keepsLease: false)
+            .put(PutRequest(key, value, lease: lease))
         }
         /// Stores a value and leaves the key under the lease it has.
         public static func putKeepingLease(_ key: Key, _ value: [UInt8]) -> Operation {
-            .put(key, value, lease: nil, keepsLease: true)
+            var request = PutRequest(key, value)
+            request.keepsLease = true
+            return .put(request)
         }
         /// Deletes one key.
-        public static func delete(_ key: Key) -> Operation { .deleteRange(.key(key)) }
+        public static func delete(_ key: Key) -> Operation { .deleteRange(DeleteRequest(.key(key))) }
+        /// Deletes what is in the range.
+        public static func deleteRange(_ range: KeyRange) -> Operation { .deleteRange(DeleteRequest(range)) }
     }
 }
 
@@ -82,10 +86,10 @@ public struct TransactionResponse: Sendable, Equatable {
     public enum Result: Sendable, Equatable {
         /// What was read.
         case range(RangeResponse)
-        /// Something was stored.
-        case put
-        /// How many keys were deleted.
-        case deleteRange(deleted: Int)
+        /// Something was stored; the pair before it, if that was asked for and there was one.
+        case put(previous: KeyValue?)
+        /// How many keys were deleted, and the pairs if they were asked for.
+        case deleteRange(deleted: Int, previous: [KeyValue])
     }
 
     /// Whether all conditions held.

@@ -23,3 +23,13 @@ public struct Lease: Sendable, Equatable {
         self.timeToLive = timeToLive
     }
 }
+
+/// What the cluster knows of a lease.
+public struct LeaseStatus: Sendable, Equatable {
+    /// Until it expires, in whole seconds.
+    public let timeLeft: Duration
+    /// How long it lives after a renewal.
+    public let timeToLive: Duration
+    /// The keys under it, if they were asked for.
+    public let keys: [Key]
+}

@@ -52,31 +52,27 @@ extension Transaction.Operation {
         case .range(let request):
             message.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE
             message.request_range = arena.message { request.fill(&$0, arena) }
-        case .put(let key, let value, let lease, let keepsLease):
+        case .put(let request):
             message.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT
-            message.request_put = arena.message { put in
-                put.key = arena.bytes(key.bytes)
-                put.value = arena.bytes(value)
-                put.lease = lease?.rawValue ?? 0
-                put.ignore_lease = keepsLease ? 1 : 0
-            }
-        case .deleteRange(let range):
+            message.request_put = arena.message { request.fill(&$0, arena) }
+        case .deleteRange(let request):
             message.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE
-            message.request_delete_range = arena.message { delete in
-                delete.key = arena.bytes(range.start.bytes)
-                delete.range_end = arena.bytes(range.end?.bytes ?? [])
-            }
+            message.request_delete_range = arena.message { request.fill(&$0, arena) }
         }
     }
 }
 
-extension TransactionResponse {
+extension Reply<TransactionResponse> {
     init(_ message: Message) throws {
         self = try message.unpack(Etcdserverpb__TxnResponse.self) { response in
-            let revision = response.header?.pointee.revision ?? 0
-            return TransactionResponse(
-                succeeded: response.succeeded != 0, revision: revision,
-                results: map(response.responses, count: response.n_responses) { Result($0, revision: revision) })
+            let header = ResponseHeader(response.header)
+            return Reply(
+                header: header,
+                value: TransactionResponse(
+                    succeeded: response.succeeded != 0, revision: header.revision,
+                    results: map(response.responses, count: response.n_responses) {
+                        TransactionResponse.Result($0, revision: header.revision)
+                    }))
         }
     }
 }
@@ -87,8 +83,14 @@ extension TransactionResponse.Result {
         case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE:
             self = .range(RangeResponse(message.response_range.pointee, revision: revision))
         case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
-            self = .deleteRange(deleted: Int(message.response_delete_range.pointee.deleted))
-        default: self = .put
+            let response = message.response_delete_range.pointee
+            self = .deleteRange(
+                deleted: Int(response.deleted),
+                previous: map(response.prev_kvs, count: response.n_prev_kvs) { KeyValue($0) })
+        case ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT:
+            self = .put(previous: message.response_put.pointee.prev_kv.map { KeyValue($0.pointee) })
+        default:
+            self = .put(previous: nil)
         }
     }
 }

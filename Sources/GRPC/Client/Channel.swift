@@ -9,16 +9,12 @@ public struct Method: Sendable, Hashable {
     public init(_ path: String) { self.path = path }
 }
 
-/// How a channel proves who it is and checks whom it talks to.
-public enum ChannelCredentials: Sendable {
-    /// No TLS: for loopback, and for tests.
-    case insecure
-}
-
 /// Limits and times of a channel.
 public struct ChannelOptions: Sendable {
     /// Largest message that may be received, in bytes. 4 MiB is the default of gRPC implementations.
     public var maximumReceiveSize = 4 << 20
+    /// Largest message that may be sent, in bytes; nil for any. A larger one fails before anything of it is sent.
+    public var maximumSendSize: Int?
     /// Silence after which the connection is probed while calls are pending. Servers of etcd drop connections that are
     /// probed more often than every 5 s.
     public var keepaliveTime: Duration = .seconds(10)
@@ -43,8 +39,9 @@ public final class Channel: Sendable {
     public init(target: String, credentials: ChannelCredentials, options: ChannelOptions = ChannelOptions()) {
         self.target = target
         _ = CompletionQueue.shared
-        let arguments = ChannelArguments([
+        var arguments = ChannelArguments([
             ("grpc.max_receive_message_length", options.maximumReceiveSize),
+            ("grpc.max_send_message_length", options.maximumSendSize ?? -1),
             ("grpc.keepalive_time_ms", options.keepaliveTime.wholeMilliseconds),
             ("grpc.keepalive_timeout_ms", options.keepaliveTimeout.wholeMilliseconds),
             // Otherwise the core stops probing an idle stream after two probes.
@@ -59,10 +56,8 @@ public final class Channel: Sendable {
             // One connection per channel, so that closing a channel closes its connection.
             ("grpc.use_local_subchannel_pool", 1),
         ])
-        let core: OpaquePointer?
-        switch credentials {
-        case .insecure: core = grpc_insecure_credentials_create()
-        }
+        if let name = credentials.serverName { arguments.add("grpc.ssl_target_name_override", name) }
+        let core = credentials.makeCore()
         pointer = arguments.withPointer { grpc_channel_create(target, core, $0) }
         grpc_channel_credentials_release(core)
     }
@@ -76,6 +71,22 @@ public final class Channel: Sendable {
     public func unary(
         _ method: Method, _ request: Message, metadata: Metadata = [:], timeout: Duration
     ) async throws(RPCError) -> Message {
+        try await unary(method, request, metadata: PreparedMetadata(metadata), timeout: timeout)
+    }
+
+    /// Calls a method with headers that other calls share.
+    /// - Parameter connectsFirst: wait for a connection before the call is started. When none can be had in time, it is then
+    ///   certain that nothing was sent (`RPCError.notSent`), where otherwise the call would just have run out of time.
+    public func unary(
+        _ method: Method, _ request: Message, metadata: PreparedMetadata, timeout: Duration,
+        connectsFirst: Bool = false
+    ) async throws(RPCError) -> Message {
+        var timeout = timeout
+        if connectsFirst, !isReady {
+            let end = ContinuousClock.now + timeout
+            try await connect(by: end)
+            timeout = ContinuousClock.now.duration(to: end)
+        }
         let call = try makeCall(method, timeout: timeout)
         return try await UnaryCall(call: call, request: request, metadata: metadata).response()
     }
@@ -86,8 +97,44 @@ public final class Channel: Sendable {
     public func stream(
         _ method: Method, metadata: Metadata = [:], timeout: Duration? = nil
     ) throws(RPCError) -> BidirectionalCall {
+        try stream(method, metadata: PreparedMetadata(metadata), timeout: timeout)
+    }
+
+    /// Opens a stream with headers that other calls share.
+    public func stream(
+        _ method: Method, metadata: PreparedMetadata, timeout: Duration? = nil
+    ) throws(RPCError) -> BidirectionalCall {
         let call = try makeCall(method, timeout: timeout)
         return BidirectionalCall(core: try StreamCore(call: call, metadata: metadata))
+    }
+
+    private var isReady: Bool {
+        pointer.map { grpc_channel_check_connectivity_state($0, 0) } == GRPC_CHANNEL_READY
+    }
+
+    /// Waits for a connection.
+    private func connect(by end: ContinuousClock.Instant) async throws(RPCError) {
+        while let pointer {
+            let state = grpc_channel_check_connectivity_state(pointer, 1)
+            switch state {
+            case GRPC_CHANNEL_READY: return
+            case GRPC_CHANNEL_TRANSIENT_FAILURE, GRPC_CHANNEL_SHUTDOWN:
+                throw .notSent(Status(code: .unavailable, message: "cannot connect to \(target)"))
+            default: break
+            }
+            let left = ContinuousClock.now.duration(to: end)
+            if Task.isCancelled { throw .notSent(Status(code: .cancelled, message: "the task was cancelled")) }
+            guard left > .zero else {
+                throw .notSent(Status(code: .deadlineExceeded, message: "no connection to \(target) in time"))
+            }
+            // The core offers no way to end this early, so a cancellation is looked for now and then.
+            let pause = min(left, .milliseconds(100))
+            await withUnsafeContinuation { continuation in
+                let completion = ClosureCompletion { _ in continuation.resume() }
+                grpc_channel_watch_connectivity_state(
+                    pointer, state, pause.fromNow, CompletionQueue.shared.pointer, completion.tag())
+            }
+        }
     }
 
     private func makeCall(_ method: Method, timeout: Duration?) throws(RPCError) -> CallHandle {
@@ -120,6 +167,16 @@ final class CallHandle: Sendable {
 
     /// Ends the call with `.cancelled` unless it has already ended. Allowed from any thread, before or after a batch.
     func cancel() { grpc_call_cancel(pointer, nil) }
+}
+
+extension RPCError {
+    /// How a call ended, when it did not end well. With this text the core says that it had no connection to give the call
+    /// to, and a server has no reason to say it.
+    init(ending status: Status) {
+        let isWithoutConnection =
+            status.code == .unavailable && status.message.hasPrefix("failed to connect to all addresses")
+        self = isWithoutConnection ? .notSent(status) : .failed(status)
+    }
 }
 
 func describe(_ error: grpc_call_error) -> String {

@@ -12,7 +12,7 @@ final class StreamCore: Sendable {
         var waiters: [UnsafeContinuation<Status, Never>] = []
     }
 
-    init(call: CallHandle, metadata: Metadata) throws(RPCError) {
+    init(call: CallHandle, metadata headers: PreparedMetadata) throws(RPCError) {
         self.call = call
         // Each batch has memory of its own, kept by its completion.
         let statusInbox = Inbox.allocate()
@@ -28,7 +28,6 @@ final class StreamCore: Sendable {
             statusInbox.free()
             throw .notStarted(describe(statusError))
         }
-        let headers = OutgoingMetadata(metadata)
         let headerInbox = Inbox.allocate()
         let headerCompletion = ClosureCompletion { _ in
             withExtendedLifetime(headers) {}
@@ -48,11 +47,11 @@ final class StreamCore: Sendable {
 
     func send(_ message: Message) async throws(RPCError) {
         let message = OutgoingMessage(message)
-        if try await !perform(keeping: message, { $0.sendMessage(message) }) { throw .failed(await status()) }
+        if try await !perform(keeping: message, { $0.sendMessage(message) }) { throw RPCError(ending: await status()) }
     }
 
     func finishSending() async throws(RPCError) {
-        if try await !perform({ $0.sendClose() }) { throw .failed(await status()) }
+        if try await !perform({ $0.sendClose() }) { throw RPCError(ending: await status()) }
     }
 
     func receive() async throws(RPCError) -> Message? {
@@ -61,7 +60,7 @@ final class StreamCore: Sendable {
         _ = try await perform { $0.receiveMessage(into: inbox) }
         if let message = inbox.takeMessage() { return message }
         let status = await status()
-        guard status.code == .ok else { throw .failed(status) }
+        guard status.code == .ok else { throw RPCError(ending: status) }
         return nil
     }
 

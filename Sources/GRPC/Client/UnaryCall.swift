@@ -7,15 +7,15 @@ internal import CGRPC
 final class UnaryCall: Completion, @unchecked Sendable {
     private let call: CallHandle
     private let request: OutgoingMessage
-    private let metadata: OutgoingMetadata
+    private let metadata: PreparedMetadata
     private let inbox = Inbox.allocate()
     private var continuation: UnsafeContinuation<Void, Never>?
     private var startError = GRPC_CALL_OK
 
-    init(call: CallHandle, request: Message, metadata: Metadata) {
+    init(call: CallHandle, request: Message, metadata: PreparedMetadata) {
         self.call = call
         self.request = OutgoingMessage(request)
-        self.metadata = OutgoingMetadata(metadata)
+        self.metadata = metadata
     }
 
     deinit { inbox.free() }
@@ -33,7 +33,7 @@ final class UnaryCall: Completion, @unchecked Sendable {
         }
         guard startError == GRPC_CALL_OK else { throw .notStarted(describe(startError)) }
         let status = inbox.status
-        guard status.code == .ok else { throw .failed(status) }
+        guard status.code == .ok else { throw RPCError(ending: status) }
         guard let message = inbox.takeMessage() else {
             throw .failed(Status(code: .internal, message: "the server sent no response message"))
         }

@@ -72,10 +72,10 @@ final class AcceptedCall: Sendable {
     }
 
     private func send(_ status: Status, _ response: Message?) {
-        let headers = OutgoingMetadata([:])
+        let headers = PreparedMetadata([:])
         var trailing = status.metadata
         trailing.entries += context.trailingMetadata.entries
-        let trailers = OutgoingMetadata(trailing)
+        let trailers = PreparedMetadata(trailing)
         let response = response.map { OutgoingMessage($0) }
         let completion = ClosureCompletion { [self] _ in withExtendedLifetime((self, headers, trailers, response)) {} }
         var details = status.message.slice

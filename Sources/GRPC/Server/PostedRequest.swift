@@ -25,18 +25,18 @@ final class PostedRequest: Completion {
 
     func post() -> grpc_call_error {
         let queue = CompletionQueue.shared.pointer
-        let tag = Unmanaged.passRetained(self)
+        let tag = tag()
         let error =
             if let method {
                 grpc_server_request_registered_call(
                     server.pointer, method.handle, cgrpc_incoming_call(incoming), cgrpc_incoming_deadline(incoming),
-                    cgrpc_incoming_metadata(incoming), cgrpc_incoming_payload(incoming), queue, queue, tag.toOpaque())
+                    cgrpc_incoming_metadata(incoming), cgrpc_incoming_payload(incoming), queue, queue, tag)
             } else {
                 grpc_server_request_call(
                     server.pointer, cgrpc_incoming_call(incoming), cgrpc_incoming_details(incoming),
-                    cgrpc_incoming_metadata(incoming), queue, queue, tag.toOpaque())
+                    cgrpc_incoming_metadata(incoming), queue, queue, tag)
             }
-        if error != GRPC_CALL_OK { tag.release() }
+        if error != GRPC_CALL_OK { Completion.takeBack(tag) }
         return error
     }
 

@@ -70,8 +70,7 @@ public final class Server: Sendable {
         // Shutting down again is allowed, and the event comes at once when the server has stopped before.
         nonisolated(unsafe) let pointer = pointer
         let destroy = ClosureCompletion { _ in grpc_server_destroy(pointer) }
-        grpc_server_shutdown_and_notify(
-            pointer, CompletionQueue.shared.pointer, Unmanaged.passRetained(destroy).toOpaque())
+        grpc_server_shutdown_and_notify(pointer, CompletionQueue.shared.pointer, destroy.tag())
     }
 
     /// Serves until the task is cancelled; then takes no new calls, lets running ones finish within the grace period,
@@ -96,8 +95,7 @@ public final class Server: Sendable {
         }
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let completion = ClosureCompletion { _ in continuation.resume() }
-            grpc_server_shutdown_and_notify(
-                pointer, CompletionQueue.shared.pointer, Unmanaged.passRetained(completion).toOpaque())
+            grpc_server_shutdown_and_notify(pointer, CompletionQueue.shared.pointer, completion.tag())
         }
         grace.cancel()
         await withUnsafeContinuation { continuation in

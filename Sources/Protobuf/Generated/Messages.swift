@@ -251,6 +251,10 @@ extension Etcdserverpb__WatchCancelRequest: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__watch_cancel_request__init(message) }
 }
 
+extension Etcdserverpb__WatchProgressRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__watch_progress_request__init(message) }
+}
+
 extension Etcdserverpb__WatchResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__watch_response__init(message) }
 }
@@ -285,6 +289,74 @@ extension Etcdserverpb__LeaseTimeToLiveRequest: ProtobufMessage {
 
 extension Etcdserverpb__LeaseTimeToLiveResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__lease_time_to_live_response__init(message) }
+}
+
+extension Etcdserverpb__LeaseLeasesRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__lease_leases_request__init(message) }
+}
+
+extension Etcdserverpb__LeaseStatus: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__lease_status__init(message) }
+}
+
+extension Etcdserverpb__LeaseLeasesResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__lease_leases_response__init(message) }
+}
+
+extension Etcdserverpb__Member: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__member__init(message) }
+}
+
+extension Etcdserverpb__MemberListRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__member_list_request__init(message) }
+}
+
+extension Etcdserverpb__MemberListResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__member_list_response__init(message) }
+}
+
+extension Etcdserverpb__AlarmRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__alarm_request__init(message) }
+}
+
+extension Etcdserverpb__AlarmMember: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__alarm_member__init(message) }
+}
+
+extension Etcdserverpb__AlarmResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__alarm_response__init(message) }
+}
+
+extension Etcdserverpb__StatusRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__status_request__init(message) }
+}
+
+extension Etcdserverpb__StatusResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__status_response__init(message) }
+}
+
+extension Etcdserverpb__DefragmentRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__defragment_request__init(message) }
+}
+
+extension Etcdserverpb__DefragmentResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__defragment_response__init(message) }
+}
+
+extension Etcdserverpb__SnapshotRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__snapshot_request__init(message) }
+}
+
+extension Etcdserverpb__SnapshotResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__snapshot_response__init(message) }
+}
+
+extension Etcdserverpb__AuthenticateRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__authenticate_request__init(message) }
+}
+
+extension Etcdserverpb__AuthenticateResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__authenticate_response__init(message) }
 }
 
 extension Substrate__Receipt: ProtobufMessage {

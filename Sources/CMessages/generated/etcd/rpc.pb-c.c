@@ -772,6 +772,51 @@ void   etcdserverpb__watch_cancel_request__free_unpacked
   assert(message->base.descriptor == &etcdserverpb__watch_cancel_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   etcdserverpb__watch_progress_request__init
+                     (Etcdserverpb__WatchProgressRequest         *message)
+{
+  static const Etcdserverpb__WatchProgressRequest init_value = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__watch_progress_request__get_packed_size
+                     (const Etcdserverpb__WatchProgressRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__watch_progress_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__watch_progress_request__pack
+                     (const Etcdserverpb__WatchProgressRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__watch_progress_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__watch_progress_request__pack_to_buffer
+                     (const Etcdserverpb__WatchProgressRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__watch_progress_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__WatchProgressRequest *
+       etcdserverpb__watch_progress_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__WatchProgressRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__watch_progress_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__watch_progress_request__free_unpacked
+                     (Etcdserverpb__WatchProgressRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__watch_progress_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   etcdserverpb__watch_response__init
                      (Etcdserverpb__WatchResponse         *message)
 {
@@ -1175,6 +1220,771 @@ void   etcdserverpb__lease_time_to_live_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &etcdserverpb__lease_time_to_live_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__lease_leases_request__init
+                     (Etcdserverpb__LeaseLeasesRequest         *message)
+{
+  static const Etcdserverpb__LeaseLeasesRequest init_value = ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__lease_leases_request__get_packed_size
+                     (const Etcdserverpb__LeaseLeasesRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__lease_leases_request__pack
+                     (const Etcdserverpb__LeaseLeasesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__lease_leases_request__pack_to_buffer
+                     (const Etcdserverpb__LeaseLeasesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__LeaseLeasesRequest *
+       etcdserverpb__lease_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__LeaseLeasesRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__lease_leases_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__lease_leases_request__free_unpacked
+                     (Etcdserverpb__LeaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__lease_status__init
+                     (Etcdserverpb__LeaseStatus         *message)
+{
+  static const Etcdserverpb__LeaseStatus init_value = ETCDSERVERPB__LEASE_STATUS__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__lease_status__get_packed_size
+                     (const Etcdserverpb__LeaseStatus *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__lease_status__pack
+                     (const Etcdserverpb__LeaseStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__lease_status__pack_to_buffer
+                     (const Etcdserverpb__LeaseStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__LeaseStatus *
+       etcdserverpb__lease_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__LeaseStatus *)
+     protobuf_c_message_unpack (&etcdserverpb__lease_status__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__lease_status__free_unpacked
+                     (Etcdserverpb__LeaseStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__lease_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__lease_leases_response__init
+                     (Etcdserverpb__LeaseLeasesResponse         *message)
+{
+  static const Etcdserverpb__LeaseLeasesResponse init_value = ETCDSERVERPB__LEASE_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__lease_leases_response__get_packed_size
+                     (const Etcdserverpb__LeaseLeasesResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__lease_leases_response__pack
+                     (const Etcdserverpb__LeaseLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__lease_leases_response__pack_to_buffer
+                     (const Etcdserverpb__LeaseLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__LeaseLeasesResponse *
+       etcdserverpb__lease_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__LeaseLeasesResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__lease_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__lease_leases_response__free_unpacked
+                     (Etcdserverpb__LeaseLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__lease_leases_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__member__init
+                     (Etcdserverpb__Member         *message)
+{
+  static const Etcdserverpb__Member init_value = ETCDSERVERPB__MEMBER__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__member__get_packed_size
+                     (const Etcdserverpb__Member *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__member__pack
+                     (const Etcdserverpb__Member *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__member__pack_to_buffer
+                     (const Etcdserverpb__Member *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__Member *
+       etcdserverpb__member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__Member *)
+     protobuf_c_message_unpack (&etcdserverpb__member__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__member__free_unpacked
+                     (Etcdserverpb__Member *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__member__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__member_list_request__init
+                     (Etcdserverpb__MemberListRequest         *message)
+{
+  static const Etcdserverpb__MemberListRequest init_value = ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__member_list_request__get_packed_size
+                     (const Etcdserverpb__MemberListRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__member_list_request__pack
+                     (const Etcdserverpb__MemberListRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__member_list_request__pack_to_buffer
+                     (const Etcdserverpb__MemberListRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__MemberListRequest *
+       etcdserverpb__member_list_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__MemberListRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__member_list_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__member_list_request__free_unpacked
+                     (Etcdserverpb__MemberListRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__member_list_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__member_list_response__init
+                     (Etcdserverpb__MemberListResponse         *message)
+{
+  static const Etcdserverpb__MemberListResponse init_value = ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__member_list_response__get_packed_size
+                     (const Etcdserverpb__MemberListResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__member_list_response__pack
+                     (const Etcdserverpb__MemberListResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__member_list_response__pack_to_buffer
+                     (const Etcdserverpb__MemberListResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__member_list_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__MemberListResponse *
+       etcdserverpb__member_list_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__MemberListResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__member_list_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__member_list_response__free_unpacked
+                     (Etcdserverpb__MemberListResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__member_list_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__alarm_request__init
+                     (Etcdserverpb__AlarmRequest         *message)
+{
+  static const Etcdserverpb__AlarmRequest init_value = ETCDSERVERPB__ALARM_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__alarm_request__get_packed_size
+                     (const Etcdserverpb__AlarmRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__alarm_request__pack
+                     (const Etcdserverpb__AlarmRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__alarm_request__pack_to_buffer
+                     (const Etcdserverpb__AlarmRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__AlarmRequest *
+       etcdserverpb__alarm_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__AlarmRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__alarm_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__alarm_request__free_unpacked
+                     (Etcdserverpb__AlarmRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__alarm_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__alarm_member__init
+                     (Etcdserverpb__AlarmMember         *message)
+{
+  static const Etcdserverpb__AlarmMember init_value = ETCDSERVERPB__ALARM_MEMBER__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__alarm_member__get_packed_size
+                     (const Etcdserverpb__AlarmMember *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__alarm_member__pack
+                     (const Etcdserverpb__AlarmMember *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__alarm_member__pack_to_buffer
+                     (const Etcdserverpb__AlarmMember *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__AlarmMember *
+       etcdserverpb__alarm_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__AlarmMember *)
+     protobuf_c_message_unpack (&etcdserverpb__alarm_member__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__alarm_member__free_unpacked
+                     (Etcdserverpb__AlarmMember *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__alarm_member__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__alarm_response__init
+                     (Etcdserverpb__AlarmResponse         *message)
+{
+  static const Etcdserverpb__AlarmResponse init_value = ETCDSERVERPB__ALARM_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__alarm_response__get_packed_size
+                     (const Etcdserverpb__AlarmResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__alarm_response__pack
+                     (const Etcdserverpb__AlarmResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__alarm_response__pack_to_buffer
+                     (const Etcdserverpb__AlarmResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__alarm_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__AlarmResponse *
+       etcdserverpb__alarm_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__AlarmResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__alarm_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__alarm_response__free_unpacked
+                     (Etcdserverpb__AlarmResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__alarm_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__status_request__init
+                     (Etcdserverpb__StatusRequest         *message)
+{
+  static const Etcdserverpb__StatusRequest init_value = ETCDSERVERPB__STATUS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__status_request__get_packed_size
+                     (const Etcdserverpb__StatusRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__status_request__pack
+                     (const Etcdserverpb__StatusRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__status_request__pack_to_buffer
+                     (const Etcdserverpb__StatusRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__StatusRequest *
+       etcdserverpb__status_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__StatusRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__status_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__status_request__free_unpacked
+                     (Etcdserverpb__StatusRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__status_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__status_response__init
+                     (Etcdserverpb__StatusResponse         *message)
+{
+  static const Etcdserverpb__StatusResponse init_value = ETCDSERVERPB__STATUS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__status_response__get_packed_size
+                     (const Etcdserverpb__StatusResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__status_response__pack
+                     (const Etcdserverpb__StatusResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__status_response__pack_to_buffer
+                     (const Etcdserverpb__StatusResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__status_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__StatusResponse *
+       etcdserverpb__status_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__StatusResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__status_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__status_response__free_unpacked
+                     (Etcdserverpb__StatusResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__status_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__defragment_request__init
+                     (Etcdserverpb__DefragmentRequest         *message)
+{
+  static const Etcdserverpb__DefragmentRequest init_value = ETCDSERVERPB__DEFRAGMENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__defragment_request__get_packed_size
+                     (const Etcdserverpb__DefragmentRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__defragment_request__pack
+                     (const Etcdserverpb__DefragmentRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__defragment_request__pack_to_buffer
+                     (const Etcdserverpb__DefragmentRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__DefragmentRequest *
+       etcdserverpb__defragment_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__DefragmentRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__defragment_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__defragment_request__free_unpacked
+                     (Etcdserverpb__DefragmentRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__defragment_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__defragment_response__init
+                     (Etcdserverpb__DefragmentResponse         *message)
+{
+  static const Etcdserverpb__DefragmentResponse init_value = ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__defragment_response__get_packed_size
+                     (const Etcdserverpb__DefragmentResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__defragment_response__pack
+                     (const Etcdserverpb__DefragmentResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__defragment_response__pack_to_buffer
+                     (const Etcdserverpb__DefragmentResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__defragment_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__DefragmentResponse *
+       etcdserverpb__defragment_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__DefragmentResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__defragment_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__defragment_response__free_unpacked
+                     (Etcdserverpb__DefragmentResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__defragment_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__snapshot_request__init
+                     (Etcdserverpb__SnapshotRequest         *message)
+{
+  static const Etcdserverpb__SnapshotRequest init_value = ETCDSERVERPB__SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__snapshot_request__get_packed_size
+                     (const Etcdserverpb__SnapshotRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__snapshot_request__pack
+                     (const Etcdserverpb__SnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__snapshot_request__pack_to_buffer
+                     (const Etcdserverpb__SnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__SnapshotRequest *
+       etcdserverpb__snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__SnapshotRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__snapshot_request__free_unpacked
+                     (Etcdserverpb__SnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__snapshot_response__init
+                     (Etcdserverpb__SnapshotResponse         *message)
+{
+  static const Etcdserverpb__SnapshotResponse init_value = ETCDSERVERPB__SNAPSHOT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__snapshot_response__get_packed_size
+                     (const Etcdserverpb__SnapshotResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__snapshot_response__pack
+                     (const Etcdserverpb__SnapshotResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__snapshot_response__pack_to_buffer
+                     (const Etcdserverpb__SnapshotResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__snapshot_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__SnapshotResponse *
+       etcdserverpb__snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__SnapshotResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__snapshot_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__snapshot_response__free_unpacked
+                     (Etcdserverpb__SnapshotResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__snapshot_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__authenticate_request__init
+                     (Etcdserverpb__AuthenticateRequest         *message)
+{
+  static const Etcdserverpb__AuthenticateRequest init_value = ETCDSERVERPB__AUTHENTICATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__authenticate_request__get_packed_size
+                     (const Etcdserverpb__AuthenticateRequest *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__authenticate_request__pack
+                     (const Etcdserverpb__AuthenticateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__authenticate_request__pack_to_buffer
+                     (const Etcdserverpb__AuthenticateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__AuthenticateRequest *
+       etcdserverpb__authenticate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__AuthenticateRequest *)
+     protobuf_c_message_unpack (&etcdserverpb__authenticate_request__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__authenticate_request__free_unpacked
+                     (Etcdserverpb__AuthenticateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__authenticate_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   etcdserverpb__authenticate_response__init
+                     (Etcdserverpb__AuthenticateResponse         *message)
+{
+  static const Etcdserverpb__AuthenticateResponse init_value = ETCDSERVERPB__AUTHENTICATE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t etcdserverpb__authenticate_response__get_packed_size
+                     (const Etcdserverpb__AuthenticateResponse *message)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t etcdserverpb__authenticate_response__pack
+                     (const Etcdserverpb__AuthenticateResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t etcdserverpb__authenticate_response__pack_to_buffer
+                     (const Etcdserverpb__AuthenticateResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &etcdserverpb__authenticate_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Etcdserverpb__AuthenticateResponse *
+       etcdserverpb__authenticate_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Etcdserverpb__AuthenticateResponse *)
+     protobuf_c_message_unpack (&etcdserverpb__authenticate_response__descriptor,
+                                allocator, len, data);
+}
+void   etcdserverpb__authenticate_response__free_unpacked
+                     (Etcdserverpb__AuthenticateResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &etcdserverpb__authenticate_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor etcdserverpb__response_header__field_descriptors[4] =
@@ -2425,7 +3235,7 @@ const ProtobufCMessageDescriptor etcdserverpb__compaction_response__descriptor =
   (ProtobufCMessageInit) etcdserverpb__compaction_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor etcdserverpb__watch_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor etcdserverpb__watch_request__field_descriptors[3] =
 {
   {
     "create_request",
@@ -2451,15 +3261,28 @@ static const ProtobufCFieldDescriptor etcdserverpb__watch_request__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "progress_request",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Etcdserverpb__WatchRequest, request_union_case),
+    offsetof(Etcdserverpb__WatchRequest, progress_request),
+    &etcdserverpb__watch_progress_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned etcdserverpb__watch_request__field_indices_by_name[] = {
   1,   /* field[1] = cancel_request */
   0,   /* field[0] = create_request */
+  2,   /* field[2] = progress_request */
 };
 static const ProtobufCIntRange etcdserverpb__watch_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor etcdserverpb__watch_request__descriptor =
 {
@@ -2469,7 +3292,7 @@ const ProtobufCMessageDescriptor etcdserverpb__watch_request__descriptor =
   "Etcdserverpb__WatchRequest",
   "etcdserverpb",
   sizeof(Etcdserverpb__WatchRequest),
-  2,
+  3,
   etcdserverpb__watch_request__field_descriptors,
   etcdserverpb__watch_request__field_indices_by_name,
   1,  etcdserverpb__watch_request__number_ranges,
@@ -2669,6 +3492,24 @@ const ProtobufCMessageDescriptor etcdserverpb__watch_cancel_request__descriptor 
   etcdserverpb__watch_cancel_request__field_indices_by_name,
   1,  etcdserverpb__watch_cancel_request__number_ranges,
   (ProtobufCMessageInit) etcdserverpb__watch_cancel_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define etcdserverpb__watch_progress_request__field_descriptors NULL
+#define etcdserverpb__watch_progress_request__field_indices_by_name NULL
+#define etcdserverpb__watch_progress_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__watch_progress_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.WatchProgressRequest",
+  "WatchProgressRequest",
+  "Etcdserverpb__WatchProgressRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__WatchProgressRequest),
+  0,
+  etcdserverpb__watch_progress_request__field_descriptors,
+  etcdserverpb__watch_progress_request__field_indices_by_name,
+  0,  etcdserverpb__watch_progress_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__watch_progress_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor etcdserverpb__watch_response__field_descriptors[8] =
@@ -3248,6 +4089,911 @@ const ProtobufCMessageDescriptor etcdserverpb__lease_time_to_live_response__desc
   (ProtobufCMessageInit) etcdserverpb__lease_time_to_live_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+#define etcdserverpb__lease_leases_request__field_descriptors NULL
+#define etcdserverpb__lease_leases_request__field_indices_by_name NULL
+#define etcdserverpb__lease_leases_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__lease_leases_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.LeaseLeasesRequest",
+  "LeaseLeasesRequest",
+  "Etcdserverpb__LeaseLeasesRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__LeaseLeasesRequest),
+  0,
+  etcdserverpb__lease_leases_request__field_descriptors,
+  etcdserverpb__lease_leases_request__field_indices_by_name,
+  0,  etcdserverpb__lease_leases_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__lease_leases_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__lease_status__field_descriptors[1] =
+{
+  {
+    "ID",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__LeaseStatus, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__lease_status__field_indices_by_name[] = {
+  0,   /* field[0] = ID */
+};
+static const ProtobufCIntRange etcdserverpb__lease_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__lease_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.LeaseStatus",
+  "LeaseStatus",
+  "Etcdserverpb__LeaseStatus",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__LeaseStatus),
+  1,
+  etcdserverpb__lease_status__field_descriptors,
+  etcdserverpb__lease_status__field_indices_by_name,
+  1,  etcdserverpb__lease_status__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__lease_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__lease_leases_response__field_descriptors[2] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__LeaseLeasesResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leases",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Etcdserverpb__LeaseLeasesResponse, n_leases),
+    offsetof(Etcdserverpb__LeaseLeasesResponse, leases),
+    &etcdserverpb__lease_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__lease_leases_response__field_indices_by_name[] = {
+  0,   /* field[0] = header */
+  1,   /* field[1] = leases */
+};
+static const ProtobufCIntRange etcdserverpb__lease_leases_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__lease_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.LeaseLeasesResponse",
+  "LeaseLeasesResponse",
+  "Etcdserverpb__LeaseLeasesResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__LeaseLeasesResponse),
+  2,
+  etcdserverpb__lease_leases_response__field_descriptors,
+  etcdserverpb__lease_leases_response__field_indices_by_name,
+  1,  etcdserverpb__lease_leases_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__lease_leases_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__member__field_descriptors[5] =
+{
+  {
+    "ID",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__Member, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__Member, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "peerURLs",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Etcdserverpb__Member, n_peerurls),
+    offsetof(Etcdserverpb__Member, peerurls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clientURLs",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Etcdserverpb__Member, n_clienturls),
+    offsetof(Etcdserverpb__Member, clienturls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "isLearner",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__Member, islearner),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__member__field_indices_by_name[] = {
+  0,   /* field[0] = ID */
+  3,   /* field[3] = clientURLs */
+  4,   /* field[4] = isLearner */
+  1,   /* field[1] = name */
+  2,   /* field[2] = peerURLs */
+};
+static const ProtobufCIntRange etcdserverpb__member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.Member",
+  "Member",
+  "Etcdserverpb__Member",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__Member),
+  5,
+  etcdserverpb__member__field_descriptors,
+  etcdserverpb__member__field_indices_by_name,
+  1,  etcdserverpb__member__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define etcdserverpb__member_list_request__field_descriptors NULL
+#define etcdserverpb__member_list_request__field_indices_by_name NULL
+#define etcdserverpb__member_list_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__member_list_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.MemberListRequest",
+  "MemberListRequest",
+  "Etcdserverpb__MemberListRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__MemberListRequest),
+  0,
+  etcdserverpb__member_list_request__field_descriptors,
+  etcdserverpb__member_list_request__field_indices_by_name,
+  0,  etcdserverpb__member_list_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__member_list_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__member_list_response__field_descriptors[2] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__MemberListResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "members",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Etcdserverpb__MemberListResponse, n_members),
+    offsetof(Etcdserverpb__MemberListResponse, members),
+    &etcdserverpb__member__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__member_list_response__field_indices_by_name[] = {
+  0,   /* field[0] = header */
+  1,   /* field[1] = members */
+};
+static const ProtobufCIntRange etcdserverpb__member_list_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__member_list_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.MemberListResponse",
+  "MemberListResponse",
+  "Etcdserverpb__MemberListResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__MemberListResponse),
+  2,
+  etcdserverpb__member_list_response__field_descriptors,
+  etcdserverpb__member_list_response__field_indices_by_name,
+  1,  etcdserverpb__member_list_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__member_list_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue etcdserverpb__alarm_request__alarm_action__enum_values_by_number[3] =
+{
+  { "GET", "ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET", 0 },
+  { "ACTIVATE", "ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE", 1 },
+  { "DEACTIVATE", "ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE", 2 },
+};
+static const ProtobufCIntRange etcdserverpb__alarm_request__alarm_action__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex etcdserverpb__alarm_request__alarm_action__enum_values_by_name[3] =
+{
+  { "ACTIVATE", 1 },
+  { "DEACTIVATE", 2 },
+  { "GET", 0 },
+};
+const ProtobufCEnumDescriptor etcdserverpb__alarm_request__alarm_action__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AlarmRequest.AlarmAction",
+  "AlarmAction",
+  "Etcdserverpb__AlarmRequest__AlarmAction",
+  "etcdserverpb",
+  3,
+  etcdserverpb__alarm_request__alarm_action__enum_values_by_number,
+  3,
+  etcdserverpb__alarm_request__alarm_action__enum_values_by_name,
+  1,
+  etcdserverpb__alarm_request__alarm_action__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__alarm_request__field_descriptors[3] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmRequest, action),
+    &etcdserverpb__alarm_request__alarm_action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memberID",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmRequest, memberid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmRequest, alarm),
+    &etcdserverpb__alarm_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__alarm_request__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+  2,   /* field[2] = alarm */
+  1,   /* field[1] = memberID */
+};
+static const ProtobufCIntRange etcdserverpb__alarm_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__alarm_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AlarmRequest",
+  "AlarmRequest",
+  "Etcdserverpb__AlarmRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__AlarmRequest),
+  3,
+  etcdserverpb__alarm_request__field_descriptors,
+  etcdserverpb__alarm_request__field_indices_by_name,
+  1,  etcdserverpb__alarm_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__alarm_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__alarm_member__field_descriptors[2] =
+{
+  {
+    "memberID",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmMember, memberid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarm",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmMember, alarm),
+    &etcdserverpb__alarm_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__alarm_member__field_indices_by_name[] = {
+  1,   /* field[1] = alarm */
+  0,   /* field[0] = memberID */
+};
+static const ProtobufCIntRange etcdserverpb__alarm_member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__alarm_member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AlarmMember",
+  "AlarmMember",
+  "Etcdserverpb__AlarmMember",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__AlarmMember),
+  2,
+  etcdserverpb__alarm_member__field_descriptors,
+  etcdserverpb__alarm_member__field_indices_by_name,
+  1,  etcdserverpb__alarm_member__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__alarm_member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__alarm_response__field_descriptors[2] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AlarmResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alarms",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Etcdserverpb__AlarmResponse, n_alarms),
+    offsetof(Etcdserverpb__AlarmResponse, alarms),
+    &etcdserverpb__alarm_member__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__alarm_response__field_indices_by_name[] = {
+  1,   /* field[1] = alarms */
+  0,   /* field[0] = header */
+};
+static const ProtobufCIntRange etcdserverpb__alarm_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__alarm_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AlarmResponse",
+  "AlarmResponse",
+  "Etcdserverpb__AlarmResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__AlarmResponse),
+  2,
+  etcdserverpb__alarm_response__field_descriptors,
+  etcdserverpb__alarm_response__field_indices_by_name,
+  1,  etcdserverpb__alarm_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__alarm_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define etcdserverpb__status_request__field_descriptors NULL
+#define etcdserverpb__status_request__field_indices_by_name NULL
+#define etcdserverpb__status_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__status_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.StatusRequest",
+  "StatusRequest",
+  "Etcdserverpb__StatusRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__StatusRequest),
+  0,
+  etcdserverpb__status_request__field_descriptors,
+  etcdserverpb__status_request__field_indices_by_name,
+  0,  etcdserverpb__status_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__status_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__status_response__field_descriptors[10] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dbSize",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, dbsize),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leader",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, leader),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "raftIndex",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, raftindex),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "raftTerm",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, raftterm),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "raftAppliedIndex",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, raftappliedindex),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "errors",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Etcdserverpb__StatusResponse, n_errors),
+    offsetof(Etcdserverpb__StatusResponse, errors),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dbSizeInUse",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, dbsizeinuse),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "isLearner",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__StatusResponse, islearner),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__status_response__field_indices_by_name[] = {
+  2,   /* field[2] = dbSize */
+  8,   /* field[8] = dbSizeInUse */
+  7,   /* field[7] = errors */
+  0,   /* field[0] = header */
+  9,   /* field[9] = isLearner */
+  3,   /* field[3] = leader */
+  6,   /* field[6] = raftAppliedIndex */
+  4,   /* field[4] = raftIndex */
+  5,   /* field[5] = raftTerm */
+  1,   /* field[1] = version */
+};
+static const ProtobufCIntRange etcdserverpb__status_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__status_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.StatusResponse",
+  "StatusResponse",
+  "Etcdserverpb__StatusResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__StatusResponse),
+  10,
+  etcdserverpb__status_response__field_descriptors,
+  etcdserverpb__status_response__field_indices_by_name,
+  1,  etcdserverpb__status_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__status_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define etcdserverpb__defragment_request__field_descriptors NULL
+#define etcdserverpb__defragment_request__field_indices_by_name NULL
+#define etcdserverpb__defragment_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__defragment_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.DefragmentRequest",
+  "DefragmentRequest",
+  "Etcdserverpb__DefragmentRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__DefragmentRequest),
+  0,
+  etcdserverpb__defragment_request__field_descriptors,
+  etcdserverpb__defragment_request__field_indices_by_name,
+  0,  etcdserverpb__defragment_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__defragment_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__defragment_response__field_descriptors[1] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__DefragmentResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__defragment_response__field_indices_by_name[] = {
+  0,   /* field[0] = header */
+};
+static const ProtobufCIntRange etcdserverpb__defragment_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__defragment_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.DefragmentResponse",
+  "DefragmentResponse",
+  "Etcdserverpb__DefragmentResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__DefragmentResponse),
+  1,
+  etcdserverpb__defragment_response__field_descriptors,
+  etcdserverpb__defragment_response__field_indices_by_name,
+  1,  etcdserverpb__defragment_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__defragment_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define etcdserverpb__snapshot_request__field_descriptors NULL
+#define etcdserverpb__snapshot_request__field_indices_by_name NULL
+#define etcdserverpb__snapshot_request__number_ranges NULL
+const ProtobufCMessageDescriptor etcdserverpb__snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.SnapshotRequest",
+  "SnapshotRequest",
+  "Etcdserverpb__SnapshotRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__SnapshotRequest),
+  0,
+  etcdserverpb__snapshot_request__field_descriptors,
+  etcdserverpb__snapshot_request__field_indices_by_name,
+  0,  etcdserverpb__snapshot_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__snapshot_response__field_descriptors[3] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__SnapshotResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__SnapshotResponse, remaining_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "blob",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__SnapshotResponse, blob),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__snapshot_response__field_indices_by_name[] = {
+  2,   /* field[2] = blob */
+  0,   /* field[0] = header */
+  1,   /* field[1] = remaining_bytes */
+};
+static const ProtobufCIntRange etcdserverpb__snapshot_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__snapshot_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.SnapshotResponse",
+  "SnapshotResponse",
+  "Etcdserverpb__SnapshotResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__SnapshotResponse),
+  3,
+  etcdserverpb__snapshot_response__field_descriptors,
+  etcdserverpb__snapshot_response__field_indices_by_name,
+  1,  etcdserverpb__snapshot_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__snapshot_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__authenticate_request__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AuthenticateRequest, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "password",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AuthenticateRequest, password),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__authenticate_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = password */
+};
+static const ProtobufCIntRange etcdserverpb__authenticate_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__authenticate_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AuthenticateRequest",
+  "AuthenticateRequest",
+  "Etcdserverpb__AuthenticateRequest",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__AuthenticateRequest),
+  2,
+  etcdserverpb__authenticate_request__field_descriptors,
+  etcdserverpb__authenticate_request__field_indices_by_name,
+  1,  etcdserverpb__authenticate_request__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__authenticate_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor etcdserverpb__authenticate_response__field_descriptors[2] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AuthenticateResponse, header),
+    &etcdserverpb__response_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Etcdserverpb__AuthenticateResponse, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned etcdserverpb__authenticate_response__field_indices_by_name[] = {
+  0,   /* field[0] = header */
+  1,   /* field[1] = token */
+};
+static const ProtobufCIntRange etcdserverpb__authenticate_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor etcdserverpb__authenticate_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AuthenticateResponse",
+  "AuthenticateResponse",
+  "Etcdserverpb__AuthenticateResponse",
+  "etcdserverpb",
+  sizeof(Etcdserverpb__AuthenticateResponse),
+  2,
+  etcdserverpb__authenticate_response__field_descriptors,
+  etcdserverpb__authenticate_response__field_indices_by_name,
+  1,  etcdserverpb__authenticate_response__number_ranges,
+  (ProtobufCMessageInit) etcdserverpb__authenticate_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue etcdserverpb__alarm_type__enum_values_by_number[3] =
+{
+  { "NONE", "ETCDSERVERPB__ALARM_TYPE__NONE", 0 },
+  { "NOSPACE", "ETCDSERVERPB__ALARM_TYPE__NOSPACE", 1 },
+  { "CORRUPT", "ETCDSERVERPB__ALARM_TYPE__CORRUPT", 2 },
+};
+static const ProtobufCIntRange etcdserverpb__alarm_type__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex etcdserverpb__alarm_type__enum_values_by_name[3] =
+{
+  { "CORRUPT", 2 },
+  { "NONE", 0 },
+  { "NOSPACE", 1 },
+};
+const ProtobufCEnumDescriptor etcdserverpb__alarm_type__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "etcdserverpb.AlarmType",
+  "AlarmType",
+  "Etcdserverpb__AlarmType",
+  "etcdserverpb",
+  3,
+  etcdserverpb__alarm_type__enum_values_by_number,
+  3,
+  etcdserverpb__alarm_type__enum_values_by_name,
+  1,
+  etcdserverpb__alarm_type__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCMethodDescriptor etcdserverpb__kv__method_descriptors[5] =
 {
   { "Range", &etcdserverpb__range_request__descriptor, &etcdserverpb__range_response__descriptor },
@@ -3354,16 +5100,18 @@ void etcdserverpb__watch__init (Etcdserverpb__Watch_Service *service,
                                      &etcdserverpb__watch__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor etcdserverpb__lease__method_descriptors[4] =
+static const ProtobufCMethodDescriptor etcdserverpb__lease__method_descriptors[5] =
 {
   { "LeaseGrant", &etcdserverpb__lease_grant_request__descriptor, &etcdserverpb__lease_grant_response__descriptor },
   { "LeaseRevoke", &etcdserverpb__lease_revoke_request__descriptor, &etcdserverpb__lease_revoke_response__descriptor },
   { "LeaseKeepAlive", &etcdserverpb__lease_keep_alive_request__descriptor, &etcdserverpb__lease_keep_alive_response__descriptor },
   { "LeaseTimeToLive", &etcdserverpb__lease_time_to_live_request__descriptor, &etcdserverpb__lease_time_to_live_response__descriptor },
+  { "LeaseLeases", &etcdserverpb__lease_leases_request__descriptor, &etcdserverpb__lease_leases_response__descriptor },
 };
 const unsigned etcdserverpb__lease__method_indices_by_name[] = {
   0,        /* LeaseGrant */
   2,        /* LeaseKeepAlive */
+  4,        /* LeaseLeases */
   1,        /* LeaseRevoke */
   3         /* LeaseTimeToLive */
 };
@@ -3374,7 +5122,7 @@ const ProtobufCServiceDescriptor etcdserverpb__lease__descriptor =
   "Lease",
   "Etcdserverpb__Lease",
   "etcdserverpb",
-  4,
+  5,
   etcdserverpb__lease__method_descriptors,
   etcdserverpb__lease__method_indices_by_name
 };
@@ -3410,10 +5158,147 @@ void etcdserverpb__lease__lease_time_to_live(ProtobufCService *service,
   assert(service->descriptor == &etcdserverpb__lease__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void etcdserverpb__lease__lease_leases(ProtobufCService *service,
+                                       const Etcdserverpb__LeaseLeasesRequest *input,
+                                       Etcdserverpb__LeaseLeasesResponse_Closure closure,
+                                       void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__lease__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void etcdserverpb__lease__init (Etcdserverpb__Lease_Service *service,
                                 Etcdserverpb__Lease_ServiceDestroy destroy)
 {
   protobuf_c_service_generated_init (&service->base,
                                      &etcdserverpb__lease__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor etcdserverpb__cluster__method_descriptors[1] =
+{
+  { "MemberList", &etcdserverpb__member_list_request__descriptor, &etcdserverpb__member_list_response__descriptor },
+};
+const unsigned etcdserverpb__cluster__method_indices_by_name[] = {
+  0         /* MemberList */
+};
+const ProtobufCServiceDescriptor etcdserverpb__cluster__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.Cluster",
+  "Cluster",
+  "Etcdserverpb__Cluster",
+  "etcdserverpb",
+  1,
+  etcdserverpb__cluster__method_descriptors,
+  etcdserverpb__cluster__method_indices_by_name
+};
+void etcdserverpb__cluster__member_list(ProtobufCService *service,
+                                        const Etcdserverpb__MemberListRequest *input,
+                                        Etcdserverpb__MemberListResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__cluster__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__cluster__init (Etcdserverpb__Cluster_Service *service,
+                                  Etcdserverpb__Cluster_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &etcdserverpb__cluster__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor etcdserverpb__maintenance__method_descriptors[4] =
+{
+  { "Alarm", &etcdserverpb__alarm_request__descriptor, &etcdserverpb__alarm_response__descriptor },
+  { "Status", &etcdserverpb__status_request__descriptor, &etcdserverpb__status_response__descriptor },
+  { "Defragment", &etcdserverpb__defragment_request__descriptor, &etcdserverpb__defragment_response__descriptor },
+  { "Snapshot", &etcdserverpb__snapshot_request__descriptor, &etcdserverpb__snapshot_response__descriptor },
+};
+const unsigned etcdserverpb__maintenance__method_indices_by_name[] = {
+  0,        /* Alarm */
+  2,        /* Defragment */
+  3,        /* Snapshot */
+  1         /* Status */
+};
+const ProtobufCServiceDescriptor etcdserverpb__maintenance__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.Maintenance",
+  "Maintenance",
+  "Etcdserverpb__Maintenance",
+  "etcdserverpb",
+  4,
+  etcdserverpb__maintenance__method_descriptors,
+  etcdserverpb__maintenance__method_indices_by_name
+};
+void etcdserverpb__maintenance__alarm(ProtobufCService *service,
+                                      const Etcdserverpb__AlarmRequest *input,
+                                      Etcdserverpb__AlarmResponse_Closure closure,
+                                      void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__maintenance__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__maintenance__status(ProtobufCService *service,
+                                       const Etcdserverpb__StatusRequest *input,
+                                       Etcdserverpb__StatusResponse_Closure closure,
+                                       void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__maintenance__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__maintenance__defragment(ProtobufCService *service,
+                                           const Etcdserverpb__DefragmentRequest *input,
+                                           Etcdserverpb__DefragmentResponse_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__maintenance__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__maintenance__snapshot(ProtobufCService *service,
+                                         const Etcdserverpb__SnapshotRequest *input,
+                                         Etcdserverpb__SnapshotResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__maintenance__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__maintenance__init (Etcdserverpb__Maintenance_Service *service,
+                                      Etcdserverpb__Maintenance_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &etcdserverpb__maintenance__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor etcdserverpb__auth__method_descriptors[1] =
+{
+  { "Authenticate", &etcdserverpb__authenticate_request__descriptor, &etcdserverpb__authenticate_response__descriptor },
+};
+const unsigned etcdserverpb__auth__method_indices_by_name[] = {
+  0         /* Authenticate */
+};
+const ProtobufCServiceDescriptor etcdserverpb__auth__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "etcdserverpb.Auth",
+  "Auth",
+  "Etcdserverpb__Auth",
+  "etcdserverpb",
+  1,
+  etcdserverpb__auth__method_descriptors,
+  etcdserverpb__auth__method_indices_by_name
+};
+void etcdserverpb__auth__authenticate(ProtobufCService *service,
+                                      const Etcdserverpb__AuthenticateRequest *input,
+                                      Etcdserverpb__AuthenticateResponse_Closure closure,
+                                      void *closure_data)
+{
+  assert(service->descriptor == &etcdserverpb__auth__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void etcdserverpb__auth__init (Etcdserverpb__Auth_Service *service,
+                               Etcdserverpb__Auth_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &etcdserverpb__auth__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }

@@ -33,6 +33,7 @@ typedef struct Etcdserverpb__CompactionResponse Etcdserverpb__CompactionResponse
 typedef struct Etcdserverpb__WatchRequest Etcdserverpb__WatchRequest;
 typedef struct Etcdserverpb__WatchCreateRequest Etcdserverpb__WatchCreateRequest;
 typedef struct Etcdserverpb__WatchCancelRequest Etcdserverpb__WatchCancelRequest;
+typedef struct Etcdserverpb__WatchProgressRequest Etcdserverpb__WatchProgressRequest;
 typedef struct Etcdserverpb__WatchResponse Etcdserverpb__WatchResponse;
 typedef struct Etcdserverpb__LeaseGrantRequest Etcdserverpb__LeaseGrantRequest;
 typedef struct Etcdserverpb__LeaseGrantResponse Etcdserverpb__LeaseGrantResponse;
@@ -42,6 +43,23 @@ typedef struct Etcdserverpb__LeaseKeepAliveRequest Etcdserverpb__LeaseKeepAliveR
 typedef struct Etcdserverpb__LeaseKeepAliveResponse Etcdserverpb__LeaseKeepAliveResponse;
 typedef struct Etcdserverpb__LeaseTimeToLiveRequest Etcdserverpb__LeaseTimeToLiveRequest;
 typedef struct Etcdserverpb__LeaseTimeToLiveResponse Etcdserverpb__LeaseTimeToLiveResponse;
+typedef struct Etcdserverpb__LeaseLeasesRequest Etcdserverpb__LeaseLeasesRequest;
+typedef struct Etcdserverpb__LeaseStatus Etcdserverpb__LeaseStatus;
+typedef struct Etcdserverpb__LeaseLeasesResponse Etcdserverpb__LeaseLeasesResponse;
+typedef struct Etcdserverpb__Member Etcdserverpb__Member;
+typedef struct Etcdserverpb__MemberListRequest Etcdserverpb__MemberListRequest;
+typedef struct Etcdserverpb__MemberListResponse Etcdserverpb__MemberListResponse;
+typedef struct Etcdserverpb__AlarmRequest Etcdserverpb__AlarmRequest;
+typedef struct Etcdserverpb__AlarmMember Etcdserverpb__AlarmMember;
+typedef struct Etcdserverpb__AlarmResponse Etcdserverpb__AlarmResponse;
+typedef struct Etcdserverpb__StatusRequest Etcdserverpb__StatusRequest;
+typedef struct Etcdserverpb__StatusResponse Etcdserverpb__StatusResponse;
+typedef struct Etcdserverpb__DefragmentRequest Etcdserverpb__DefragmentRequest;
+typedef struct Etcdserverpb__DefragmentResponse Etcdserverpb__DefragmentResponse;
+typedef struct Etcdserverpb__SnapshotRequest Etcdserverpb__SnapshotRequest;
+typedef struct Etcdserverpb__SnapshotResponse Etcdserverpb__SnapshotResponse;
+typedef struct Etcdserverpb__AuthenticateRequest Etcdserverpb__AuthenticateRequest;
+typedef struct Etcdserverpb__AuthenticateResponse Etcdserverpb__AuthenticateResponse;
 
 
 /* --- enums --- */
@@ -80,6 +98,18 @@ typedef enum _Etcdserverpb__WatchCreateRequest__FilterType {
   ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NODELETE = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE)
 } Etcdserverpb__WatchCreateRequest__FilterType;
+typedef enum _Etcdserverpb__AlarmRequest__AlarmAction {
+  ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET = 0,
+  ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE = 1,
+  ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION)
+} Etcdserverpb__AlarmRequest__AlarmAction;
+typedef enum _Etcdserverpb__AlarmType {
+  ETCDSERVERPB__ALARM_TYPE__NONE = 0,
+  ETCDSERVERPB__ALARM_TYPE__NOSPACE = 1,
+  ETCDSERVERPB__ALARM_TYPE__CORRUPT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ETCDSERVERPB__ALARM_TYPE)
+} Etcdserverpb__AlarmType;
 
 /* --- messages --- */
 
@@ -342,7 +372,8 @@ struct  Etcdserverpb__CompactionResponse
 typedef enum {
   ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION__NOT_SET = 0,
   ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST = 1,
-  ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST = 2
+  ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST = 2,
+  ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION__CASE)
 } Etcdserverpb__WatchRequest__RequestUnionCase;
 
@@ -353,6 +384,7 @@ struct  Etcdserverpb__WatchRequest
   union {
     Etcdserverpb__WatchCreateRequest *create_request;
     Etcdserverpb__WatchCancelRequest *cancel_request;
+    Etcdserverpb__WatchProgressRequest *progress_request;
   };
 };
 #define ETCDSERVERPB__WATCH_REQUEST__INIT \
@@ -392,6 +424,18 @@ struct  Etcdserverpb__WatchCancelRequest
 #define ETCDSERVERPB__WATCH_CANCEL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__watch_cancel_request__descriptor) \
     , 0 }
+
+
+/*
+ * Asks for an empty response with watch_id -1.
+ */
+struct  Etcdserverpb__WatchProgressRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__watch_progress_request__descriptor) \
+     }
 
 
 struct  Etcdserverpb__WatchResponse
@@ -520,6 +564,212 @@ struct  Etcdserverpb__LeaseTimeToLiveResponse
 #define ETCDSERVERPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__lease_time_to_live_response__descriptor) \
     , NULL, 0, 0, 0, 0,NULL }
+
+
+struct  Etcdserverpb__LeaseLeasesRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__lease_leases_request__descriptor) \
+     }
+
+
+struct  Etcdserverpb__LeaseStatus
+{
+  ProtobufCMessage base;
+  int64_t id;
+};
+#define ETCDSERVERPB__LEASE_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__lease_status__descriptor) \
+    , 0 }
+
+
+struct  Etcdserverpb__LeaseLeasesResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  size_t n_leases;
+  Etcdserverpb__LeaseStatus **leases;
+};
+#define ETCDSERVERPB__LEASE_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__lease_leases_response__descriptor) \
+    , NULL, 0,NULL }
+
+
+struct  Etcdserverpb__Member
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  ProtobufCBinaryData name;
+  size_t n_peerurls;
+  ProtobufCBinaryData *peerurls;
+  size_t n_clienturls;
+  ProtobufCBinaryData *clienturls;
+  protobuf_c_boolean islearner;
+};
+#define ETCDSERVERPB__MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__member__descriptor) \
+    , 0, {0,NULL}, 0,NULL, 0,NULL, 0 }
+
+
+struct  Etcdserverpb__MemberListRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__member_list_request__descriptor) \
+     }
+
+
+struct  Etcdserverpb__MemberListResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  size_t n_members;
+  Etcdserverpb__Member **members;
+};
+#define ETCDSERVERPB__MEMBER_LIST_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__member_list_response__descriptor) \
+    , NULL, 0,NULL }
+
+
+struct  Etcdserverpb__AlarmRequest
+{
+  ProtobufCMessage base;
+  Etcdserverpb__AlarmRequest__AlarmAction action;
+  uint64_t memberid;
+  Etcdserverpb__AlarmType alarm;
+};
+#define ETCDSERVERPB__ALARM_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__alarm_request__descriptor) \
+    , ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET, 0, ETCDSERVERPB__ALARM_TYPE__NONE }
+
+
+struct  Etcdserverpb__AlarmMember
+{
+  ProtobufCMessage base;
+  uint64_t memberid;
+  Etcdserverpb__AlarmType alarm;
+};
+#define ETCDSERVERPB__ALARM_MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__alarm_member__descriptor) \
+    , 0, ETCDSERVERPB__ALARM_TYPE__NONE }
+
+
+struct  Etcdserverpb__AlarmResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  size_t n_alarms;
+  Etcdserverpb__AlarmMember **alarms;
+};
+#define ETCDSERVERPB__ALARM_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__alarm_response__descriptor) \
+    , NULL, 0,NULL }
+
+
+struct  Etcdserverpb__StatusRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__STATUS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__status_request__descriptor) \
+     }
+
+
+struct  Etcdserverpb__StatusResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  ProtobufCBinaryData version;
+  /*
+   * Bytes that the database file has.
+   */
+  int64_t dbsize;
+  /*
+   * Member id of the leader, 0 for none.
+   */
+  uint64_t leader;
+  uint64_t raftindex;
+  uint64_t raftterm;
+  uint64_t raftappliedindex;
+  size_t n_errors;
+  ProtobufCBinaryData *errors;
+  /*
+   * Bytes of the file that are in use.
+   */
+  int64_t dbsizeinuse;
+  protobuf_c_boolean islearner;
+};
+#define ETCDSERVERPB__STATUS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__status_response__descriptor) \
+    , NULL, {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, 0, 0 }
+
+
+struct  Etcdserverpb__DefragmentRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__DEFRAGMENT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__defragment_request__descriptor) \
+     }
+
+
+struct  Etcdserverpb__DefragmentResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+};
+#define ETCDSERVERPB__DEFRAGMENT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__defragment_response__descriptor) \
+    , NULL }
+
+
+struct  Etcdserverpb__SnapshotRequest
+{
+  ProtobufCMessage base;
+};
+#define ETCDSERVERPB__SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__snapshot_request__descriptor) \
+     }
+
+
+struct  Etcdserverpb__SnapshotResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  /*
+   * Bytes that follow.
+   */
+  uint64_t remaining_bytes;
+  ProtobufCBinaryData blob;
+};
+#define ETCDSERVERPB__SNAPSHOT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__snapshot_response__descriptor) \
+    , NULL, 0, {0,NULL} }
+
+
+struct  Etcdserverpb__AuthenticateRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData password;
+};
+#define ETCDSERVERPB__AUTHENTICATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__authenticate_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Etcdserverpb__AuthenticateResponse
+{
+  ProtobufCMessage base;
+  Etcdserverpb__ResponseHeader *header;
+  ProtobufCBinaryData token;
+};
+#define ETCDSERVERPB__AUTHENTICATE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&etcdserverpb__authenticate_response__descriptor) \
+    , NULL, {0,NULL} }
 
 
 /* Etcdserverpb__ResponseHeader methods */
@@ -845,6 +1095,25 @@ Etcdserverpb__WatchCancelRequest *
 void   etcdserverpb__watch_cancel_request__free_unpacked
                      (Etcdserverpb__WatchCancelRequest *message,
                       ProtobufCAllocator *allocator);
+/* Etcdserverpb__WatchProgressRequest methods */
+void   etcdserverpb__watch_progress_request__init
+                     (Etcdserverpb__WatchProgressRequest         *message);
+size_t etcdserverpb__watch_progress_request__get_packed_size
+                     (const Etcdserverpb__WatchProgressRequest   *message);
+size_t etcdserverpb__watch_progress_request__pack
+                     (const Etcdserverpb__WatchProgressRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__watch_progress_request__pack_to_buffer
+                     (const Etcdserverpb__WatchProgressRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__WatchProgressRequest *
+       etcdserverpb__watch_progress_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__watch_progress_request__free_unpacked
+                     (Etcdserverpb__WatchProgressRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Etcdserverpb__WatchResponse methods */
 void   etcdserverpb__watch_response__init
                      (Etcdserverpb__WatchResponse         *message);
@@ -1016,6 +1285,329 @@ Etcdserverpb__LeaseTimeToLiveResponse *
 void   etcdserverpb__lease_time_to_live_response__free_unpacked
                      (Etcdserverpb__LeaseTimeToLiveResponse *message,
                       ProtobufCAllocator *allocator);
+/* Etcdserverpb__LeaseLeasesRequest methods */
+void   etcdserverpb__lease_leases_request__init
+                     (Etcdserverpb__LeaseLeasesRequest         *message);
+size_t etcdserverpb__lease_leases_request__get_packed_size
+                     (const Etcdserverpb__LeaseLeasesRequest   *message);
+size_t etcdserverpb__lease_leases_request__pack
+                     (const Etcdserverpb__LeaseLeasesRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__lease_leases_request__pack_to_buffer
+                     (const Etcdserverpb__LeaseLeasesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__LeaseLeasesRequest *
+       etcdserverpb__lease_leases_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__lease_leases_request__free_unpacked
+                     (Etcdserverpb__LeaseLeasesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__LeaseStatus methods */
+void   etcdserverpb__lease_status__init
+                     (Etcdserverpb__LeaseStatus         *message);
+size_t etcdserverpb__lease_status__get_packed_size
+                     (const Etcdserverpb__LeaseStatus   *message);
+size_t etcdserverpb__lease_status__pack
+                     (const Etcdserverpb__LeaseStatus   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__lease_status__pack_to_buffer
+                     (const Etcdserverpb__LeaseStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__LeaseStatus *
+       etcdserverpb__lease_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__lease_status__free_unpacked
+                     (Etcdserverpb__LeaseStatus *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__LeaseLeasesResponse methods */
+void   etcdserverpb__lease_leases_response__init
+                     (Etcdserverpb__LeaseLeasesResponse         *message);
+size_t etcdserverpb__lease_leases_response__get_packed_size
+                     (const Etcdserverpb__LeaseLeasesResponse   *message);
+size_t etcdserverpb__lease_leases_response__pack
+                     (const Etcdserverpb__LeaseLeasesResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__lease_leases_response__pack_to_buffer
+                     (const Etcdserverpb__LeaseLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__LeaseLeasesResponse *
+       etcdserverpb__lease_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__lease_leases_response__free_unpacked
+                     (Etcdserverpb__LeaseLeasesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__Member methods */
+void   etcdserverpb__member__init
+                     (Etcdserverpb__Member         *message);
+size_t etcdserverpb__member__get_packed_size
+                     (const Etcdserverpb__Member   *message);
+size_t etcdserverpb__member__pack
+                     (const Etcdserverpb__Member   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__member__pack_to_buffer
+                     (const Etcdserverpb__Member   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__Member *
+       etcdserverpb__member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__member__free_unpacked
+                     (Etcdserverpb__Member *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__MemberListRequest methods */
+void   etcdserverpb__member_list_request__init
+                     (Etcdserverpb__MemberListRequest         *message);
+size_t etcdserverpb__member_list_request__get_packed_size
+                     (const Etcdserverpb__MemberListRequest   *message);
+size_t etcdserverpb__member_list_request__pack
+                     (const Etcdserverpb__MemberListRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__member_list_request__pack_to_buffer
+                     (const Etcdserverpb__MemberListRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__MemberListRequest *
+       etcdserverpb__member_list_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__member_list_request__free_unpacked
+                     (Etcdserverpb__MemberListRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__MemberListResponse methods */
+void   etcdserverpb__member_list_response__init
+                     (Etcdserverpb__MemberListResponse         *message);
+size_t etcdserverpb__member_list_response__get_packed_size
+                     (const Etcdserverpb__MemberListResponse   *message);
+size_t etcdserverpb__member_list_response__pack
+                     (const Etcdserverpb__MemberListResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__member_list_response__pack_to_buffer
+                     (const Etcdserverpb__MemberListResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__MemberListResponse *
+       etcdserverpb__member_list_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__member_list_response__free_unpacked
+                     (Etcdserverpb__MemberListResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__AlarmRequest methods */
+void   etcdserverpb__alarm_request__init
+                     (Etcdserverpb__AlarmRequest         *message);
+size_t etcdserverpb__alarm_request__get_packed_size
+                     (const Etcdserverpb__AlarmRequest   *message);
+size_t etcdserverpb__alarm_request__pack
+                     (const Etcdserverpb__AlarmRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__alarm_request__pack_to_buffer
+                     (const Etcdserverpb__AlarmRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__AlarmRequest *
+       etcdserverpb__alarm_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__alarm_request__free_unpacked
+                     (Etcdserverpb__AlarmRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__AlarmMember methods */
+void   etcdserverpb__alarm_member__init
+                     (Etcdserverpb__AlarmMember         *message);
+size_t etcdserverpb__alarm_member__get_packed_size
+                     (const Etcdserverpb__AlarmMember   *message);
+size_t etcdserverpb__alarm_member__pack
+                     (const Etcdserverpb__AlarmMember   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__alarm_member__pack_to_buffer
+                     (const Etcdserverpb__AlarmMember   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__AlarmMember *
+       etcdserverpb__alarm_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__alarm_member__free_unpacked
+                     (Etcdserverpb__AlarmMember *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__AlarmResponse methods */
+void   etcdserverpb__alarm_response__init
+                     (Etcdserverpb__AlarmResponse         *message);
+size_t etcdserverpb__alarm_response__get_packed_size
+                     (const Etcdserverpb__AlarmResponse   *message);
+size_t etcdserverpb__alarm_response__pack
+                     (const Etcdserverpb__AlarmResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__alarm_response__pack_to_buffer
+                     (const Etcdserverpb__AlarmResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__AlarmResponse *
+       etcdserverpb__alarm_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__alarm_response__free_unpacked
+                     (Etcdserverpb__AlarmResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__StatusRequest methods */
+void   etcdserverpb__status_request__init
+                     (Etcdserverpb__StatusRequest         *message);
+size_t etcdserverpb__status_request__get_packed_size
+                     (const Etcdserverpb__StatusRequest   *message);
+size_t etcdserverpb__status_request__pack
+                     (const Etcdserverpb__StatusRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__status_request__pack_to_buffer
+                     (const Etcdserverpb__StatusRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__StatusRequest *
+       etcdserverpb__status_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__status_request__free_unpacked
+                     (Etcdserverpb__StatusRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__StatusResponse methods */
+void   etcdserverpb__status_response__init
+                     (Etcdserverpb__StatusResponse         *message);
+size_t etcdserverpb__status_response__get_packed_size
+                     (const Etcdserverpb__StatusResponse   *message);
+size_t etcdserverpb__status_response__pack
+                     (const Etcdserverpb__StatusResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__status_response__pack_to_buffer
+                     (const Etcdserverpb__StatusResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__StatusResponse *
+       etcdserverpb__status_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__status_response__free_unpacked
+                     (Etcdserverpb__StatusResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__DefragmentRequest methods */
+void   etcdserverpb__defragment_request__init
+                     (Etcdserverpb__DefragmentRequest         *message);
+size_t etcdserverpb__defragment_request__get_packed_size
+                     (const Etcdserverpb__DefragmentRequest   *message);
+size_t etcdserverpb__defragment_request__pack
+                     (const Etcdserverpb__DefragmentRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__defragment_request__pack_to_buffer
+                     (const Etcdserverpb__DefragmentRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__DefragmentRequest *
+       etcdserverpb__defragment_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__defragment_request__free_unpacked
+                     (Etcdserverpb__DefragmentRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__DefragmentResponse methods */
+void   etcdserverpb__defragment_response__init
+                     (Etcdserverpb__DefragmentResponse         *message);
+size_t etcdserverpb__defragment_response__get_packed_size
+                     (const Etcdserverpb__DefragmentResponse   *message);
+size_t etcdserverpb__defragment_response__pack
+                     (const Etcdserverpb__DefragmentResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__defragment_response__pack_to_buffer
+                     (const Etcdserverpb__DefragmentResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__DefragmentResponse *
+       etcdserverpb__defragment_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__defragment_response__free_unpacked
+                     (Etcdserverpb__DefragmentResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__SnapshotRequest methods */
+void   etcdserverpb__snapshot_request__init
+                     (Etcdserverpb__SnapshotRequest         *message);
+size_t etcdserverpb__snapshot_request__get_packed_size
+                     (const Etcdserverpb__SnapshotRequest   *message);
+size_t etcdserverpb__snapshot_request__pack
+                     (const Etcdserverpb__SnapshotRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__snapshot_request__pack_to_buffer
+                     (const Etcdserverpb__SnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__SnapshotRequest *
+       etcdserverpb__snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__snapshot_request__free_unpacked
+                     (Etcdserverpb__SnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__SnapshotResponse methods */
+void   etcdserverpb__snapshot_response__init
+                     (Etcdserverpb__SnapshotResponse         *message);
+size_t etcdserverpb__snapshot_response__get_packed_size
+                     (const Etcdserverpb__SnapshotResponse   *message);
+size_t etcdserverpb__snapshot_response__pack
+                     (const Etcdserverpb__SnapshotResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__snapshot_response__pack_to_buffer
+                     (const Etcdserverpb__SnapshotResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__SnapshotResponse *
+       etcdserverpb__snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__snapshot_response__free_unpacked
+                     (Etcdserverpb__SnapshotResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__AuthenticateRequest methods */
+void   etcdserverpb__authenticate_request__init
+                     (Etcdserverpb__AuthenticateRequest         *message);
+size_t etcdserverpb__authenticate_request__get_packed_size
+                     (const Etcdserverpb__AuthenticateRequest   *message);
+size_t etcdserverpb__authenticate_request__pack
+                     (const Etcdserverpb__AuthenticateRequest   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__authenticate_request__pack_to_buffer
+                     (const Etcdserverpb__AuthenticateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__AuthenticateRequest *
+       etcdserverpb__authenticate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__authenticate_request__free_unpacked
+                     (Etcdserverpb__AuthenticateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Etcdserverpb__AuthenticateResponse methods */
+void   etcdserverpb__authenticate_response__init
+                     (Etcdserverpb__AuthenticateResponse         *message);
+size_t etcdserverpb__authenticate_response__get_packed_size
+                     (const Etcdserverpb__AuthenticateResponse   *message);
+size_t etcdserverpb__authenticate_response__pack
+                     (const Etcdserverpb__AuthenticateResponse   *message,
+                      uint8_t             *out);
+size_t etcdserverpb__authenticate_response__pack_to_buffer
+                     (const Etcdserverpb__AuthenticateResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Etcdserverpb__AuthenticateResponse *
+       etcdserverpb__authenticate_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   etcdserverpb__authenticate_response__free_unpacked
+                     (Etcdserverpb__AuthenticateResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Etcdserverpb__ResponseHeader_Closure)
@@ -1069,6 +1661,9 @@ typedef void (*Etcdserverpb__WatchCreateRequest_Closure)
 typedef void (*Etcdserverpb__WatchCancelRequest_Closure)
                  (const Etcdserverpb__WatchCancelRequest *message,
                   void *closure_data);
+typedef void (*Etcdserverpb__WatchProgressRequest_Closure)
+                 (const Etcdserverpb__WatchProgressRequest *message,
+                  void *closure_data);
 typedef void (*Etcdserverpb__WatchResponse_Closure)
                  (const Etcdserverpb__WatchResponse *message,
                   void *closure_data);
@@ -1095,6 +1690,57 @@ typedef void (*Etcdserverpb__LeaseTimeToLiveRequest_Closure)
                   void *closure_data);
 typedef void (*Etcdserverpb__LeaseTimeToLiveResponse_Closure)
                  (const Etcdserverpb__LeaseTimeToLiveResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__LeaseLeasesRequest_Closure)
+                 (const Etcdserverpb__LeaseLeasesRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__LeaseStatus_Closure)
+                 (const Etcdserverpb__LeaseStatus *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__LeaseLeasesResponse_Closure)
+                 (const Etcdserverpb__LeaseLeasesResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__Member_Closure)
+                 (const Etcdserverpb__Member *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__MemberListRequest_Closure)
+                 (const Etcdserverpb__MemberListRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__MemberListResponse_Closure)
+                 (const Etcdserverpb__MemberListResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__AlarmRequest_Closure)
+                 (const Etcdserverpb__AlarmRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__AlarmMember_Closure)
+                 (const Etcdserverpb__AlarmMember *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__AlarmResponse_Closure)
+                 (const Etcdserverpb__AlarmResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__StatusRequest_Closure)
+                 (const Etcdserverpb__StatusRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__StatusResponse_Closure)
+                 (const Etcdserverpb__StatusResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__DefragmentRequest_Closure)
+                 (const Etcdserverpb__DefragmentRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__DefragmentResponse_Closure)
+                 (const Etcdserverpb__DefragmentResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__SnapshotRequest_Closure)
+                 (const Etcdserverpb__SnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__SnapshotResponse_Closure)
+                 (const Etcdserverpb__SnapshotResponse *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__AuthenticateRequest_Closure)
+                 (const Etcdserverpb__AuthenticateRequest *message,
+                  void *closure_data);
+typedef void (*Etcdserverpb__AuthenticateResponse_Closure)
+                 (const Etcdserverpb__AuthenticateResponse *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -1197,6 +1843,10 @@ struct Etcdserverpb__Lease_Service
                              const Etcdserverpb__LeaseTimeToLiveRequest *input,
                              Etcdserverpb__LeaseTimeToLiveResponse_Closure closure,
                              void *closure_data);
+  void (*lease_leases)(Etcdserverpb__Lease_Service *service,
+                       const Etcdserverpb__LeaseLeasesRequest *input,
+                       Etcdserverpb__LeaseLeasesResponse_Closure closure,
+                       void *closure_data);
 };
 typedef void (*Etcdserverpb__Lease_ServiceDestroy)(Etcdserverpb__Lease_Service *);
 void etcdserverpb__lease__init (Etcdserverpb__Lease_Service *service,
@@ -1208,7 +1858,8 @@ void etcdserverpb__lease__init (Etcdserverpb__Lease_Service *service,
       function_prefix__ ## lease_grant,\
       function_prefix__ ## lease_revoke,\
       function_prefix__ ## lease_keep_alive,\
-      function_prefix__ ## lease_time_to_live  }
+      function_prefix__ ## lease_time_to_live,\
+      function_prefix__ ## lease_leases  }
 void etcdserverpb__lease__lease_grant(ProtobufCService *service,
                                       const Etcdserverpb__LeaseGrantRequest *input,
                                       Etcdserverpb__LeaseGrantResponse_Closure closure,
@@ -1225,9 +1876,104 @@ void etcdserverpb__lease__lease_time_to_live(ProtobufCService *service,
                                              const Etcdserverpb__LeaseTimeToLiveRequest *input,
                                              Etcdserverpb__LeaseTimeToLiveResponse_Closure closure,
                                              void *closure_data);
+void etcdserverpb__lease__lease_leases(ProtobufCService *service,
+                                       const Etcdserverpb__LeaseLeasesRequest *input,
+                                       Etcdserverpb__LeaseLeasesResponse_Closure closure,
+                                       void *closure_data);
+typedef struct Etcdserverpb__Cluster_Service Etcdserverpb__Cluster_Service;
+struct Etcdserverpb__Cluster_Service
+{
+  ProtobufCService base;
+  void (*member_list)(Etcdserverpb__Cluster_Service *service,
+                      const Etcdserverpb__MemberListRequest *input,
+                      Etcdserverpb__MemberListResponse_Closure closure,
+                      void *closure_data);
+};
+typedef void (*Etcdserverpb__Cluster_ServiceDestroy)(Etcdserverpb__Cluster_Service *);
+void etcdserverpb__cluster__init (Etcdserverpb__Cluster_Service *service,
+                                  Etcdserverpb__Cluster_ServiceDestroy destroy);
+#define ETCDSERVERPB__CLUSTER__BASE_INIT \
+    { &etcdserverpb__cluster__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define ETCDSERVERPB__CLUSTER__INIT(function_prefix__) \
+    { ETCDSERVERPB__CLUSTER__BASE_INIT,\
+      function_prefix__ ## member_list  }
+void etcdserverpb__cluster__member_list(ProtobufCService *service,
+                                        const Etcdserverpb__MemberListRequest *input,
+                                        Etcdserverpb__MemberListResponse_Closure closure,
+                                        void *closure_data);
+typedef struct Etcdserverpb__Maintenance_Service Etcdserverpb__Maintenance_Service;
+struct Etcdserverpb__Maintenance_Service
+{
+  ProtobufCService base;
+  void (*alarm)(Etcdserverpb__Maintenance_Service *service,
+                const Etcdserverpb__AlarmRequest *input,
+                Etcdserverpb__AlarmResponse_Closure closure,
+                void *closure_data);
+  void (*status)(Etcdserverpb__Maintenance_Service *service,
+                 const Etcdserverpb__StatusRequest *input,
+                 Etcdserverpb__StatusResponse_Closure closure,
+                 void *closure_data);
+  void (*defragment)(Etcdserverpb__Maintenance_Service *service,
+                     const Etcdserverpb__DefragmentRequest *input,
+                     Etcdserverpb__DefragmentResponse_Closure closure,
+                     void *closure_data);
+  void (*snapshot)(Etcdserverpb__Maintenance_Service *service,
+                   const Etcdserverpb__SnapshotRequest *input,
+                   Etcdserverpb__SnapshotResponse_Closure closure,
+                   void *closure_data);
+};
+typedef void (*Etcdserverpb__Maintenance_ServiceDestroy)(Etcdserverpb__Maintenance_Service *);
+void etcdserverpb__maintenance__init (Etcdserverpb__Maintenance_Service *service,
+                                      Etcdserverpb__Maintenance_ServiceDestroy destroy);
+#define ETCDSERVERPB__MAINTENANCE__BASE_INIT \
+    { &etcdserverpb__maintenance__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define ETCDSERVERPB__MAINTENANCE__INIT(function_prefix__) \
+    { ETCDSERVERPB__MAINTENANCE__BASE_INIT,\
+      function_prefix__ ## alarm,\
+      function_prefix__ ## status,\
+      function_prefix__ ## defragment,\
+      function_prefix__ ## snapshot  }
+void etcdserverpb__maintenance__alarm(ProtobufCService *service,
+                                      const Etcdserverpb__AlarmRequest *input,
+                                      Etcdserverpb__AlarmResponse_Closure closure,
+                                      void *closure_data);
+void etcdserverpb__maintenance__status(ProtobufCService *service,
+                                       const Etcdserverpb__StatusRequest *input,
+                                       Etcdserverpb__StatusResponse_Closure closure,
+                                       void *closure_data);
+void etcdserverpb__maintenance__defragment(ProtobufCService *service,
+                                           const Etcdserverpb__DefragmentRequest *input,
+                                           Etcdserverpb__DefragmentResponse_Closure closure,
+                                           void *closure_data);
+void etcdserverpb__maintenance__snapshot(ProtobufCService *service,
+                                         const Etcdserverpb__SnapshotRequest *input,
+                                         Etcdserverpb__SnapshotResponse_Closure closure,
+                                         void *closure_data);
+typedef struct Etcdserverpb__Auth_Service Etcdserverpb__Auth_Service;
+struct Etcdserverpb__Auth_Service
+{
+  ProtobufCService base;
+  void (*authenticate)(Etcdserverpb__Auth_Service *service,
+                       const Etcdserverpb__AuthenticateRequest *input,
+                       Etcdserverpb__AuthenticateResponse_Closure closure,
+                       void *closure_data);
+};
+typedef void (*Etcdserverpb__Auth_ServiceDestroy)(Etcdserverpb__Auth_Service *);
+void etcdserverpb__auth__init (Etcdserverpb__Auth_Service *service,
+                               Etcdserverpb__Auth_ServiceDestroy destroy);
+#define ETCDSERVERPB__AUTH__BASE_INIT \
+    { &etcdserverpb__auth__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define ETCDSERVERPB__AUTH__INIT(function_prefix__) \
+    { ETCDSERVERPB__AUTH__BASE_INIT,\
+      function_prefix__ ## authenticate  }
+void etcdserverpb__auth__authenticate(ProtobufCService *service,
+                                      const Etcdserverpb__AuthenticateRequest *input,
+                                      Etcdserverpb__AuthenticateResponse_Closure closure,
+                                      void *closure_data);
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    etcdserverpb__alarm_type__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__response_header__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__range_request__descriptor;
 extern const ProtobufCEnumDescriptor    etcdserverpb__range_request__sort_order__descriptor;
@@ -1250,6 +1996,7 @@ extern const ProtobufCMessageDescriptor etcdserverpb__watch_request__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__watch_create_request__descriptor;
 extern const ProtobufCEnumDescriptor    etcdserverpb__watch_create_request__filter_type__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__watch_cancel_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__watch_progress_request__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__watch_response__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__lease_grant_request__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__lease_grant_response__descriptor;
@@ -1259,9 +2006,30 @@ extern const ProtobufCMessageDescriptor etcdserverpb__lease_keep_alive_request__
 extern const ProtobufCMessageDescriptor etcdserverpb__lease_keep_alive_response__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__lease_time_to_live_request__descriptor;
 extern const ProtobufCMessageDescriptor etcdserverpb__lease_time_to_live_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__lease_leases_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__lease_status__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__lease_leases_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__member__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__member_list_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__member_list_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__alarm_request__descriptor;
+extern const ProtobufCEnumDescriptor    etcdserverpb__alarm_request__alarm_action__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__alarm_member__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__alarm_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__status_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__status_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__defragment_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__defragment_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__snapshot_response__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__authenticate_request__descriptor;
+extern const ProtobufCMessageDescriptor etcdserverpb__authenticate_response__descriptor;
 extern const ProtobufCServiceDescriptor etcdserverpb__kv__descriptor;
 extern const ProtobufCServiceDescriptor etcdserverpb__watch__descriptor;
 extern const ProtobufCServiceDescriptor etcdserverpb__lease__descriptor;
+extern const ProtobufCServiceDescriptor etcdserverpb__cluster__descriptor;
+extern const ProtobufCServiceDescriptor etcdserverpb__maintenance__descriptor;
+extern const ProtobufCServiceDescriptor etcdserverpb__auth__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,0 +1,6 @@
+#ifndef SUBSTRATE_COPENSSL_SHIM_H
+#define SUBSTRATE_COPENSSL_SHIM_H
+
+#include <openssl/evp.h>
+
+#endif

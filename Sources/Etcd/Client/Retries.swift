@@ -1,0 +1,243 @@
+internal import GRPC
+
+/// One remote procedure of etcd.
+struct Procedure: Sendable {
+    let method: Method
+    let name: String
+    /// Whether a member without a leader should refuse it at once.
+    var needsLeader = true
+    /// Whether its answers tell the store's revision, which then must not be behind what is known.
+    var tellsRevision = false
+    /// Whether it is sent with the user's token.
+    var isAuthenticated = true
+
+    private init(
+        _ service: String, _ name: String, needsLeader: Bool = true, tellsRevision: Bool = false,
+        isAuthenticated: Bool = true
+    ) {
+        method = Method("/etcdserverpb.\(service)/\(name)")
+        self.name = name
+        self.needsLeader = needsLeader
+        self.tellsRevision = tellsRevision
+        self.isAuthenticated = isAuthenticated
+    }
+
+    static let range = Procedure("KV", "Range", tellsRevision: true)
+    /// A member may answer from what it has, also while it is cut off.
+    static let serializableRange = Procedure("KV", "Range", needsLeader: false, tellsRevision: true)
+    static let put = Procedure("KV", "Put", tellsRevision: true)
+    static let deleteRange = Procedure("KV", "DeleteRange", tellsRevision: true)
+    static let transaction = Procedure("KV", "Txn", tellsRevision: true)
+    static let compact = Procedure("KV", "Compact", tellsRevision: true)
+    static let watch = Procedure("Watch", "Watch")
+    static let leaseGrant = Procedure("Lease", "LeaseGrant")
+    static let leaseRevoke = Procedure("Lease", "LeaseRevoke")
+    static let leaseKeepAlive = Procedure("Lease", "LeaseKeepAlive")
+    static let leaseTimeToLive = Procedure("Lease", "LeaseTimeToLive")
+    static let leases = Procedure("Lease", "LeaseLeases")
+    static let memberList = Procedure("Cluster", "MemberList", needsLeader: false)
+    static let alarm = Procedure("Maintenance", "Alarm")
+    static let status = Procedure("Maintenance", "Status", needsLeader: false)
+    static let defragment = Procedure("Maintenance", "Defragment", needsLeader: false)
+    static let snapshot = Procedure("Maintenance", "Snapshot", needsLeader: false)
+    static let authenticate = Procedure("Auth", "Authenticate", isAuthenticated: false)
+}
+
+/// Whether a call may be sent again when it is not known what became of it.
+enum Repetition {
+    /// It reads, or doing it twice is the same as doing it once.
+    case repeatable
+    /// It writes: only when it was provably not applied.
+    case onlyIfNotApplied
+    /// It writes, and can take effect only once however often it is sent.
+    case guarded
+}
+
+/// What a member has answered.
+struct Reply<Value> {
+    var header: ResponseHeader
+    var value: Value
+}
+
+/// What the parts of one client share.
+final class EtcdCore: Sendable {
+    let options: EtcdOptions
+    let endpoints: Endpoints
+    let freshness = Freshness()
+    let authenticator: Authenticator
+    let gate: CallGate
+
+    init(endpoints: [String], options: EtcdOptions) {
+        self.options = options
+        self.endpoints = Endpoints(endpoints, options: options)
+        authenticator = Authenticator(user: options.security.user, hooks: options.hooks)
+        gate = CallGate(
+            limit: options.limits.maximumCallsInFlight, maximumWaiting: options.limits.maximumCallsWaiting)
+    }
+
+    /// Makes as many attempts as the kind of the call and the time allow.
+    /// - Parameters:
+    ///   - only: the one member to ask, for what concerns a member and not the cluster.
+    ///   - time: how long the call may take, where that is not the options' `callTimeout`.
+    /// - Returns: the answer, and whether an earlier attempt may have been applied too.
+    func call<Value: Sendable>(
+        _ procedure: Procedure, _ request: Message, _ repetition: Repetition,
+        _ operation: @Sendable @autoclosure () -> String, only: Member? = nil, within time: Duration? = nil,
+        _ read: (Message) throws -> Reply<Value>
+    ) async throws(EtcdError) -> (value: Value, earlierAttemptMayHaveSucceeded: Bool) {
+        var end = ContinuousClock.now + (time ?? options.callTimeout)
+        if let deadline = EtcdDeadline.current, deadline < end { end = deadline }
+        // The renewal of a token must not wait behind the calls that wait for it.
+        if procedure.isAuthenticated {
+            switch await gate.enter(by: end) {
+            case .admitted: break
+            case .tooLate: throw outOfTime(operation(), procedure, only)
+            case .tooMany:
+                throw EtcdError(
+                    .tooManyRequests, operation(), (only ?? endpoints.current).endpoint,
+                    "\(options.limits.maximumCallsWaiting) calls are already waiting for their turn in this client")
+            }
+        }
+        defer { if procedure.isAuthenticated { gate.leave() } }
+        var attempts = Attempts(
+            repetition: repetition, options: options, members: only == nil ? endpoints.members.count : 1)
+        while true {
+            let member = only ?? endpoints.current
+            let left = ContinuousClock.now.duration(to: end)
+            guard left > .zero else {
+                throw (attempts.reason ?? outOfTime(operation(), procedure, member)).withOutcome(attempts.isUnresolved)
+            }
+            let limit = only == nil ? min(left, attempts.timeout) : left
+            do {
+                let value = try await attempt(procedure, request, on: member, limit, repetition, operation, read)
+                return (value, attempts.isUnresolved)
+            } catch {
+                // A member is not to blame for a caller in a hurry.
+                if only == nil, error.indictsMember, error.code != .deadlineExceeded || limit == attempts.timeout {
+                    endpoints.leave(member, because: error)
+                }
+                let pause = try attempts.pause(after: error, end)
+                options.hooks.log(.retrying(error, attempt: attempts.count))
+                options.hooks.measure?(.retry(method: procedure.name))
+                guard pause > .zero else { continue }
+                do {
+                    try await Task.sleep(for: pause)
+                } catch {
+                    throw EtcdError(.cancelled, operation(), member.endpoint, "the task was cancelled")
+                        .withOutcome(attempts.isUnresolved)
+                }
+            }
+        }
+    }
+
+    private func attempt<Value: Sendable>(
+        _ procedure: Procedure, _ request: Message, on member: Member, _ limit: Duration, _ repetition: Repetition,
+        _ operation: () -> String, _ read: (Message) throws -> Reply<Value>
+    ) async throws(EtcdError) -> Value {
+        let headers = procedure.isAuthenticated ? try await authenticator.headers(self) : nil
+        let mark = freshness.mark
+        let start = options.hooks.measure == nil ? nil : ContinuousClock.now
+        do throws(EtcdError) {
+            let message: Message
+            do throws(RPCError) {
+                message = try await member.channel.unary(
+                    procedure.method, request,
+                    metadata: (procedure.needsLeader ? headers?.withLeader : headers?.any) ?? noHeaders, timeout: limit,
+                    connectsFirst: repetition == .onlyIfNotApplied)
+            } catch {
+                let failure = EtcdError(
+                    error, operation: operation(), endpoint: member.endpoint, isWrite: repetition != .repeatable)
+                if failure.code == .tokenInvalid, let headers { authenticator.discard(headers) }
+                throw failure
+            }
+            let reply: Reply<Value>
+            do {
+                reply = try read(message)
+            } catch {
+                throw EtcdError(
+                    .other, operation(), member.endpoint, "the answer cannot be read: \(error)"
+                ).withOutcome(repetition != .repeatable)
+            }
+            do throws(EtcdError) {
+                if procedure.tellsRevision {
+                    try freshness.admit(reply.header, since: mark, operation, from: member)
+                } else {
+                    try freshness.admitCluster(reply.header, operation, from: member)
+                }
+            } catch {
+                throw error.withOutcome(repetition != .repeatable)
+            }
+            report(procedure, member, since: start, nil)
+            return reply.value
+        } catch {
+            report(procedure, member, since: start, error.code)
+            throw error
+        }
+    }
+
+    private func report(
+        _ procedure: Procedure, _ member: Member, since start: ContinuousClock.Instant?, _ failure: EtcdError.Code?
+    ) {
+        guard let start, let measure = options.hooks.measure else { return }
+        measure(
+            .attempt(
+                method: procedure.name, endpoint: member.endpoint, duration: .now - start, failure: failure))
+    }
+
+    private func outOfTime(_ operation: String, _ procedure: Procedure, _ member: Member?) -> EtcdError {
+        let isCancelled = Task.isCancelled
+        return EtcdError(
+            isCancelled ? .cancelled : .deadlineExceeded, operation, (member ?? endpoints.current).endpoint,
+            isCancelled ? "the task was cancelled" : "the time for the call was up before it could be sent")
+    }
+}
+
+private let noHeaders = PreparedMetadata([:])
+
+/// The attempts of one call so far, and whether there may be another.
+private struct Attempts {
+    let repetition: Repetition
+    let options: EtcdOptions
+    /// How many members there are to try.
+    let members: Int
+    private(set) var count = 1
+    /// Whether an attempt may have been applied, or may yet be.
+    private(set) var isUnresolved = false
+    /// Why it does not work, which "out of time" would hide.
+    private(set) var reason: EtcdError?
+    private var renewals = 0
+
+    init(repetition: Repetition, options: EtcdOptions, members: Int) {
+        self.repetition = repetition
+        self.options = options
+        self.members = members
+    }
+
+    private var round: Int { (count - 1) / members }
+
+    /// How long the next attempt may take.
+    var timeout: Duration { options.attemptTimeout * (1 << min(round, 6)) }
+
+    /// Decides about the next attempt.
+    /// - Returns: how long to wait before it.
+    /// - Throws: the error of the call when there is none.
+    mutating func pause(after error: EtcdError, _ end: ContinuousClock.Instant) throws(EtcdError) -> Duration {
+        isUnresolved = isUnresolved || error.outcome == .unknown
+        if error.code != .deadlineExceeded { reason = error }
+        let isAllowed = repetition != .onlyIfNotApplied || error.outcome == .notApplied
+        guard error.isRetriable, isAllowed else { throw (reason ?? error).withOutcome(isUnresolved) }
+        count += 1
+        if error.code == .tokenInvalid {
+            renewals += 1
+            // The next attempt has a new token. One that is refused at once, twice, will not become better.
+            if renewals > 2 { throw error.withOutcome(isUnresolved) }
+            return .zero
+        }
+        // The other members are tried at once; then all of them get a pause, which grows.
+        let isRoundOver = (count - 1) % members == 0 || error.code == .tooManyRequests
+        let longest = min(options.initialBackoff * (1 << min(round, 10)), options.maximumBackoff)
+        let pause = isRoundOver ? longest * Double.random(in: 0.5...1) : .zero
+        if ContinuousClock.now + pause >= end { throw (reason ?? error).withOutcome(isUnresolved) }
+        return pause
+    }
+}

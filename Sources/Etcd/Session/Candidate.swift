@@ -1,0 +1,79 @@
+/// One of those who want the same lock or leadership: a key under the session's lease. Whoever's key was created first has
+/// it. This is how etcd's own tools do it, so they can take part.
+struct Candidate: Sendable {
+    let store: any EtcdStore
+    /// What the keys of all candidates begin with.
+    let prefix: Key
+    let key: Key
+    let revision: Int64
+
+    var fence: Compare { key.createRevision == revision }
+
+    /// Joins the queue.
+    static func join(_ name: Key, _ value: [UInt8], _ session: Session) async throws -> Candidate {
+        let prefix = Key(bytes: name.bytes + Array("/".utf8))
+        // The number keeps two candidates of one session apart.
+        let number = String(UInt64.random(in: .min ... .max), radix: 16)
+        let key = Key(bytes: prefix.bytes + Array("\(session.lease.id)-\(number)".utf8))
+        let response = try await session.store.transaction(
+            Transaction().when(session.fence, key.isAbsent).then(.put(key, value, lease: session.lease.id))
+                .otherwise(.get(key)).guarded())
+        guard let revision = response.succeeded ? response.revision : response.reads.first?.first?.createRevision else {
+            throw SessionLost.keyDeleted(session.key)
+        }
+        return Candidate(store: session.store, prefix: prefix, key: key, revision: revision)
+    }
+
+    /// Waits until nobody is in front. Only the departure of the next one in front wakes it, so that a queue of many does not
+    /// wake all for each step.
+    func waitForTurn() async throws {
+        var before = RangeRequest(.prefix(prefix), limit: 1)
+        before.sort = .descending(.createRevision)
+        before.maximumCreateRevision = revision - 1
+        before.keysOnly = true
+        while true {
+            let response = try await store.transaction(Transaction().then(.range(before), .get(key)))
+            guard response.reads.last?.first?.createRevision == revision else { throw SessionLost.keyDeleted(key) }
+            guard let next = response.reads.first?.first else { return }
+            try await waitForDeletion(of: next.key, after: response.revision)
+        }
+    }
+
+    /// Does the work while the key exists, then deletes it.
+    func hold<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        do {
+            try await waitForTurn()
+            let value = try await whileHeld(
+                {
+                    try await waitForDeletion(of: key, after: revision)
+                    return .keyDeleted(key)
+                }, body)
+            await leave()
+            return value
+        } catch {
+            await leave()
+            throw error
+        }
+    }
+
+    /// Tries to leave the queue, also when the task is cancelled; a key that is left goes with the lease.
+    private func leave() async {
+        await evenIfCancelled {
+            _ = try? await store.transaction(Transaction().when(fence).then(.delete(key)).guarded())
+        }
+    }
+
+    private func waitForDeletion(of key: Key, after revision: Int64) async throws {
+        var next = revision
+        while true {
+            for try await batch in store.watch(.key(key), from: next + 1) {
+                guard case .events(let events) = batch else { break }
+                for case .delete in events { return }
+            }
+            // The history was compacted: the key is there still, or it is not.
+            let response = try await store.range(.key(key))
+            if response.pairs.isEmpty { return }
+            next = response.revision
+        }
+    }
+}
