@@ -4,30 +4,61 @@ internal import Glibc
 internal import Processes
 internal import Synchronization
 
-/// A real etcd server of one member, on loopback.
+/// A real etcd server on loopback, alone or as a member of a cluster.
 package final class LocalEtcd: Sendable {
+    /// What distinguishes one server from another.
+    package struct Settings: Sendable {
+        /// Its name in the cluster, and of its log.
+        package var name = "local"
+        /// For clients; nil for any port that is free.
+        package var port: Int?
+        /// The port for other members; nil for any that is free.
+        package var peerPort: Int?
+        /// All members, as `--initial-cluster` wants them; nil for a cluster of one.
+        package var initialCluster: String?
+        /// Added at the end.
+        package var arguments: [String] = []
+        /// With TLS for clients.
+        package var usesTLS = false
+
+        package init() {}
+    }
+
     /// `host:port` for clients.
     package let endpoint: String
+    /// Its name in the cluster.
+    package let name: String
     private let arguments: [String]
     private let directory: String
+    private let usesTLS: Bool
     private let current: Mutex<LocalProcess>
 
-    private init(endpoint: String, arguments: [String], directory: String, process: LocalProcess) {
+    private init(_ settings: Settings, endpoint: String, arguments: [String], directory: String, process: LocalProcess) {
+        name = settings.name
+        usesTLS = settings.usesTLS
         self.endpoint = endpoint
         self.arguments = arguments
         self.directory = directory
         current = Mutex(process)
     }
 
-    /// Starts a server and waits until it answers.
+    /// Starts a cluster of one and waits until it answers.
     /// - Parameters:
     ///   - directory: for its data and its log.
     ///   - port: for clients; nil for any that is free. The port for other members is always any.
-    package static func start(directory: String, port: Int? = nil) async throws -> LocalEtcd {
+    package static func start(
+        directory: String, port: Int? = nil, arguments: [String] = []
+    ) async throws -> LocalEtcd {
+        var settings = Settings()
+        settings.port = port
+        // One member is its own majority: it need not wait long for others to speak up.
+        settings.arguments = ["--heartbeat-interval", "20", "--election-timeout", "200"] + arguments
         var attempts = 1
         while true {
             do {
-                return try await startOnce(directory: directory, port: port)
+                let etcd = try await launch(settings, directory: directory)
+                try await etcd.waitUntilServing()
+                return etcd
             } catch let error as ClusterError {
                 // Somebody else may have taken a port that was free a moment ago.
                 if port != nil || attempts == 3 { throw error }
@@ -36,23 +67,23 @@ package final class LocalEtcd: Sendable {
         }
     }
 
-    private static func startOnce(directory: String, port: Int?) async throws -> LocalEtcd {
-        let clientPort = try port ?? FreePort.find()
-        let peerPort = try FreePort.find()
-        let client = "http://127.0.0.1:\(clientPort)"
+    /// Starts a server and does not wait for it.
+    package static func launch(_ settings: Settings, directory: String) async throws -> LocalEtcd {
+        let clientPort = try settings.port ?? FreePort.find()
+        let peerPort = try settings.peerPort ?? FreePort.find()
+        let client = "\(settings.usesTLS ? "https" : "http")://127.0.0.1:\(clientPort)"
         let peer = "http://127.0.0.1:\(peerPort)"
-        let arguments = [
-            "--name", "local", "--data-dir", "\(directory)/etcd", "--listen-client-urls", client,
-            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", "local=\(peer)", "--logger", "zap", "--log-level", "warn",
-            // One member is its own majority: it need not wait long for others to speak up.
-            "--heartbeat-interval", "20", "--election-timeout", "200",
-        ]
-        let process = try await LocalProcess.start("etcd", "etcd", arguments, logs: directory)
-        let etcd = LocalEtcd(
-            endpoint: "127.0.0.1:\(clientPort)", arguments: arguments, directory: directory, process: process)
-        try await etcd.waitUntilServing()
-        return etcd
+        let arguments =
+            [
+                "--name", settings.name, "--data-dir", "\(directory)/\(settings.name).etcd",
+                "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
+                "--initial-advertise-peer-urls", peer,
+                "--initial-cluster", settings.initialCluster ?? "\(settings.name)=\(peer)", "--logger", "zap",
+                "--log-level", "warn",
+            ] + settings.arguments
+        let process = try await LocalProcess.start(settings.name, "etcd", arguments, logs: directory)
+        return LocalEtcd(
+            settings, endpoint: "127.0.0.1:\(clientPort)", arguments: arguments, directory: directory, process: process)
     }
 
     /// A client of it.
@@ -82,15 +113,21 @@ package final class LocalEtcd: Sendable {
 
     /// Starts the server again, on the same data and ports.
     package func restart() async throws {
-        let process = try await LocalProcess.start("etcd", "etcd", arguments, logs: directory)
-        current.withLock { $0 = process }
+        try await launchAgain()
         try await waitUntilServing()
+    }
+
+    /// Starts the server again, on the same data and ports, and does not wait for it.
+    package func launchAgain() async throws {
+        let process = try await LocalProcess.start(name, "etcd", arguments, logs: directory)
+        current.withLock { $0 = process }
     }
 
     private var process: LocalProcess { current.withLock { $0 } }
 
-    private func waitUntilServing() async throws {
-        let client = client()
+    /// Waits until it answers a linearizable read.
+    package func waitUntilServing(_ options: EtcdOptions = EtcdOptions()) async throws {
+        let client = client(options)
         try await process.wait(until: "answer") { (try? await client.range(.key("health"))) != nil }
     }
 }

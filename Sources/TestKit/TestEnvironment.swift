@@ -1,3 +1,4 @@
+package import Etcd
 package import ServiceKit
 internal import Synchronization
 
@@ -51,4 +52,34 @@ package struct FirstChoiceGenerator: RandomNumberGenerator, Sendable {
         state += 1
         return state
     }
+}
+
+/// Collects what a client of etcd reports.
+package final class EtcdRecorder: Sendable {
+    private let events = Mutex<[EtcdEvent]>([])
+    private let measurements = Mutex<[EtcdMeasurement]>([])
+
+    package init() {}
+
+    /// Hooks that report here.
+    package var hooks: EtcdHooks {
+        var hooks = EtcdHooks()
+        hooks.log = { event in self.events.withLock { $0.append(event) } }
+        hooks.measure = { measurement in self.measurements.withLock { $0.append(measurement) } }
+        return hooks
+    }
+
+    package var logged: [EtcdEvent] { events.withLock { $0 } }
+    package var measured: [EtcdMeasurement] { measurements.withLock { $0 } }
+
+    /// How many streams of this kind were opened.
+    package func streams(_ method: String) -> Int {
+        measured.count { if case .streamOpened(method, _) = $0 { true } else { false } }
+    }
+
+    /// How often the client turned to another member.
+    package var moves: Int { measured.count { if case .movedOn = $0 { true } else { false } } }
+
+    /// How many calls were tried again.
+    package var retries: Int { measured.count { if case .retry = $0 { true } else { false } } }
 }

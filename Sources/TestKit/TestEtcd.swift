@@ -20,17 +20,36 @@ package enum TestEtcd {
     package static func uniqueKeys() -> Keys { Keys(root: "/test-\(UUID().uuidString.lowercased())/") }
 
     /// A server of its own, stopped when `body` is done.
+    /// - Parameter arguments: added to those of the server.
     package static func withServer<Result: Sendable>(
-        _ body: (LocalEtcd) async throws -> Result
+        arguments: [String] = [], _ body: (LocalEtcd) async throws -> Result
     ) async throws -> Result {
         let directory = TemporaryDirectory()
-        let etcd = try await LocalEtcd.start(directory: directory.path)
+        let etcd = try await LocalEtcd.start(directory: directory.path, arguments: arguments)
         do {
             let result = try await body(etcd)
             await etcd.kill()
             return result
         } catch {
             await etcd.kill()
+            throw error
+        }
+    }
+}
+
+extension TestEtcd {
+    /// A cluster of three, killed when `body` is done.
+    package static func withCluster<Result: Sendable>(
+        arguments: [String] = [], _ body: (LocalEtcdCluster) async throws -> Result
+    ) async throws -> Result {
+        let directory = TemporaryDirectory()
+        let cluster = try await LocalEtcdCluster.start(directory: directory.path, arguments: arguments)
+        do {
+            let result = try await body(cluster)
+            await cluster.kill()
+            return result
+        } catch {
+            await cluster.kill()
             throw error
         }
     }

@@ -24,4 +24,12 @@ public final class EtcdClient: EtcdStore {
 
     /// The address of the member that calls go to now.
     public var currentEndpoint: String { core.endpoints.current.endpoint }
+
+    /// Turns to another member, for example before maintenance of the one in use. Calls and streams under way stay where
+    /// they are until they end.
+    public func leaveCurrentMember() {
+        let member = core.endpoints.current
+        core.endpoints.leave(
+            member, because: EtcdError(.cancelled, "leave member", member.endpoint, "the caller asked for it"))
+    }
 }

@@ -53,7 +53,7 @@ final class MemberStream: Sendable {
                 group.addTask { try await self.receiveAll(receive) }
                 group.addTask(operation: beside)
                 // The first failure ends the others. None of them ends without one, but for "beside".
-                try await group.waitForAll()
+                while try await group.next() != nil {}
             }
             return error(.unavailable, "the server ended the stream")
         } catch {
