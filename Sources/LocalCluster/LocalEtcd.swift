@@ -33,7 +33,8 @@ package final class LocalEtcd: Sendable {
     private let usesTLS: Bool
     private let current: Mutex<LocalProcess>
 
-    private init(_ settings: Settings, endpoint: String, arguments: [String], directory: String, process: LocalProcess) {
+    private init(_ settings: Settings, endpoint: String, arguments: [String], directory: String, process: LocalProcess)
+    {
         name = settings.name
         usesTLS = settings.usesTLS
         self.endpoint = endpoint

@@ -17,6 +17,7 @@ package final class Tally: Sendable {
     package init() {}
 
     package func add() { value.add(1, ordering: .relaxed) }
+    package func subtract() { value.subtract(1, ordering: .relaxed) }
     package var count: Int { value.load(ordering: .relaxed) }
 }
 
@@ -38,4 +39,14 @@ package final class Flag: Sendable {
 
     package func set() { value.store(true, ordering: .releasing) }
     package var isSet: Bool { value.load(ordering: .acquiring) }
+}
+
+/// Values in the order in which they came.
+package final class Collected<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+
+    package init() {}
+
+    package func append(_ element: Element) { elements.withLock { $0.append(element) } }
+    package var all: [Element] { elements.withLock { $0 } }
 }

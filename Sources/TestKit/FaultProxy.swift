@@ -112,7 +112,10 @@ package final class FaultProxy: Sendable {
         }
 
         private func turn() -> Bool {
-            var polled = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0), pollfd(fd: wakeUp.read, events: Int16(POLLIN), revents: 0)]
+            var polled = [
+                pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wakeUp.read, events: Int16(POLLIN), revents: 0),
+            ]
             for connection in connections { polled += connection.polled }
             let soonest = connections.compactMap(\.nextRelease).min()
             let wait = soonest.map { max(1, Int32(ContinuousClock.now.duration(to: $0) / .milliseconds(1)) + 1) } ?? -1
@@ -151,7 +154,8 @@ package final class FaultProxy: Sendable {
                         connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
                     }
                 }
-                let mayCut = proxy.state.withLock { $0.cuts } + connections.count { $0.budget != nil } < faults.maximumCuts
+                let mayCut =
+                    proxy.state.withLock { $0.cuts } + connections.count { $0.budget != nil } < faults.maximumCuts
                 let budget = mayCut ? faults.cutsAfter.map { Int.random(in: $0) } : nil
                 connections.append(Connection(client: client, server: server, budget: budget))
             }
@@ -208,7 +212,9 @@ private final class Connection {
         if !isOpen { cut() }
     }
 
-    private func receive(_ socket: Int32, into chunks: inout [Chunk], swallows: Bool, _ faults: FaultProxy.Faults) -> Bool {
+    private func receive(_ socket: Int32, into chunks: inout [Chunk], swallows: Bool, _ faults: FaultProxy.Faults)
+        -> Bool
+    {
         while chunks.count < Self.maximumWaiting {
             var buffer = [UInt8](repeating: 0, count: 16384)
             let count = read(socket, &buffer, buffer.count)
@@ -222,7 +228,9 @@ private final class Connection {
 
     private func send(_ chunks: inout [Chunk], to socket: Int32) -> Bool {
         while var chunk = chunks.first, chunk.release <= .now {
-            let count = chunk.bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = chunk.bytes.withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if count < 0 { return errno == EAGAIN || errno == ENOTCONN }
             chunk.bytes = chunk.bytes.dropFirst(count)
             if chunk.bytes.isEmpty { chunks.removeFirst() } else { chunks[0] = chunk }

@@ -71,7 +71,9 @@ import Testing
 
     @Test func anErrorNamesWhatWasAttemptedAndWhere() async throws {
         let server = try await TestEtcd.server()
-        let error = try await failure { client in _ = try await client.range(RangeRequest(.key(key("a")), revision: 1 << 40)) }
+        let error = try await failure { client in
+            _ = try await client.range(RangeRequest(.key(key("a")), revision: 1 << 40))
+        }
         let text = error.map { "\($0)" } ?? ""
         #expect(text.contains(server.endpoint) && text.contains(root) && text.contains("future revision"))
     }
@@ -81,7 +83,7 @@ import Testing
             let client = server.client()
             let value = [UInt8](repeating: 7, count: 200_000)
             var refusal: EtcdError?
-            for number in 0..<40 where refusal == nil {
+            for number in 0..<2000 where refusal == nil {
                 do { try await client.put(Key("fill/\(number)"), value) } catch { refusal = error as? EtcdError }
             }
             #expect(refusal?.code == .noSpace && refusal?.outcome == .notApplied && refusal?.isRetriable == false)

@@ -96,7 +96,8 @@ import Testing
         delete.returnsPrevious = true
         try await client.put(key("u"), [9])
         let response = try await client.transaction(Transaction().then(.put(put), .deleteRange(delete)))
-        guard case .put(let previous) = response.results.first, case .deleteRange(1, let gone) = response.results.last else {
+        guard case .put(let previous) = response.results.first, case .deleteRange(1, let gone) = response.results.last
+        else {
             Issue.record("unexpected results \(response.results)")
             return
         }

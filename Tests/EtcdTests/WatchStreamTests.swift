@@ -85,7 +85,9 @@ import Testing
             for number in 1...20 {
                 // The stopped one may have been the leader, and then an election is under way.
                 let write = Transaction().when(Key("w/\(number)").isAbsent).then(.put(Key("w/\(number)"), [])).guarded()
-                _ = try await EtcdDeadline.$current.withValue(.now + .seconds(20)) { try await writer.transaction(write) }
+                _ = try await EtcdDeadline.$current.withValue(.now + .seconds(20)) {
+                    try await writer.transaction(write)
+                }
             }
             try await eventually("all of it has arrived", within: .seconds(30)) { seen.withLock { $0.count } >= 21 }
             #expect(seen.withLock { $0 } == (0...20).map { Key("w/\($0)") })

@@ -3,7 +3,7 @@ internal import GRPC
 internal import Protobuf
 
 extension EtcdClient {
-    /// Saves the whole database of one member to a file, from which a cluster can be restored. The file gets its name only
+    /// Saves the whole database of one member to a file, from which `etcdctl snapshot restore` makes a cluster. The file gets its name only
     /// when it is complete and its hash is right; until then it is `<path>.part`.
     /// - Parameters:
     ///   - path: of the file. One that is there is replaced.

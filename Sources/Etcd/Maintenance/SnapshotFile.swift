@@ -3,6 +3,7 @@ internal import Dispatch
 internal import Glibc
 
 /// A file that is written under a temporary name, checked against the SHA-256 that comes at its end, and then given its name.
+/// The hash stays in the file, where the tools that restore a snapshot look for it.
 ///
 /// Unchecked, because the one task that writes a snapshot calls its methods one after the other, each on a thread of its own
 /// that may wait for the disk.
@@ -14,7 +15,7 @@ final class SnapshotFile: @unchecked Sendable {
     private let temporaryPath: String
     private let descriptor: Int32
     private let hash = EVP_MD_CTX_new()
-    /// The last bytes received: they may be the hash, which is no part of the file.
+    /// The last bytes received: they may be the hash, which is not hashed.
     private var tail: [UInt8] = []
     private var size: Int64 = 0
     private var isInPlace = false
@@ -39,21 +40,20 @@ final class SnapshotFile: @unchecked Sendable {
     }
 
     func append(_ blob: [UInt8]) throws(Failure) {
-        var bytes = tail + blob
-        let count = max(0, bytes.count - Self.hashSize)
-        tail = Array(bytes[count...])
-        bytes.removeSubrange(count...)
-        EVP_DigestUpdate(hash, bytes, bytes.count)
+        tail += blob
+        let count = max(0, tail.count - Self.hashSize)
+        EVP_DigestUpdate(hash, tail, count)
+        tail.removeSubrange(..<count)
         var written = 0
-        while written < count {
-            let result = bytes.withUnsafeBytes {
-                write(descriptor, $0.baseAddress.map { $0 + written }, count - written)
+        while written < blob.count {
+            let result = blob.withUnsafeBytes { bytes in
+                write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
             }
             if result < 0, errno == EINTR { continue }
             guard result > 0 else { throw Failure(text: "cannot write \(temporaryPath): \(errorText())") }
             written += result
         }
-        size += Int64(count)
+        size += Int64(blob.count)
     }
 
     /// Checks the hash and puts the file in its place.
@@ -61,7 +61,7 @@ final class SnapshotFile: @unchecked Sendable {
     func finish() throws(Failure) -> Int64 {
         var found = [UInt8](repeating: 0, count: Self.hashSize)
         EVP_DigestFinal_ex(hash, &found, nil)
-        guard found == tail, size > 0 else {
+        guard found == tail, size > Int64(Self.hashSize) else {
             throw Failure(text: "what was received does not have the hash that was sent with it", isDamaged: true)
         }
         guard fsync(descriptor) == 0 else { throw Failure(text: "cannot sync \(temporaryPath): \(errorText())") }
