@@ -72,7 +72,7 @@ struct ResumeWorkflow: Workflow {
         let workerUID = claim.actor.value.state.assignment?.uid ?? ""
         let workload = workload(claim.actor.value, template)
         let snapshot = claim.actor.value.lastSnapshot
-        let answer = try await ask(claim) { (nodes, address) throws(NodeFailure) in
+        let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
             if let snapshot {
                 let request = RestoreRequest(
                     workerUID: workerUID, workload: workload, snapshot: snapshot, content: template.onCommit)
@@ -81,7 +81,7 @@ struct ResumeWorkflow: Workflow {
             let request = RunRequest(workerUID: workerUID, workload: workload)
             return try await nodes.run(request, claim.fences, at: address)
         }
-        switch try await settle(claim, first: answer) {
+        switch settlement {
         case .done(let actor): return actor
         case .undone(_, let failure?): throw .node(failure)
         case .undone: throw .workerLost(claim.worker)
