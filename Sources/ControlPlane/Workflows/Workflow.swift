@@ -1,5 +1,4 @@
 internal import Etcd
-internal import GRPC
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -147,12 +146,5 @@ extension Workflow {
             throw .workerLost(claim.worker)
         }
         return presence
-    }
-}
-
-extension NodeFailure {
-    fileprivate static func outOfTime(_ worker: WorkerRef) -> NodeFailure {
-        NodeFailure(
-            status: Status(code: .deadlineExceeded, message: "worker \(worker) has not answered in time"), receipt: nil)
     }
 }
