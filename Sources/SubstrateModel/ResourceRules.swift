@@ -59,7 +59,7 @@ package enum ResourceRules {
         for variable in container.environment {
             let isPrintable = variable.name.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "=") }
             if variable.name.isEmpty || !isPrintable {
-                return ".env: the name \"\(variable.name)\" must be printable ASCII without '='"
+                return ".env: the name \"\(variable.name.excerpt)\" must be printable ASCII without '='"
             }
         }
         guard let readiness = container.readiness else { return nil }

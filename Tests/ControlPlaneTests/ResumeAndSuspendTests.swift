@@ -112,6 +112,22 @@ import Testing
         }
     }
 
+    @Test func aPoolThatTheWatchHasNotShownYetIsFound() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("node", workers: 1)
+            let actor = try await fixture.createActor("alice")
+            var picky = actor.value
+            picky.workerSelector = Selector(matchLabels: ["zone": "new"])
+            _ = try await fixture.store.updateActor(fixture.ref("alice"), from: actor, to: picky)
+            let keys = fixture.store.keys
+            cluster.etcd.deliver { keys.poolRef($0.key) == nil }
+            var pool = fixture.pool
+            pool.labels["zone"] = "new"
+            _ = try await fixture.store.putPool(pool, over: try await fixture.store.pool(pool.ref))
+            #expect(try await control.resumeActor(fixture.ref("alice")).value.status == .running)
+        }
+    }
+
     @Test func aClaimOfAWorkerThatDiedAMomentAgoPicksAnother() async throws {
         // The choice falls on the worker that has been free longest.
         let cluster = try await TestCluster(TestEtcd.store(), chance: Chance(FirstChoiceGenerator()))

@@ -38,8 +38,7 @@ struct ResumeWorkflow: Workflow {
 
     private func claim(_ actor: Stored<Actor>, _ template: ActorTemplate) async throws(ControlError) -> ClaimOutcome {
         guard inventory.isListed else { throw .unavailable("this replica has not listed the workers yet") }
-        let pools: [WorkerPool]
-        do { pools = try await control.catalog.pools() } catch { throw ControlError(error) }
+        let pools = try await pools(for: actor.value, template)
         let operation = newOperation(.resume)
         // Workers that turned out not to be free stay reserved until this is over, so that none is tried twice.
         var tried: [WorkerRef] = []
@@ -66,6 +65,14 @@ struct ResumeWorkflow: Workflow {
                 throw ControlError(error)
             }
         }
+    }
+
+    /// The pools as they have been seen; where none of those will do, as the store has them: the right one may just have been
+    /// declared.
+    private func pools(for actor: Actor, _ template: ActorTemplate) async throws(ControlError) -> [WorkerPool] {
+        let known = control.catalog.pools
+        if !eligiblePools(known, template: template, actor: actor).isEmpty { return known }
+        do { return try await store.listPools() } catch { throw ControlError(error) }
     }
 
     private func start(_ claim: Claim, _ template: ActorTemplate) async throws(ControlError) -> Stored<Actor> {
