@@ -63,10 +63,14 @@ enum Atenet {
             help: "How long a request waits for its actor with all attempts to resume it.")
         flags.number(
             "max-waiting", 1...100_000, default: 10_000,
-            help: "How many requests may wait for actors at the same time. nginx and the endpoint are given the connections.")
+            help:
+                "How many requests may wait for actors at the same time. nginx and the endpoint are given the connections."
+        )
         flags.number(
             "max-waiting-per-actor", 1...100_000, default: 1_000,
-            help: "How many of them may wait for the same actor, so that one that does not come up leaves room for others.")
+            help:
+                "How many of them may wait for the same actor, so that one that does not come up leaves room for others."
+        )
         Logging.declare(in: &flags)
         return flags
     }

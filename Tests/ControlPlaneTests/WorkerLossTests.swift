@@ -375,7 +375,8 @@ import Testing
         #expect(roomy.released?.lastRecovery != nil && size <= Codec.maximumSize)
         actor.value.unknownFields = UnknownFields([
             UnknownFields.Field(
-                number: 1000, wireType: 2, data: lengthDelimited(Codec.maximumSize - 200 + Codec.maximumSize - size + 1))
+                number: 1000, wireType: 2, data: lengthDelimited(Codec.maximumSize - 200 + Codec.maximumSize - size + 1)
+            )
         ])
         let full = releaseActorOnDeadWorker(worker.ref, binding: binding, actor: actor, atMilliseconds: 1)
         #expect(full.released?.state == .suspended && full.released?.lastRecovery == nil)

@@ -148,12 +148,20 @@ import Testing
 
     @Test func anActorThatDiesInItsCheckpointIsNoticed() async throws {
         let slots = WorkerSlots()
-        try await running(agent(slots).run) {
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let isReadyShown = Flag()
+        etcd.deliver { event in
+            // Written once when it was claimed, and once more when it became ready.
+            if case .put(let pair) = event, pair.version == 2 { isReadyShown.set() }
+            return true
+        }
+        try await running(agent(slots, etcd: etcd).run) {
             let slot = try await slot(slots)
             _ = try await fixture.createActor("alice")
             let resume = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, resume.fences)
             _ = try await fixture.store.confirmRunning(resume)
+            try await eventually("the watch has shown the binding ready") { isReadyShown.isSet }
             let claim = try await fixture.suspending("alice", on: held(slot))
             runtime.beforeCheckpoint { [runtime] in runtime.die(claim.binding.epoch) }
             runtime.failCheckpoints(with: RuntimeFailure(.internal, "it is gone"))

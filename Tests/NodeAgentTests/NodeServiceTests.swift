@@ -70,7 +70,9 @@ import Testing
         try await serve { channel, slot in
             // A length that goes beyond the end; a varint without one; a wire type that does not exist; a number where
             // the worker's uid should be; a uid that is not UTF-8.
-            let broken: [[UInt8]] = [[0x0a, 0x7f, 0x61], [0x08, 0xff], [0x0f, 0x01], [0x08, 0x01], [0x0a, 0x01, 0xff]]
+            let broken: [[UInt8]] = [
+                [0x0a, 0x7f, 0x61], [0x08, 0xff], [0x0f, 0x01], [0x08, 0x01], [0x0a, 0x01, 0xff],
+            ]
             for path in Self.methods {
                 for bytes in broken {
                     let error = await #expect(throws: RPCError.self, "\(path) \(bytes)") {

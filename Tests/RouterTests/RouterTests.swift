@@ -153,7 +153,9 @@ import Testing
         options.maximumWaiting = 50_000
         options.budget = .seconds(90)
         let configuration = Nginx(listen: "a", endpoint: "e", directory: "d", options: options).configuration
-        let connections = configuration.split(separator: "worker_connections ").last.flatMap { Int($0.prefix { $0 != ";" }) }
+        let connections = configuration.split(separator: "worker_connections ").last.flatMap {
+            Int($0.prefix { $0 != ";" })
+        }
         // Each that waits holds its client's connection and the one to the endpoint.
         #expect(connections.map { $0 > 2 * options.maximumWaiting } == true)
         #expect(options.endpointConnections > options.maximumWaiting)

@@ -187,13 +187,19 @@ import Testing
         var other = template
         other.ref = TemplateRef(namespace: "n", name: "t")
         let creations: [(Key, @Sendable () async throws -> Void)] = [
-            (keys.actor(actor), { [store, template] in
-                _ = try await store.createActor(actor, Actor(uid: "u", template: template.ref))
-            }),
+            (
+                keys.actor(actor),
+                { [store, template] in
+                    _ = try await store.createActor(actor, Actor(uid: "u", template: template.ref))
+                }
+            ),
             (keys.atespace("team"), { [store] in _ = try await store.createAtespace("team", Atespace(uid: "u")) }),
-            (keys.pool(pool), { [store] in
-                _ = try await store.putPool(WorkerPool(ref: pool, replicas: 1, sandboxClass: .process), over: nil)
-            }),
+            (
+                keys.pool(pool),
+                { [store] in
+                    _ = try await store.putPool(WorkerPool(ref: pool, replicas: 1, sandboxClass: .process), over: nil)
+                }
+            ),
             (keys.template(other.ref), { [store, other] in _ = try await store.createTemplate(other) }),
         ]
         for (key, create) in creations {

@@ -104,7 +104,9 @@ enum Answer: Sendable {
 extension Workflow {
     /// Asks the node that holds the claim, and stops waiting when the time is up or the worker is lost.
     /// - Throws: `.workerLost`.
-    func ask(_ claim: Claim, within limit: Duration, _ question: @escaping Question) async throws(ControlError) -> Answer {
+    func ask(_ claim: Claim, within limit: Duration, _ question: @escaping Question) async throws(ControlError)
+        -> Answer
+    {
         let incarnation = claim.binding.value.incarnation
         let presence = try await presence(of: claim)
         let answer = await withTaskGroup(of: Answer?.self) { group in
