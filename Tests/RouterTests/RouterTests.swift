@@ -122,6 +122,9 @@ import Testing
             #expect(try await refused("broken") == (500, "error resuming actor \"broken\"\n"))
             let host = try await send(to: "example.com", at: address)
             #expect(host.status == 404 && host.text.hasPrefix("invalid host \"example.com\""))
+            // It is repeated in part: nginx takes headers of one page.
+            let long = try await send(to: String(repeating: "a", count: 6000), at: address)
+            #expect(long.status == 404 && long.text.hasPrefix("invalid host \"aaaa"))
         }
     }
 
