@@ -77,7 +77,7 @@ package enum ResourceRules {
         let location = template.snapshotLocation
         if location.isEmpty { return "spec.snapshotsConfig.location is required" }
         if location.utf8.count > maximumLocation {
-            return "spec.snapshotsConfig.location must be no more than \(maximumLocation) characters"
+            return "spec.snapshotsConfig.location must be no more than \(maximumLocation) bytes"
         }
         guard let path = SnapshotURI(location).filePath else {
             return "spec.snapshotsConfig.location must be file:// and an absolute path without '..'"

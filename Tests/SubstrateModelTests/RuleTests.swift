@@ -45,7 +45,7 @@ import Testing
                     onCommit: .data, sandboxClass: .process))
         }
         #expect(violation(1024) == nil)
-        #expect(violation(1025) == "spec.snapshotsConfig.location must be no more than 1024 characters")
+        #expect(violation(1025) == "spec.snapshotsConfig.location must be no more than 1024 bytes")
     }
 
     @Test func aSelectorMatchesWhatHasAllItsLabels() {
