@@ -11,7 +11,7 @@ extension Status {
     static func notFound(_ message: String) -> Status { Status(code: .notFound, message: message) }
     static func alreadyExists(_ message: String) -> Status { Status(code: .alreadyExists, message: message) }
 
-    static func notFound(_ actor: ActorRef) -> Status { .notFound("Actor \(actor.name) not found") }
+    static func notFound(_ actor: ActorRef) -> Status { .notFound("Actor \(actor.name.excerpt) not found") }
 
     static let conflict = Status(code: .aborted, message: "concurrent update conflict, please retry")
 
@@ -19,7 +19,8 @@ extension Status {
     package init(_ error: ControlError) {
         switch error {
         case .actorNotFound(let ref): self = .notFound(ref)
-        case .templateNotFound(let ref): self = .failedPrecondition("ActorTemplate \(ref) not found")
+        case .templateNotFound(let ref):
+            self.init(code: .internal, message: "internal server error: while getting ActorTemplate \(ref): not found")
         case .noEligiblePool:
             self = .failedPrecondition(
                 "no worker pool matches the template's sandboxClass and the template/actor selectors")

@@ -87,7 +87,7 @@ package final class NodeAgent: Sendable {
         }
     }
 
-    /// Registers a worker, and again whenever it has to be, until the task is cancelled.
+    /// Registers a worker, and again whenever it has to be, until the task is cancelled or the lease turns out to be gone.
     private func offer(
         _ ref: WorkerRef, _ address: ActorAddress, under lease: LeaseID, _ clock: LeaseClock
     ) async throws {
@@ -96,7 +96,14 @@ package final class NodeAgent: Sendable {
                 uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
                 directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
                 sandboxClass: runtime.sandboxClass)
-            let stored = try await register(ref, presence, lease)
+            let stored: Stored<Presence>
+            do {
+                stored = try await register(ref, presence, lease)
+            } catch StoreError.sessionLost {
+                clock.lose()
+                environment.log.error("the lease is gone: killing all actors", ["worker": .text(ref)])
+                return
+            }
             let slot = WorkerSlot(
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
             slots.insert(slot)

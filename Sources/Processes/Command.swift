@@ -6,8 +6,8 @@ package struct Command: Sendable {
     package enum Output: Sendable {
         /// Goes where ours goes.
         case inherit
-        /// Each line is passed on as it comes, without its end; longer ones than 16 KiB in pieces. Called on the thread
-        /// that watches all children: it must not block.
+        /// Each line is passed on as it comes, without its end; longer ones than 16 KiB in pieces; of more than 256 KiB in a
+        /// second, a note how many were left out. Called on the thread that watches all children: it must not block.
         case lines(@Sendable (String) -> Void)
     }
 

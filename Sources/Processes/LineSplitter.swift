@@ -1,29 +1,37 @@
-/// Cuts a stream of bytes into lines, with a bound on what it keeps.
+/// Cuts a stream of bytes into lines, with a bound on what it keeps and on what it passes on.
 struct LineSplitter {
     /// Longest line passed on in one piece, in bytes.
     static let maximumLength = 16 << 10
 
     private let handler: (String) -> Void
     private var pending: [UInt8] = []
+    private var limit = OutputLimit()
 
     init(_ handler: @escaping (String) -> Void) { self.handler = handler }
 
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    /// Takes in what was read at `now`.
+    mutating func add(_ bytes: UnsafeRawBufferPointer, at now: ContinuousClock.Instant) {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
-                flush()
+                flush(now)
             } else {
                 pending.append(byte)
-                if pending.count == Self.maximumLength { flush() }
+                if pending.count == Self.maximumLength { flush(now) }
             }
         }
     }
 
     /// Passes on a last line without an end.
-    mutating func end() { if !pending.isEmpty { flush() } }
+    mutating func end(at now: ContinuousClock.Instant) {
+        if !pending.isEmpty { flush(now) }
+        if let note = limit.note() { handler(note) }
+    }
 
-    private mutating func flush() {
-        handler(String(decoding: pending, as: UTF8.self))
+    private mutating func flush(_ now: ContinuousClock.Instant) {
+        if limit.admits(pending.count, at: now) {
+            if let note = limit.note() { handler(note) }
+            handler(String(decoding: pending, as: UTF8.self))
+        }
         pending.removeAll(keepingCapacity: true)
     }
 }

@@ -116,19 +116,17 @@ final class ProcessHost: Sendable {
         return process
     }
 
+    private static let bufferSize = 16 << 10
+
+    /// Reads once. There may be more; the next turn comes to it, after the other children.
     private static func read(_ child: inout Running) {
-        withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 1) { buffer in
-            while true {
-                let count = Glibc.read(child.outputDescriptor, buffer.baseAddress, buffer.count)
-                if count > 0 {
-                    child.lines.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                } else if count == 0 {
-                    close(child.outputDescriptor)
-                    child.outputDescriptor = -1
-                    return
-                } else if errno != EINTR {
-                    return
-                }
+        withUnsafeTemporaryAllocation(byteCount: bufferSize, alignment: 1) { buffer in
+            let count = Glibc.read(child.outputDescriptor, buffer.baseAddress, buffer.count)
+            if count > 0 {
+                child.lines.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: .now)
+            } else if count == 0 {
+                close(child.outputDescriptor)
+                child.outputDescriptor = -1
             }
         }
     }
@@ -143,11 +141,12 @@ final class ProcessHost: Sendable {
         }
         close(child.pidDescriptor)
         if child.outputDescriptor >= 0 {
-            // What it has said last is still in the pipe; who else holds the other end is dead by now.
-            read(&child)
+            // What it has said last is still in the pipe, and no more than a pipe holds. Who has left its group may still
+            // be writing, and is not waited for.
+            for _ in 0..<(64 << 10) / bufferSize where child.outputDescriptor >= 0 { read(&child) }
             if child.outputDescriptor >= 0 { close(child.outputDescriptor) }
         }
-        child.lines.end()
+        child.lines.end(at: .now)
     }
 }
 

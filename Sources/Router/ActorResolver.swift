@@ -30,14 +30,21 @@ package final class ActorResolver: Sendable {
     /// Where the actor is, once it runs.
     package func resolve(_ actor: ActorRef) async -> Resolution {
         let promise = Promise<Resolution, Never>()
-        let (isFull, isFirst) = state.withLock { state in
-            if state.waiting >= options.maximumWaiting { return (true, false) }
+        let (place, refusal) = state.withLock { state -> (Int, Resolution?) in
+            let place = state.flights[actor]?.count ?? 0
+            if state.waiting >= options.maximumWaiting {
+                return (place, .refused(status: 503, message: "too many requests are waiting for actors"))
+            }
+            if place >= options.maximumWaitingPerActor {
+                let name = "actor \"\(actor.name)\""
+                return (place, .refused(status: 503, message: "too many requests are waiting for \(name)"))
+            }
             state.waiting += 1
             state.flights[actor, default: []].append(promise)
-            return (false, state.flights[actor]?.count == 1)
+            return (place, nil)
         }
-        if isFull { return .refused(status: 503, message: "too many requests are waiting for actors") }
-        if isFirst {
+        if let refusal { return refusal }
+        if place == 0 {
             calls.submit {
                 self.land(actor, await self.resume(actor))
             } orElse: {
@@ -94,8 +101,13 @@ package struct ResolverOptions: Sendable {
     package var attempts = 7
     /// Before the second attempt; each further one waits half as long again.
     package var firstPause: Duration = .milliseconds(200)
-    /// Requests that may wait at the same time; each holds a connection of the proxy.
+    /// Requests that may wait at the same time. What the proxy and the endpoint take follows from it.
     package var maximumWaiting = 10_000
+    /// Of these, those for one and the same actor, so that one that does not come up leaves room for the others.
+    package var maximumWaitingPerActor = 1_000
 
     package init() {}
+
+    /// Connections of the endpoint: one for each request that waits, and some for those that are refused meanwhile.
+    package var endpointConnections: Int { maximumWaiting + 1024 }
 }

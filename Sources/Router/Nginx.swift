@@ -11,12 +11,18 @@ package struct Nginx: Sendable {
     /// For its configuration and temporary files; made if it is not there.
     package var directory: String
     package var program: String
+    /// Of the resolver behind the endpoint.
+    package var options: ResolverOptions
 
-    package init(listen: String, endpoint: String, directory: String, program: String = "nginx") {
+    package init(
+        listen: String, endpoint: String, directory: String, program: String = "nginx",
+        options: ResolverOptions = ResolverOptions()
+    ) {
         self.listen = listen
         self.endpoint = endpoint
         self.directory = directory
         self.program = program
+        self.options = options
     }
 
     /// Runs nginx until the task is cancelled.
@@ -46,6 +52,15 @@ package struct Nginx: Sendable {
     /// The codes with which a request can be refused; `return` takes no variable for its code.
     private static let refusals = [401, 403, 404, 429, 500, 503, 504]
 
+    /// Requests that are with their actors at the same time, beside those that wait.
+    private static let maximumServed = 4096
+
+    /// A request holds its client's connection and one more: to the endpoint as long as it waits, then to its actor.
+    private var connections: Int { 2 * (options.maximumWaiting + Self.maximumServed) }
+
+    /// The resolver answers within its budget; this is for when it does not.
+    private var resolveTimeout: String { "\(Int((options.budget + .seconds(5)) / .milliseconds(1)))" }
+
     package var configuration: String {
         let temporaryPaths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map { "    \($0)_temp_path \"\(directory)/tmp/\($0)\";" }
@@ -55,8 +70,9 @@ package struct Nginx: Sendable {
             daemon off;
             pid "\(directory)/nginx.pid";
             worker_processes 1;
+            worker_rlimit_nofile \(connections + 64);
             events {
-                worker_connections 8192;
+                worker_connections \(connections);
             }
             http {
                 access_log off;
@@ -95,7 +111,7 @@ package struct Nginx: Sendable {
                         proxy_set_header Content-Length "";
                         proxy_set_header X-Ate-Host $http_host;
                         proxy_connect_timeout 2s;
-                        proxy_read_timeout 60s;
+                        proxy_read_timeout \(resolveTimeout)ms;
                     }
                     location @refused {
                         internal;

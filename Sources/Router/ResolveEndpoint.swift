@@ -1,4 +1,5 @@
 package import HTTP
+internal import SubstrateModel
 
 /// The plain HTTP endpoint that the proxy asks about each request: 200 with the destination, or 403 with the status and
 /// text that the client is to get. (Of the refusals, nginx passes on only 401 and 403.)
@@ -16,7 +17,7 @@ package struct ResolveEndpoint: Sendable {
         let host = request.headers[Self.hostHeader] ?? ""
         guard let actor = HostName.actor(host) else {
             let rule = "it must be <actor>[.<atespace>].\(HostName.domain)"
-            return refusal(404, "invalid host \"\(host)\": \(rule)")
+            return refusal(404, "invalid host \"\(host.excerpt)\": \(rule)")
         }
         switch await resolver.resolve(actor) {
         case .destination(let destination):

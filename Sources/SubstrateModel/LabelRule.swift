@@ -17,11 +17,13 @@ package enum LabelRule {
     package static func violation(of labels: [String: String]) -> String? {
         for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
             if !isQualifiedName(key) {
-                return "the label key \"\(key)\" must be a name of at most 63 letters, digits, '-', '_' and '.', "
+                return
+                    "the label key \"\(key.excerpt)\" must be a name of at most 63 letters, digits, '-', '_' and '.', "
                     + "beginning and ending with a letter or digit, with an optional DNS subdomain and '/' before it"
             }
             if !value.isEmpty, !isName(value) {
-                return "the label value \"\(value)\" must be empty, or at most 63 letters, digits, '-', '_' and '.', "
+                return
+                    "the label value \"\(value.excerpt)\" must be empty, or at most 63 letters, digits, '-', '_' and '.', "
                     + "beginning and ending with a letter or digit"
             }
         }

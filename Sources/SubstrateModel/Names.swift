@@ -47,6 +47,14 @@ package enum NameRule {
     }
 }
 
+extension String {
+    /// The text as it is repeated in messages: all of it, or the beginning of one that is longer than any name may be.
+    package var excerpt: String {
+        if utf8.count <= 253 { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.prefix(64))) + "..."
+    }
+}
+
 /// Names an actor.
 package struct ActorRef: Hashable, Sendable, Comparable, CustomStringConvertible {
     package var atespace: String
@@ -57,7 +65,7 @@ package struct ActorRef: Hashable, Sendable, Comparable, CustomStringConvertible
         self.name = name
     }
 
-    package var description: String { "\(atespace)/\(name)" }
+    package var description: String { "\(atespace.excerpt)/\(name.excerpt)" }
 
     package static func < (left: ActorRef, right: ActorRef) -> Bool {
         (left.atespace, left.name) < (right.atespace, right.name)
@@ -74,7 +82,7 @@ package struct WorkerRef: Hashable, Sendable, Comparable, CustomStringConvertibl
         self.pod = pod
     }
 
-    package var description: String { "\(pool)/\(pod)" }
+    package var description: String { "\(pool)/\(pod.excerpt)" }
 
     package static func < (left: WorkerRef, right: WorkerRef) -> Bool {
         (left.pool, left.pod) < (right.pool, right.pod)
@@ -91,7 +99,7 @@ package struct PoolRef: Hashable, Sendable, Comparable, CustomStringConvertible 
         self.name = name
     }
 
-    package var description: String { "\(namespace)/\(name)" }
+    package var description: String { "\(namespace.excerpt)/\(name.excerpt)" }
 
     package static func < (left: PoolRef, right: PoolRef) -> Bool {
         (left.namespace, left.name) < (right.namespace, right.name)
@@ -108,7 +116,7 @@ package struct TemplateRef: Hashable, Sendable, Comparable, CustomStringConverti
         self.name = name
     }
 
-    package var description: String { "\(namespace)/\(name)" }
+    package var description: String { "\(namespace.excerpt)/\(name.excerpt)" }
 
     package static func < (left: TemplateRef, right: TemplateRef) -> Bool {
         (left.namespace, left.name) < (right.namespace, right.name)

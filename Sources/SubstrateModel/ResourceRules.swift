@@ -17,6 +17,8 @@ package enum ResourceRules {
     static let maximumCommand = 64
     static let maximumContainers = 10
     static let maximumVariables = 32
+    /// Longest snapshot location, in bytes; it is part of the row of each actor.
+    static let maximumLocation = 1024
 
     private static func identity(namespace: String, name: String) -> String? {
         if namespace.isEmpty { return "metadata.namespace is required" }
@@ -57,7 +59,7 @@ package enum ResourceRules {
         for variable in container.environment {
             let isPrintable = variable.name.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "=") }
             if variable.name.isEmpty || !isPrintable {
-                return ".env: the name \"\(variable.name)\" must be printable ASCII without '='"
+                return ".env: the name \"\(variable.name.excerpt)\" must be printable ASCII without '='"
             }
         }
         guard let readiness = container.readiness else { return nil }
@@ -74,6 +76,9 @@ package enum ResourceRules {
     private static func snapshots(_ template: ActorTemplate) -> String? {
         let location = template.snapshotLocation
         if location.isEmpty { return "spec.snapshotsConfig.location is required" }
+        if location.utf8.count > maximumLocation {
+            return "spec.snapshotsConfig.location must be no more than \(maximumLocation) bytes"
+        }
         guard let path = SnapshotURI(location).filePath else {
             return "spec.snapshotsConfig.location must be file:// and an absolute path without '..'"
         }

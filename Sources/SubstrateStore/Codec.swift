@@ -14,6 +14,9 @@ package enum Codec {
         return bytes
     }
 
+    /// How many bytes the value takes.
+    package static func size<Value: StoredValue>(_ value: Value) -> Int { value.record(after: magic).count }
+
     package static func decode<Value: StoredValue>(_ pair: KeyValue, as type: Value.Type = Value.self)
         throws(StoreError) -> Stored<Value>
     {

@@ -12,8 +12,9 @@ enum CommitOutcome {
 extension Store {
     /// Writes if the conditions hold, and otherwise reads `keys`.
     ///
-    /// An attempt without an answer is repeated, which the conditions make safe. When a repeated one finds that they no
-    /// longer hold, its own first attempt may be the reason; what the keys hold now tells.
+    /// An attempt without an answer is repeated, which the conditions make safe: at least one of them has to compare a
+    /// revision that the writes change. When a repeated one finds that they no longer hold, its own first attempt may be the
+    /// reason; what the keys hold now tells.
     func commit(
         when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
     ) async throws(StoreError) -> CommitOutcome {
@@ -25,13 +26,37 @@ extension Store {
             throw StoreError(error)
         }
         if response.succeeded { return .applied(revision: response.revision) }
-        let pairs = response.reads.joined().reduce(into: [Key: KeyValue]()) { $0[$1.key] = $1 }
+        let pairs = pairs(response)
         if response.earlierAttemptMayHaveSucceeded,
             let revision = revision(of: writes, in: pairs, now: response.revision)
         {
             return .applied(revision: revision)
         }
         return .refused(revision: response.revision, pairs: pairs)
+    }
+
+    /// Writes if the conditions hold, of which none is better than that a key is absent, and otherwise reads `keys`.
+    ///
+    /// It is sent once: of two attempts the later could create anew what has been deleted in between. When no answer comes,
+    /// what the keys hold tells, if anything, that it was applied.
+    func create(
+        when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
+    ) async throws(StoreError) -> CommitOutcome {
+        let reads = keys.map { Transaction.Operation.get($0) }
+        do {
+            let response = try await etcd.transaction(Transaction().when(conditions).then(writes).otherwise(reads))
+            if response.succeeded { return .applied(revision: response.revision) }
+            return .refused(revision: response.revision, pairs: pairs(response))
+        } catch {
+            guard error.outcome == .unknown, let now = try? await etcd.transaction(Transaction().then(reads)),
+                let revision = revision(of: writes, in: pairs(now), now: now.revision)
+            else { throw StoreError(error) }
+            return .applied(revision: revision)
+        }
+    }
+
+    private func pairs(_ response: TransactionResponse) -> [Key: KeyValue] {
+        response.reads.joined().reduce(into: [:]) { $0[$1.key] = $1 }
     }
 
     /// The revision at which all the writes took effect, if the pairs show that they did: every value put is there, from

@@ -60,7 +60,7 @@ package final class InProcessNodes: NodeAgents {
         }
         guard let slot = slots.slot(uid: uid) else {
             throw NodeFailure(
-                status: Status(code: .failedPrecondition, message: "this node has no worker of uid \(uid)"),
+                status: Status(code: .unavailable, message: "this node has no worker of uid \(uid)"),
                 receipt: nil)
         }
         return slot

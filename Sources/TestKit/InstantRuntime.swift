@@ -14,6 +14,7 @@ package final class InstantRuntime: Runtime {
         var checkpointFailure: RuntimeFailure?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
         var beforeCheckpoint: (@Sendable () async -> Void)?
+        var afterKill: (@Sendable () async -> Void)?
     }
 
     private let state = Mutex(State())
@@ -39,6 +40,9 @@ package final class InstantRuntime: Runtime {
         state.withLock { $0.beforeCheckpoint = hook }
     }
 
+    /// Called when an actor has been killed, before that is said.
+    package func afterKill(_ hook: (@Sendable () async -> Void)?) { state.withLock { $0.afterKill = hook } }
+
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
 
@@ -61,6 +65,7 @@ package final class InstantRuntime: Runtime {
 
     fileprivate func ended(_ epoch: Epoch) { state.withLock { $0.running[epoch] = nil } }
 
+    fileprivate var killHook: (@Sendable () async -> Void)? { state.withLock { $0.afterKill } }
     fileprivate var checkpointHook: (@Sendable () async -> Void)? { state.withLock { $0.beforeCheckpoint } }
     fileprivate var checkpointFailure: RuntimeFailure? { state.withLock { $0.checkpointFailure } }
 }
@@ -121,5 +126,8 @@ final class InstantSandbox: Sandbox {
 
     func terminate() { end() }
 
-    func kill() async { end() }
+    func kill() async {
+        end()
+        await runtime.killHook?()
+    }
 }

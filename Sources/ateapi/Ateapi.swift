@@ -18,7 +18,8 @@ enum Ateapi {
             options.sweepInterval = try values.duration("sweep-interval")
             options.leaseTimeToLive = try values.duration("session-ttl")
             options.answerLimit = try values.duration("answer-limit")
-            let nodes = GRPCNodeAgents(questionTimeout: try values.duration("question-timeout"))
+            let nodes = GRPCNodeAgents(
+                questionTimeout: try values.duration("question-timeout"), workTimeout: options.answerLimit)
             let control = ControlPlane(store: store, nodes: nodes, environment: environment, options: options)
             let address = try values.text("grpc-listen-addr")
             try Loopback.check(address, isAllowedAnyway: values.isSet("insecure"), flag: "--grpc-listen-addr")

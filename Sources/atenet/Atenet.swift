@@ -15,14 +15,19 @@ enum Atenet {
             var options = ResolverOptions()
             options.budget = try values.duration("resume-budget")
             options.maximumWaiting = try values.number("max-waiting")
+            options.maximumWaitingPerActor = try values.number("max-waiting-per-actor")
+            OpenFiles.raiseLimit()
             let resolver = ActorResolver(channel: channel, environment: environment, options: options)
             let endpoint = ResolveEndpoint(resolver: resolver)
-            let server = try HTTPServer(host: "127.0.0.1", port: try values.number("endpoint-port")) { request in
+            let server = try HTTPServer(
+                host: "127.0.0.1", port: try values.number("endpoint-port"),
+                connectionLimit: options.endpointConnections
+            ) { request in
                 await endpoint.answer(request)
             }
             let nginx = Nginx(
                 listen: listen, endpoint: "127.0.0.1:\(server.port)", directory: try values.text("state-dir"),
-                program: try values.text("nginx"))
+                program: try values.text("nginx"), options: options)
             log.info("routing", ["address": .string(listen), "endpoint": .string("127.0.0.1:\(server.port)")])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await resolver.run() }
@@ -57,8 +62,15 @@ enum Atenet {
             "resume-budget", default: "15s",
             help: "How long a request waits for its actor with all attempts to resume it.")
         flags.number(
-            "max-waiting", 1...1_000_000, default: 10_000,
-            help: "How many requests may wait for actors at the same time.")
+            "max-waiting", 1...100_000, default: 10_000,
+            help:
+                "How many requests may wait for actors at the same time. nginx and the endpoint are given the connections."
+        )
+        flags.number(
+            "max-waiting-per-actor", 1...100_000, default: 1_000,
+            help:
+                "How many of them may wait for the same actor, so that one that does not come up leaves room for others."
+        )
         Logging.declare(in: &flags)
         return flags
     }

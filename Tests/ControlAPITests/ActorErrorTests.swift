@@ -42,6 +42,11 @@ import Testing
             await #expect(throws: RPCError.self) { try await api.call(rpc, request) }
             request.workerSelector = Selector(matchLabels: ["example.com/size": "small"])
             await api.expect(.failedPrecondition, "ActorTemplate default/missing not found", rpc, request)
+            // One that cannot exist is not looked for.
+            api.cluster.etcd.resetCounts()
+            request.template.name = "../missing"
+            await api.expect(.failedPrecondition, "ActorTemplate default/../missing not found", rpc, request)
+            #expect(api.cluster.etcd.counts == InterceptedEtcd.Counts())
             request.template = api.fixture.template.ref
             await api.expect(.failedPrecondition, "Atespace nowhere not found", rpc, request)
             request.actor.atespace = "default"
@@ -61,6 +66,31 @@ import Testing
             // No check of the form: a name that cannot exist is not found.
             for name in ["nobody", "Nobody", "a/b", tooLong] {
                 await api.expect(.notFound, "Actor \(name) not found", rpc, GetActorRequest(actor: api.actor(name)))
+            }
+        }
+    }
+
+    @Test func namesThatAreFarTooLongAreRepeatedInPart() async throws {
+        try await APIHarness.run { api in
+            let name = String(repeating: "ä", count: 20_000)
+            let part = String(repeating: "ä", count: 64) + "..."
+            await api.expect(
+                .notFound, "Actor \(part) not found", ControlMethods.getActor, GetActorRequest(actor: api.actor(name)))
+            await api.expect(
+                .notFound, "Atespace \(part) not found", ControlMethods.getAtespace, AtespaceRequest(name: name))
+            await api.expect(
+                .notFound, "ActorTemplate \(part)/\(part) not found", ResourcesMethods.getTemplate,
+                NamedRequest(namespace: name, name: name))
+            var request = api.creation("alice")
+            request.template = TemplateRef(namespace: name, name: name)
+            await api.expect(
+                .failedPrecondition, "ActorTemplate \(part)/\(part) not found", ControlMethods.createActor, request)
+            for labels in [[name: "v"], ["k": name]] {
+                request.workerSelector = Selector(matchLabels: labels)
+                let error = await #expect(throws: RPCError.self) {
+                    try await api.call(ControlMethods.createActor, request)
+                }
+                #expect(error?.code == .invalidArgument && error?.status.message.contains("\"\(part)\"") == true)
             }
         }
     }
@@ -139,14 +169,16 @@ import Testing
             _ = try await api.call(
                 ResourcesMethods.deleteTemplate,
                 NamedRequest(namespace: api.fixture.template.ref.namespace, name: api.fixture.template.ref.name))
-            let message = "ActorTemplate \(api.fixture.template.ref) not found"
+            let message =
+                "internal server error: while getting ActorTemplate \(api.fixture.template.ref): not found"
             try await eventually("the deletion has come round") {
                 do {
                     _ = try await api.call(ControlMethods.resumeActor, resume("bob"))
                     _ = try await api.call(ControlMethods.suspendActor, suspend("bob"))
                     return false
                 } catch {
-                    return (error as? RPCError)?.status.message == message
+                    let status = (error as? RPCError)?.status
+                    return status?.code == .internal && status?.message == message
                 }
             }
         }

@@ -35,14 +35,23 @@ import Testing
                     }
                     try await group.waitForAll()
                 }
-                // Quiet: every actor reaches a stable state, no binding is left to a node that is gone.
+                // Quiet: every actor reaches a stable state by itself, no operation is left, no binding to a node that is
+                // gone. One node has stayed, with what runs on it.
+                let operations = KeyRange.prefix(Key(store.keys.root + "operations/"))
                 try await eventually("everything is stable") {
                     let listing = try await store.listWorkers()
                     let states = try await store.actors(Self.actors.map(cluster.fixture.ref)).compactMap {
-                        try $0.get()?.value
+                        try $0.get()?.value.status
                     }
-                    return listing.bound.isEmpty && states.allSatisfy { $0.state == .suspended }
+                    let left = try await store.etcd.range(RangeRequest(operations)).pairs
+                    return left.isEmpty && states.allSatisfy { [.suspended, .running].contains($0) }
+                        && listing.bound.allSatisfy { listing.live[$0]?.incarnation == $1.value.incarnation }
                 }
+                let listing = try await store.listWorkers()
+                #expect(listing.live.count == 2)
+                // What it has left can be used: no actor is kept from anyone.
+                for name in Self.actors { _ = try await cluster.control.suspendActor(cluster.fixture.ref(name)) }
+                #expect(try await store.listWorkers().bound.isEmpty)
             }
             let checked = try await History(store: store, from: start).check()
             #expect(done.count > 500, "only \(done.count) operations got through")
@@ -51,7 +60,7 @@ import Testing
         }
     }
 
-    /// A node of two workers that dies again and again, and stays dead at the end.
+    /// A node of two workers that dies again and again. At the end the first of them comes back and stays.
     private func live(_ name: String, in cluster: TestCluster, until end: ContinuousClock.Instant, _ deaths: Tally)
         async throws
     {
@@ -63,6 +72,7 @@ import Testing
             deaths.add()
             round += 1
         }
+        if name == Self.nodes.first { _ = try await cluster.addNode("\(name)\(round)", workers: 2) }
     }
 
     private func load(

@@ -112,6 +112,22 @@ import Testing
         }
     }
 
+    @Test func aPoolThatTheWatchHasNotShownYetIsFound() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("node", workers: 1)
+            let actor = try await fixture.createActor("alice")
+            var picky = actor.value
+            picky.workerSelector = Selector(matchLabels: ["zone": "new"])
+            _ = try await fixture.store.updateActor(fixture.ref("alice"), from: actor, to: picky)
+            let keys = fixture.store.keys
+            cluster.etcd.deliver { keys.poolRef($0.key) == nil }
+            var pool = fixture.pool
+            pool.labels["zone"] = "new"
+            _ = try await fixture.store.putPool(pool, over: try await fixture.store.pool(pool.ref))
+            #expect(try await control.resumeActor(fixture.ref("alice")).value.status == .running)
+        }
+    }
+
     @Test func aClaimOfAWorkerThatDiedAMomentAgoPicksAnother() async throws {
         // The choice falls on the worker that has been free longest.
         let cluster = try await TestCluster(TestEtcd.store(), chance: Chance(FirstChoiceGenerator()))
@@ -332,6 +348,171 @@ import Testing
             #expect(actor.value.status == .running)
             #expect(node.runtime.started.count == 1)
             #expect(try await fixture.store.listWorkers().bound.count == 1)
+        }
+    }
+
+    @Test func anUpdateBetweenAClaimWhoseAnswerGotLostAndItsRepetitionDoesNotHideTheClaim() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 4)
+            _ = try await fixture.createActor("alice")
+            let once = Once()
+            let fixture = fixture
+            cluster.etcd.afterWrite { _ in
+                guard once.isFirst() else { return }
+                let actor = try await fixture.current("alice")
+                var changed = actor.value
+                changed.workerSelector = Selector(matchLabels: ["size": "small"])
+                _ = try await fixture.store.updateActor(fixture.ref("alice"), from: actor, to: changed)
+                throw EtcdError(
+                    code: .unavailable, operation: "", endpoint: "", text: "answer lost", outcome: .unknown)
+            }
+            let actor = try await control.resumeActor(fixture.ref("alice"))
+            #expect(actor.value.status == .running)
+            #expect(actor.value.workerSelector.matchLabels == ["size": "small"])
+            #expect(node.runtime.started.count == 1)
+            #expect(try await fixture.store.rows(fixture.ref("alice"), on: nil).operation == nil)
+        }
+    }
+
+    /// Makes the second and third write that the control plane sends fail: those of a workflow that follow its claim.
+    private func failWritesAfterTheFirst(_ cluster: TestCluster, _ code: EtcdError.Code, _ outcome: EtcdError.Outcome) {
+        let count = Counter()
+        cluster.etcd.beforeWrite { _ in
+            guard [1, 2].contains(count.next()) else { return }
+            throw EtcdError(code: code, operation: "", endpoint: "", text: "refused", outcome: outcome)
+        }
+    }
+
+    @Test(arguments: [(EtcdError.Code.noSpace, EtcdError.Outcome.notApplied), (.other, .unknown)])
+    func aWorkflowDoesNotEndBeforeItsOperationWhateverEtcdSays(_ code: EtcdError.Code, _ outcome: EtcdError.Outcome)
+        async throws
+    {
+        try await cluster.run {
+            _ = try await cluster.addNode("node", workers: 1)
+            _ = try await fixture.createActor("alice")
+            failWritesAfterTheFirst(cluster, code, outcome)
+            let actor = try await control.resumeActor(fixture.ref("alice"))
+            #expect(actor.value.status == .running)
+            #expect(try await fixture.store.rows(fixture.ref("alice"), on: nil).operation == nil)
+        }
+    }
+
+    @Test func aBindingIsRevokedInTheEndAlthoughEtcdRefusesAtFirst() async throws {
+        var options = ControlPlaneOptions()
+        options.answerLimit = .milliseconds(100)
+        let cluster = try await TestCluster(TestEtcd.store(), options: options)
+        try await cluster.run {
+            _ = try await cluster.addNode("node", workers: 1)
+            _ = try await cluster.fixture.createActor("alice")
+            cluster.nodes.beforeCall { _, _ throws(NodeFailure) in
+                throw NodeFailure(status: Status(code: .unavailable, message: "not reached"), receipt: nil)
+            }
+            failWritesAfterTheFirst(cluster, .noSpace, .notApplied)
+            let error = await #expect(throws: ControlError.self) {
+                try await cluster.control.resumeActor(cluster.fixture.ref("alice"))
+            }
+            guard case .noAnswer = error else {
+                Issue.record("expected noAnswer, got \(String(describing: error))")
+                return
+            }
+            try await eventually("alice is released") {
+                try await cluster.fixture.current("alice").value.state == .suspended
+            }
+        }
+    }
+
+    @Test func aFirstCallThatHangsCountsTowardsTheLimit() async throws {
+        var options = ControlPlaneOptions()
+        options.answerLimit = .milliseconds(200)
+        let cluster = try await TestCluster(TestEtcd.store(), options: options)
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 1)
+            _ = try await cluster.fixture.createActor("alice")
+            let gate = Gate()
+            node.runtime.beforeStart { _ in await gate.pass() }
+            let ref = cluster.fixture.ref("alice")
+            let resume = Task { try await cluster.control.resumeActor(ref) }
+            try await gate.waitForArrival()
+            try await eventually("alice is released") {
+                try await cluster.fixture.current("alice").value.state == .suspended
+            }
+            await #expect(throws: ControlError.self) { try await resume.value }
+            gate.open()
+        }
+    }
+
+    // MARK: Two replicas
+
+    /// A second replica of the control plane, with what it sees of etcd.
+    private func secondReplica() -> (control: ControlPlane, etcd: InterceptedEtcd) {
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let control = ControlPlane(
+            store: Store(etcd: etcd, keys: fixture.store.keys), nodes: cluster.nodes, environment: .test())
+        return (control, etcd)
+    }
+
+    private func hasLease(_ control: ControlPlane) async -> Bool {
+        await (try? control.replica.perform { _ throws(ControlError) in true }) ?? false
+    }
+
+    @Test func aReplicaThatHasNotListedTheWorkersYetSuspendsAllTheSame() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 1)
+            _ = try await fixture.createActor("alice")
+            _ = try await control.resumeActor(fixture.ref("alice"))
+            let (second, _) = secondReplica()
+            try await running(second.replica.run) {
+                try await eventually("the second replica has a lease") { await hasLease(second) }
+                let actor = try await second.suspendActor(fixture.ref("alice"))
+                #expect(actor.value.state == .suspended && actor.value.lastSnapshot != nil)
+                #expect(!second.inventory.isListed)
+                #expect(node.runtime.running.isEmpty)
+            }
+        }
+    }
+
+    @Test func aReplicaWhoseWatchLagsBehindTheResumeSuspendsAllTheSame() async throws {
+        try await cluster.run {
+            let (second, etcd) = secondReplica()
+            // It hears of the claim, and not that the actor runs.
+            let keys = fixture.store.keys
+            etcd.deliver { event in
+                guard case .bound? = keys.worker(event.key), case .put(let pair, _) = event else { return true }
+                return pair.version == 1
+            }
+            try await running(second.run) {
+                try await eventually("the second replica works") {
+                    let hasLease = await hasLease(second)
+                    return hasLease && second.inventory.isListed
+                }
+                _ = try await cluster.addNode("node", workers: 1)
+                _ = try await fixture.createActor("alice")
+                _ = try await control.resumeActor(fixture.ref("alice"))
+                try await eventually("the second replica has heard of the claim") {
+                    second.inventory.row(fixture.workerRef("node-0"))?.binding?.value.phase == .claimed
+                }
+                let actor = try await second.suspendActor(fixture.ref("alice"))
+                #expect(actor.value.state == .suspended && actor.value.lastSnapshot != nil)
+            }
+        }
+    }
+
+    @Test func aReplicaThatHasHeardOfNeitherWorkerNorClaimSuspendsAllTheSame() async throws {
+        try await cluster.run {
+            let (second, etcd) = secondReplica()
+            etcd.deliver { _ in false }
+            try await running(second.run) {
+                try await eventually("the second replica works") {
+                    let hasLease = await hasLease(second)
+                    return hasLease && second.inventory.isListed
+                }
+                _ = try await cluster.addNode("node", workers: 1)
+                _ = try await fixture.createActor("alice")
+                _ = try await control.resumeActor(fixture.ref("alice"))
+                #expect(second.inventory.row(fixture.workerRef("node-0")) == nil)
+                let actor = try await second.suspendActor(fixture.ref("alice"))
+                #expect(actor.value.state == .suspended && actor.value.lastSnapshot != nil)
+            }
         }
     }
 

@@ -102,14 +102,13 @@ import Testing
         let worker = try await fixture.register("worker")
         _ = try await fixture.createActor("alice")
         try await fixture.running("alice", on: worker)
+        // In one step for the syncer, so that no moment exists in which the worker is not there: it hears of no deletion.
+        etcd.deliver { event in if case .delete = event { false } else { true } }
         try await running(syncer.run) {
             try await eventually("the worker is known") { inventory.row(worker.ref)?.binding != nil }
-            // In one step, so that no moment exists in which the worker is not there.
-            let key = fixture.store.keys.live(worker.ref)
-            let old = try #require(try await fixture.store.etcd.range(.key(key)).pairs.first)
             try await fixture.store.etcd.revoke(worker.lease)
             let again = try await fixture.register("worker")
-            #expect(again.presence.createRevision > old.createRevision)
+            #expect(again.presence.incarnation > worker.presence.incarnation)
             _ = try await becomesReleased("alice")
             try await eventually("the new incarnation is free") { inventory.row(worker.ref)?.isFree == true }
         }
@@ -288,13 +287,11 @@ import Testing
             _ = try await fixture.createActor(name)
             try await fixture.running(name, on: worker)
         }
-        // Changed before each of the first three commits, so that its batch loses its race each time.
+        // Changed before each of the first three commits that it is part of, so that its batch loses its race each time.
         let changes = Counter()
         etcd.beforeWrite { [fixture] transaction in
             let key = fixture.store.keys.actor(fixture.ref("actor-7"))
-            guard transaction.success.contains(where: { if case .put(let put) = $0 { put.key == key } else { false } }),
-                changes.next() < 3
-            else { return }
+            guard transaction.success.contains(where: { $0.puts(key) }), changes.next() < 3 else { return }
             let actor = try await fixture.current("actor-7")
             var changed = actor.value
             changed.workerSelector = Selector(matchLabels: ["change": "\(actor.version)"])
@@ -311,5 +308,85 @@ import Testing
             }
         }
         #expect(changes.next() >= 3)
+    }
+
+    /// As many actors, running on workers of one lease.
+    private func run(_ names: [String], rowSize: Int = 0) async throws -> LeaseID {
+        let lease = try await fixture.lease()
+        for name in names {
+            let worker = try await fixture.register("worker-of-\(name)", lease: lease)
+            var actor = try await fixture.createActor(name)
+            var large = actor.value
+            // As a newer version of the control plane might fill it.
+            large.unknownFields = UnknownFields([
+                UnknownFields.Field(number: 1000, wireType: 2, data: lengthDelimited(rowSize))
+            ])
+            if rowSize > 0 { actor = try await fixture.store.updateActor(fixture.ref(name), from: actor, to: large) }
+            try await fixture.running(name, on: worker)
+        }
+        return lease
+    }
+
+    /// The bytes of a field of that many zeros, behind their count.
+    private func lengthDelimited(_ count: Int) -> [UInt8] {
+        let length = [UInt8(count & 0x7f) | 0x80, UInt8(count >> 7 & 0x7f) | 0x80, UInt8(count >> 14)]
+        return length + [UInt8](repeating: 0, count: count)
+    }
+
+    @Test func rowsThatAreTooLargeForOneTransactionGoInSeveral() async throws {
+        let names = (0..<32).map { "actor-\($0)" }
+        let lease = try await run(names, rowSize: 60_000)
+        try await fixture.store.etcd.revoke(lease)
+        try await running(syncer.run) {
+            for name in names { _ = try await becomesReleased(name) }
+        }
+        #expect(etcd.counts.writeTransactions == 2)
+    }
+
+    @Test func aReleaseThatIsRefusedForGoodDoesNotKeepOthersFromTheirs() async throws {
+        let names = (0..<8).map { "actor-\($0)" }
+        let lease = try await run(names)
+        etcd.beforeWrite { [fixture] transaction in
+            let key = fixture.store.keys.actor(fixture.ref("actor-3"))
+            guard transaction.success.contains(where: { $0.puts(key) }) else { return }
+            throw EtcdError(
+                code: .invalidRequest, operation: "", endpoint: "", text: "refused", outcome: .notApplied)
+        }
+        try await fixture.store.etcd.revoke(lease)
+        try await running(syncer.run) {
+            for name in names where name != "actor-3" { _ = try await becomesReleased(name) }
+            #expect(try await fixture.current("actor-3").value.status == .running)
+            // Once it is refused no more, it goes like the others.
+            etcd.beforeWrite(nil)
+            _ = try await becomesReleased("actor-3")
+        }
+    }
+
+    @Test func aRowWithoutRoomForTheNoteIsReleasedWithoutIt() async throws {
+        let worker = try await fixture.register("worker")
+        _ = try await fixture.createActor("alice")
+        var actor = try await fixture.running("alice", on: worker)
+        let binding = try #require(try await fixture.store.binding(of: worker.ref))
+        actor.value.unknownFields = UnknownFields([
+            UnknownFields.Field(number: 1000, wireType: 2, data: lengthDelimited(Codec.maximumSize - 200))
+        ])
+        let roomy = releaseActorOnDeadWorker(worker.ref, binding: binding, actor: actor, atMilliseconds: 1)
+        let size = Codec.size(try #require(roomy.released))
+        #expect(roomy.released?.lastRecovery != nil && size <= Codec.maximumSize)
+        actor.value.unknownFields = UnknownFields([
+            UnknownFields.Field(
+                number: 1000, wireType: 2, data: lengthDelimited(Codec.maximumSize - 200 + Codec.maximumSize - size + 1)
+            )
+        ])
+        let full = releaseActorOnDeadWorker(worker.ref, binding: binding, actor: actor, atMilliseconds: 1)
+        #expect(full.released?.state == .suspended && full.released?.lastRecovery == nil)
+        #expect(Codec.size(try #require(full.released)) <= Codec.maximumSize)
+    }
+}
+
+extension Transaction.Operation {
+    /// Whether it stores something under the key.
+    fileprivate func puts(_ key: Key) -> Bool {
+        if case .put(let put) = self { put.key == key } else { false }
     }
 }

@@ -98,6 +98,21 @@ import Testing
         #expect(table.lost == [worker])
     }
 
+    @Test func anOlderListingThatComesLastBringsNobodyBack() {
+        var table = WorkerTable()
+        table.take(listing(10, live: presence(1), bound: binding(2, to: 1)))
+        table.remove(.bound(worker), at: 12)
+        table.remove(.live(worker), at: 15)
+        table.take(listing(30))
+        let news = table.take(listing(11, live: presence(1), bound: binding(2, to: 1)))
+        #expect(news.isEmpty && table.rows.isEmpty && table.lost.isEmpty)
+        // Nor does a row that was read before the newest listing.
+        let isRowNews = table.put(presence(1), of: worker)
+        #expect(!isRowNews)
+        let isNewRowNews = table.put(presence(31), of: worker)
+        #expect(isNewRowNews && table.freeCount(in: pool) == 1)
+    }
+
     @Test func aReservedWorkerIsNotTakenAgainUntilItIsGivenBackOrChanges() {
         var table = WorkerTable()
         let chance = Chance(SeededGenerator(seed: 1))

@@ -110,7 +110,11 @@ import Testing
         }
     }
 
-    @Test func whenTheBindingGoesTheActorIsKilledAndTheReceiptForgotten() async throws {
+    private func deleteBinding() async throws {
+        _ = try await fixture.store.etcd.transaction(Transaction().then(.delete(fixture.store.keys.bound(worker))))
+    }
+
+    @Test func whenTheBindingGoesTheActorIsKilled() async throws {
         let slots = WorkerSlots()
         try await running(agent(slots).run) {
             let slot = try await slot(slots)
@@ -118,10 +122,83 @@ import Testing
             let claim = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, claim.fences)
             // As nobody but an operator's mistake would.
-            _ = try await fixture.store.etcd.transaction(
-                Transaction().then(.delete(fixture.store.keys.bound(worker))))
+            try await deleteBinding()
             try await eventually("the actor is killed") { runtime.running.isEmpty }
         }
+    }
+
+    @Test func aCheckpointsReceiptIsKeptUntilTheBindingGoes() async throws {
+        let slots = WorkerSlots()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let resume = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, resume.fences)
+            _ = try await fixture.store.confirmRunning(resume)
+            let claim = try await fixture.suspending("alice", on: held(slot))
+            let snapshot = SnapshotURI("file:///s/1")
+            #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
+            #expect(try await slot.status(claim.fences).state == .checkpointed(snapshot))
+            try await deleteBinding()
+            try await eventually("the receipt is forgotten") {
+                try await slot.status(claim.fences).state == .notRunning
+            }
+        }
+    }
+
+    @Test func anActorThatDiesInItsCheckpointIsNoticed() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let isReadyShown = Flag()
+        etcd.deliver { event in
+            // Written once when it was claimed, and once more when it became ready.
+            if case .put(let pair, _) = event, pair.version == 2 { isReadyShown.set() }
+            return true
+        }
+        try await running(agent(slots, etcd: etcd).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let resume = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, resume.fences)
+            _ = try await fixture.store.confirmRunning(resume)
+            try await eventually("the watch has shown the binding ready") { isReadyShown.isSet }
+            let claim = try await fixture.suspending("alice", on: held(slot))
+            runtime.beforeCheckpoint { [runtime] in runtime.die(claim.binding.epoch) }
+            runtime.failCheckpoints(with: RuntimeFailure(.internal, "it is gone"))
+            let error = await #expect(throws: NodeFailure.self) {
+                try await slot.checkpoint(to: SnapshotURI("file:///s/1"), claim.fences)
+            }
+            #expect(error?.receipt?.state == .notRunning)
+            // A ready binding, and nothing that runs under it.
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > slot.presence.incarnation
+            }
+        }
+    }
+
+    @Test func aStopThatTakesItsTimeDoesNotForgetTheNextActor() async throws {
+        let slots = WorkerSlots()
+        let gate = Gate()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let first = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, first.fences)
+            runtime.afterKill { await gate.pass() }
+            let stop = Task { try await slot.stop(first.fences) }
+            try await gate.waitForArrival()
+            // The end of the actor has been noticed, and the worker claimed again.
+            try await eventually("it has ended") { try await slot.status(first.fences).state == .notRunning }
+            _ = try await fixture.store.undoResume(first)
+            let second = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, second.fences)
+            gate.open()
+            _ = try await stop.value
+            #expect(runtime.running == [second.binding.epoch])
+        }
+        // The agent has stopped, and killed what it knew of.
+        #expect(runtime.running.isEmpty)
     }
 
     @Test func aReadyBindingWithoutAnActorMeansANewRegistration() async throws {
@@ -204,6 +281,32 @@ import Testing
             try await agent(WorkerSlots(), directoryID: "other", takeoverLimit: .milliseconds(200)).run()
         }
         #expect("\(try #require(error))".contains("holder:7"))
+    }
+
+    @Test func aLeaseThatDiesDuringARegistrationIsReplaced() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let once = Once()
+        etcd.beforeWrite { [fixture] transaction in
+            guard once.isFirst(), case .put(let put) = transaction.success.first, let lease = put.lease else { return }
+            try await fixture.store.etcd.revoke(lease)
+        }
+        try await running(agent(slots, etcd: etcd).run) { _ = try await slot(slots) }
+        #expect(!once.isFirst())
+    }
+
+    @Test func aRegistrationThatEtcdRefusesIsTriedAgain() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let log = LogRecorder()
+        let count = Counter()
+        etcd.beforeWrite { _ in
+            guard count.next() < 2 else { return }
+            throw EtcdError(
+                code: .noSpace, operation: "", endpoint: "", text: "database space exceeded", outcome: .notApplied)
+        }
+        try await running(agent(slots, etcd: etcd, log: log.log).run) { _ = try await slot(slots) }
+        #expect(log.contains(.warning, "cannot register a worker"))
     }
 
     @Test func whenTheLeaseIsLostTheActorsAreKilledAndTheWorkersComeBackAsOthers() async throws {

@@ -58,6 +58,40 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: "\(target)/pipe"))
     }
 
+    /// The names in a directory, as bytes.
+    private func names(in path: String) throws -> Set<[UInt8]> {
+        let directory = try #require(opendir(path))
+        defer { closedir(directory) }
+        var names: Set<[UInt8]> = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in Array(bytes.prefix { $0 != 0 }) }
+            if name != Array(".".utf8), name != Array("..".utf8) { names.insert(name) }
+        }
+        return names
+    }
+
+    @Test func namesThatAreNotTextAndDirectoriesThatAreNotASCIISurvive() throws {
+        let source = try folder("Größe-数据/durable")
+        let latin1 = Array("gr".utf8) + [0xf6, 0xdf] + Array("e".utf8)
+        let utf8 = Array("größe".utf8)
+        let combined = Array("gro\u{308}ße".utf8)
+        for name in [latin1, utf8, combined] {
+            let path = (Array("\(source)/".utf8) + name + [0]).map { CChar(bitPattern: $0) }
+            let file = open(path, O_WRONLY | O_CREAT, 0o600)
+            try #require(file >= 0)
+            close(file)
+        }
+        let long = String(repeating: "ä", count: 120)
+        try FileManager.default.createDirectory(atPath: "\(source)/\(long)", withIntermediateDirectories: true)
+        try write("deep", "\(source)/\(long)/ü")
+        try FileManager.default.createSymbolicLink(atPath: "\(source)/weg", withDestinationPath: "\(long)/ü")
+        try snapshots.write(source, to: uri, actorUID: "uid")
+        let target = try folder("Ziel-目标")
+        try snapshots.read(uri, into: target)
+        #expect(try names(in: target) == [latin1, utf8, combined, Array(long.utf8), Array("weg".utf8)])
+        #expect(read("\(target)/weg") == "deep")
+    }
+
     @Test func aSnapshotIsCompleteUnderItsNameOrNotThere() throws {
         let source = try folder("source")
         try write("x", "\(source)/file")

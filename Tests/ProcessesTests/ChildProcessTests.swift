@@ -1,9 +1,10 @@
 import Foundation
 import LocalCluster
-import Processes
 import Synchronization
 import TestKit
 import Testing
+
+@testable import Processes
 
 @Suite struct ChildProcessTests {
     private let path = ["PATH": "/usr/bin:/bin"]
@@ -34,6 +35,48 @@ import Testing
         await process.wait()
         try await eventually("all of it") { sizes.withLock { $0.reduce(0, +) } == 100_000 }
         #expect(sizes.withLock { $0.max() } == 16 << 10)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aChildThatSaysTooMuchDoesNotKeepUsFromTheOthers() async throws {
+        let said = Tally()
+        let leftOut = Flag()
+        let chatty = try await start(
+            "exec yes",
+            output: .lines { line in
+                said.add()
+                if line.contains("lines of output left out") { leftOut.set() }
+            })
+        try await eventually("it has begun") { said.count > 0 }
+        #expect(try await start("exit 3").wait() == .exited(code: 3))
+        await chatty.killAndWait()
+        try await eventually("what was left out is counted") { leftOut.isSet }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func whoHasLeftTheGroupAndGoesOnWritingIsNotWaitedFor() async throws {
+        let said = Tally()
+        let process = try await start(
+            "setsid yes & while :; do sleep 0.01; done", output: .lines { _ in said.add() })
+        try await eventually("it has begun") { said.count > 0 }
+        await process.killAndWait()
+        #expect(try await start("exit 3").wait() == .exited(code: 3))
+    }
+
+    @Test func moreOutputThanIsPassedOnIsCounted() {
+        let lines = Mutex<[String]>([])
+        var splitter = LineSplitter { line in lines.withLock { $0.append(line) } }
+        let start = ContinuousClock.now
+        func say(_ count: Int, at now: ContinuousClock.Instant) {
+            for _ in 0..<count { Array("x\n".utf8).withUnsafeBytes { splitter.add($0, at: now) } }
+        }
+        let limit = OutputLimit.bytesPerSecond / (OutputLimit.bytesPerLine + 1) + 1
+        say(limit + 5, at: start)
+        #expect(lines.withLock { $0.count } == limit)
+        say(1, at: start + .seconds(1))
+        #expect(
+            lines.withLock { $0.suffix(2) } == ["[5 lines of output left out: more than 256 KiB in a second]", "x"])
+        say(limit, at: start + .seconds(1))
+        splitter.end(at: start + .seconds(1))
+        #expect(lines.withLock { $0.last } == "[1 lines of output left out: more than 256 KiB in a second]")
     }
 
     @Test func aProgramThatIsNotThereIsSaid() async throws {

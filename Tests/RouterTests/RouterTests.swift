@@ -35,10 +35,13 @@ import Testing
             channel: Channel(target: "127.0.0.1:\(api.port)", credentials: .insecure), environment: .test(),
             options: options)
         let endpoint = ResolveEndpoint(resolver: resolver)
-        let server = try HTTPServer(host: "127.0.0.1", port: 0) { await endpoint.answer($0) }
+        let server = try HTTPServer(
+            host: "127.0.0.1", port: 0, connectionLimit: options.endpointConnections
+        ) { await endpoint.answer($0) }
         let files = TemporaryDirectory()
         let listen = "127.0.0.1:\(try FreePort.find())"
-        let nginx = Nginx(listen: listen, endpoint: "127.0.0.1:\(server.port)", directory: files.path)
+        let nginx = Nginx(
+            listen: listen, endpoint: "127.0.0.1:\(server.port)", directory: files.path, options: options)
         try await running(api.run) {
             try await running(resolver.run) {
                 try await running(server.run) {
@@ -119,6 +122,9 @@ import Testing
             #expect(try await refused("broken") == (500, "error resuming actor \"broken\"\n"))
             let host = try await send(to: "example.com", at: address)
             #expect(host.status == 404 && host.text.hasPrefix("invalid host \"example.com\""))
+            // It is repeated in part: nginx takes headers of one page.
+            let long = try await send(to: String(repeating: "a", count: 6000), at: address)
+            #expect(long.status == 404 && long.text.hasPrefix("invalid host \"aaaa"))
         }
     }
 
@@ -141,6 +147,43 @@ import Testing
                 }
                 // A request that came after the answer may have asked again; the fifty together did not.
                 #expect(resumes.count < 10)
+            }
+        }
+    }
+
+    @Test func whatNginxTakesFollowsFromWhatMayWaitAndHowLong() {
+        var options = ResolverOptions()
+        options.maximumWaiting = 50_000
+        options.budget = .seconds(90)
+        let configuration = Nginx(listen: "a", endpoint: "e", directory: "d", options: options).configuration
+        let connections = configuration.split(separator: "worker_connections ").last.flatMap {
+            Int($0.prefix { $0 != ";" })
+        }
+        // Each that waits holds its client's connection and the one to the endpoint.
+        #expect(connections.map { $0 > 2 * options.maximumWaiting } == true)
+        #expect(options.endpointConnections > options.maximumWaiting)
+        #expect(configuration.contains("proxy_read_timeout 95000ms;"))
+    }
+
+    @Test func anActorThatDoesNotComeUpLeavesRoomForTheOthers() async throws {
+        try await withActor { actor in
+            let gate = Gate()
+            var options = ResolverOptions()
+            options.maximumWaitingPerActor = 3
+            let resume: Resume = { ref in
+                if ref.name == "slow" { await gate.pass() }
+                return actor
+            }
+            try await withRouter(resume, options: options) { address in
+                try await withThrowingTaskGroup(of: HTTPResponse.self) { group in
+                    for _ in 0..<4 { group.addTask { try await send(to: "slow.\(domain)", at: address) } }
+                    let first = try #require(try await group.next())
+                    #expect(first.status == 503)
+                    #expect(first.text == "too many requests are waiting for actor \"slow\"\n")
+                    #expect(try await send(to: "alice.\(domain)", at: address).status == 200)
+                    gate.open()
+                    for try await response in group { #expect(response.status == 200) }
+                }
             }
         }
     }

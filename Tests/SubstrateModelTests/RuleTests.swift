@@ -35,6 +35,19 @@ import Testing
         #expect(LabelRule.violation(of: [label.0: label.1]) != nil)
     }
 
+    @Test func aSnapshotLocationIsBounded() {
+        func violation(_ length: Int) -> String? {
+            let location = "file:///" + String(repeating: "s", count: length - 8)
+            return ResourceRules.violation(
+                of: ActorTemplate(
+                    ref: TemplateRef(namespace: "n", name: "t"),
+                    containers: [Container(name: "main", command: ["true"])], snapshotLocation: location,
+                    onCommit: .data, sandboxClass: .process))
+        }
+        #expect(violation(1024) == nil)
+        #expect(violation(1025) == "spec.snapshotsConfig.location must be no more than 1024 bytes")
+    }
+
     @Test func aSelectorMatchesWhatHasAllItsLabels() {
         let selector = Selector(matchLabels: ["a": "1", "b": "2"])
         #expect(selector.matches(["a": "1", "b": "2", "c": "3"]))

@@ -163,6 +163,53 @@ import Testing
         }
     }
 
+    private func loseFirstAnswer(after change: @escaping @Sendable () async throws -> Void) {
+        let once = Once()
+        etcd.afterWrite { _ in
+            guard once.isFirst() else { return }
+            try await change()
+            throw EtcdError(code: .unavailable, operation: "", endpoint: "", text: "answer lost", outcome: .unknown)
+        }
+    }
+
+    @Test func aCreationWhoseAnswerIsLostIsFound() async throws {
+        let actor = Actor(uid: "u", template: fixture.template.ref)
+        etcd.resetCounts()
+        loseFirstAnswer {}
+        let outcome = try await store.createActor(fixture.ref("alice"), actor)
+        #expect(outcome == .created(try await fixture.current("alice")))
+        #expect(etcd.counts.writeTransactions == 1)
+    }
+
+    @Test func aCreationIsNotRepeatedOverADeletion() async throws {
+        let (fixture, keys) = (fixture, store.keys)
+        let (actor, pool, template) = (fixture.ref("alice"), PoolRef(namespace: "n", name: "p"), fixture.template)
+        var other = template
+        other.ref = TemplateRef(namespace: "n", name: "t")
+        let creations: [(Key, @Sendable () async throws -> Void)] = [
+            (
+                keys.actor(actor),
+                { [store, template] in
+                    _ = try await store.createActor(actor, Actor(uid: "u", template: template.ref))
+                }
+            ),
+            (keys.atespace("team"), { [store] in _ = try await store.createAtespace("team", Atespace(uid: "u")) }),
+            (
+                keys.pool(pool),
+                { [store] in
+                    _ = try await store.putPool(WorkerPool(ref: pool, replicas: 1, sandboxClass: .process), over: nil)
+                }
+            ),
+            (keys.template(other.ref), { [store, other] in _ = try await store.createTemplate(other) }),
+        ]
+        for (key, create) in creations {
+            // Applied, and deleted by somebody else before the client hears of it.
+            loseFirstAnswer { _ = try await fixture.store.etcd.transaction(Transaction().then(.delete(key))) }
+            await #expect(throws: StoreError.self, "\(key)") { try await create() }
+            #expect(try await fixture.store.etcd.range(.key(key)).pairs.isEmpty, "\(key)")
+        }
+    }
+
     @Test func aPutUnderADeadLeaseIsALostSession() async throws {
         let worker = try await fixture.register("worker")
         let actor = try await fixture.createActor("alice")

@@ -14,7 +14,10 @@ extension ControlServices {
         try Validation.require(ref.atespace, "atespace")
         try Validation.name(ref.atespace, "atespace")
         try Validation.selector(request.workerSelector)
-        guard try await control.catalog.template(request.template) != nil else {
+        // A name that is not allowed cannot exist.
+        let isAllowed =
+            NameRule.allows(request.template.namespace) && NameRule.allowsSubdomain(request.template.name)
+        guard isAllowed, try await control.catalog.template(request.template) != nil else {
             throw Status.failedPrecondition("ActorTemplate \(request.template) not found")
         }
         let actor = Actor(uid: control.newID(), template: request.template, workerSelector: request.workerSelector)

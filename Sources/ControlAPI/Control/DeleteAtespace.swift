@@ -11,7 +11,7 @@ extension ControlServices {
             throw Status.failedPrecondition("Atespace \(name) cannot be deleted: it always exists")
         }
         guard NameRule.allows(name), let atespace = try await store.atespace(name) else {
-            throw Status.notFound("Atespace \(name) not found")
+            throw Status.notFound("Atespace \(name.excerpt) not found")
         }
         switch try await store.deleteAtespace(name, atespace) {
         case .deleted: return EmptyResponse()

@@ -49,10 +49,12 @@ extension ControlServices {
         do {
             return try await store.listActors(in: atespace, after: cursor, limit: limit)
         } catch {
-            if case .etcd(let failure) = error, failure.code == .compacted {
-                throw Status.invalid("page_token has expired, list from the start again")
+            guard case .etcd(let failure) = error else { throw error }
+            switch failure.code {
+            case .compacted: throw Status.invalid("page_token has expired, list from the start again")
+            case .futureRevision: throw PageToken.invalid
+            default: throw error
             }
-            throw error
         }
     }
 }

@@ -5,6 +5,8 @@ internal import SubstrateStore
 
 /// Where a listing goes on, as clients carry it: opaque to them, checked when it comes back.
 enum PageToken {
+    static let invalid = Status.invalid("page_token is not one that this listing has returned")
+
     /// The listing's scope is part of it, so that it cannot be used in another listing.
     static func text(_ cursor: Store.ActorCursor, atespace: String) -> String {
         let parts = ["1", "\(cursor.revision)", atespace, cursor.last.atespace, cursor.last.name]
@@ -14,7 +16,6 @@ enum PageToken {
     /// The cursor, or nil for an empty token.
     static func parse(_ token: String, atespace: String) throws(Status) -> Store.ActorCursor? {
         if token.isEmpty { return nil }
-        let invalid = Status.invalid("page_token is not one that this listing has returned")
         guard let data = Data(base64Encoded: token), let text = String(data: data, encoding: .utf8) else {
             throw invalid
         }

@@ -14,7 +14,6 @@ package final class Catalog: Sendable {
     private struct State {
         var pools: [PoolRef: WorkerPool] = [:]
         var templates: [TemplateRef: ActorTemplate] = [:]
-        var isPoolsListed = false
     }
 
     package init(store: Store, environment: Environment) {
@@ -36,12 +35,8 @@ package final class Catalog: Sendable {
         return try await store.template(ref)?.value
     }
 
-    /// All pools, from the store itself as long as they have not been seen.
-    package func pools() async throws(StoreError) -> [WorkerPool] {
-        let known = state.withLock { $0.isPoolsListed ? Array($0.pools.values) : nil }
-        if let known, !known.isEmpty { return known }
-        return try await store.listPools()
-    }
+    /// The pools, as far as they have been seen.
+    package var pools: [WorkerPool] { state.withLock { Array($0.pools.values) } }
 
     private func followPools() async {
         await listThenWatch(store.keys.pools, of: store.etcd, environment) {
@@ -49,7 +44,6 @@ package final class Catalog: Sendable {
             let pools = self.decode(response.pairs, as: WorkerPool.self)
             self.state.withLock { state in
                 state.pools = Dictionary(uniqueKeysWithValues: pools.map { ($0.ref, $0) })
-                state.isPoolsListed = true
             }
             return response.revision
         } take: { events in

@@ -34,8 +34,10 @@ package struct WorkerTable: Sendable {
     /// The workers that are lost.
     package private(set) var lost: Set<WorkerRef> = []
     private var free = FreeWorkers()
-    /// Deletions that a listing of an older revision must not undo, until a listing of a newer one has come.
+    /// Deletions since the newest listing, which older news must not undo.
     private var deletions: [Keys.WorkerKey: Int64] = [:]
+    /// The revision of the newest listing. A key that is not here was absent at that revision, or is since.
+    private var listedAt: Int64 = 0
 
     package init() {}
 
@@ -90,7 +92,8 @@ package struct WorkerTable: Sendable {
                 news.insert(ref)
             }
         }
-        deletions = deletions.filter { $0.value > listing.revision }
+        listedAt = max(listedAt, listing.revision)
+        deletions = deletions.filter { $0.value > listedAt }
         return news.sorted()
     }
 
@@ -120,7 +123,7 @@ package struct WorkerTable: Sendable {
             case .live: row?.presence?.modRevision
             case .bound: row?.binding?.modRevision
             }
-        return present ?? deletions[key] ?? 0
+        return present ?? deletions[key] ?? listedAt
     }
 
     private mutating func update(_ ref: WorkerRef, _ change: (inout WorkerRow) -> Void) {

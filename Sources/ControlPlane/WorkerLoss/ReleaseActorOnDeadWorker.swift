@@ -12,6 +12,10 @@ package func releaseActorOnDeadWorker(
     var release = Release(worker: worker, binding: binding, actor: actor, released: nil)
     if let actor = actor?.value, actor.uid == binding.value.actorUID, actor.state.assignment?.worker == worker {
         release.released = try? actor.transition(.workerLost(atMilliseconds: time))
+        // A row that is full to the brim has no room for the note, and is released without it.
+        if let released = release.released, Codec.size(released) > Codec.maximumSize {
+            release.released?.lastRecovery = nil
+        }
     }
     return release
 }

@@ -47,7 +47,12 @@ extension WorkerPoolSyncer {
                     ["worker": .text(lost.ref), "actor": .text(lost.binding.value.actor), "error": .text(error)])
             }
         }
-        if releases.isEmpty { return true }
+        var isDone = true
+        for part in store.parts(of: releases) where try await !commit(part) { isDone = false }
+        return isDone
+    }
+
+    private func commit(_ releases: [Release]) async throws(StoreError) -> Bool {
         switch try await store.release(releases) {
         case .committed(let revision):
             note(releases, revision)

@@ -110,7 +110,18 @@ package struct WorkerPoolSyncer: Sendable {
             environment.log.warning(
                 "cannot release actors from lost workers, will try again",
                 ["workers": .integer(Int64(batch.count)), "error": .text(error)])
+            guard batch.count > 1, Self.mayConcernOneRow(error) else { return false }
+            for lost in batch { _ = await attempt([lost]) }
             return false
+        }
+    }
+
+    /// Whether the reason may lie in one of the rows, so that the others go through without it.
+    private static func mayConcernOneRow(_ error: StoreError) -> Bool {
+        switch error {
+        case .conflict, .sessionLost: false
+        case .unreadable, .tooLarge, .illegal: true
+        case .etcd(let failure): [.tooLarge, .invalidRequest, .other].contains(failure.code)
         }
     }
 }

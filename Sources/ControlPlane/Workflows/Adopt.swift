@@ -37,9 +37,8 @@ extension Workflow {
         environment.log.info(
             "adopted an abandoned operation",
             ["actor": .text(ref), "worker": .text(claim.worker), "status": .string(actor.value.status.rawValue)])
-        let answer = try await ask(claim) { (nodes, address) throws(NodeFailure) in
+        return try await settle(claim) { (nodes, address) throws(NodeFailure) in
             try await nodes.status(StatusRequest(workerUID: assignment.uid), claim.fences, at: address)
-        }
-        return try await settle(claim, first: answer).actor
+        }.actor
     }
 }

@@ -38,8 +38,7 @@ struct ResumeWorkflow: Workflow {
 
     private func claim(_ actor: Stored<Actor>, _ template: ActorTemplate) async throws(ControlError) -> ClaimOutcome {
         guard inventory.isListed else { throw .unavailable("this replica has not listed the workers yet") }
-        let pools: [WorkerPool]
-        do { pools = try await control.catalog.pools() } catch { throw ControlError(error) }
+        let pools = try await pools(for: actor.value, template)
         let operation = newOperation(.resume)
         // Workers that turned out not to be free stay reserved until this is over, so that none is tried twice.
         var tried: [WorkerRef] = []
@@ -68,11 +67,19 @@ struct ResumeWorkflow: Workflow {
         }
     }
 
+    /// The pools as they have been seen; where none of those will do, as the store has them: the right one may just have been
+    /// declared.
+    private func pools(for actor: Actor, _ template: ActorTemplate) async throws(ControlError) -> [WorkerPool] {
+        let known = control.catalog.pools
+        if !eligiblePools(known, template: template, actor: actor).isEmpty { return known }
+        do { return try await store.listPools() } catch { throw ControlError(error) }
+    }
+
     private func start(_ claim: Claim, _ template: ActorTemplate) async throws(ControlError) -> Stored<Actor> {
         let workerUID = claim.actor.value.state.assignment?.uid ?? ""
         let workload = workload(claim.actor.value, template)
         let snapshot = claim.actor.value.lastSnapshot
-        let answer = try await ask(claim) { (nodes, address) throws(NodeFailure) in
+        let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
             if let snapshot {
                 let request = RestoreRequest(
                     workerUID: workerUID, workload: workload, snapshot: snapshot, content: template.onCommit)
@@ -81,7 +88,7 @@ struct ResumeWorkflow: Workflow {
             let request = RunRequest(workerUID: workerUID, workload: workload)
             return try await nodes.run(request, claim.fences, at: address)
         }
-        switch try await settle(claim, first: answer) {
+        switch settlement {
         case .done(let actor): return actor
         case .undone(_, let failure?): throw .node(failure)
         case .undone: throw .workerLost(claim.worker)

@@ -19,14 +19,15 @@ enum Settlement: Sendable {
 }
 
 extension Workflow {
-    /// Brings a claim in a transitional state to its end, by what the node says for certain.
+    /// Calls the node, and brings a claim in a transitional state to its end by what the node says for certain.
     ///
     /// A first answer without a receipt leaves open what the node has done or will yet do. So the node is asked until it
-    /// gives a final answer; asking also fences off whatever is still on its way to it.
-    func settle(_ claim: Claim, first answer: Answer) async throws(ControlError) -> Settlement {
-        var answer = answer
-        let reason = answer.failure
+    /// gives a final answer; asking also fences off whatever is still on its way to it. The limit is for all calls together.
+    func settle(_ claim: Claim, calling call: @escaping Question) async throws(ControlError) -> Settlement {
+        let limit = control.options.answerLimit
         let waited = environment.clock.stopwatch()
+        var answer = try await ask(claim, within: limit, call)
+        let reason = answer.failure
         var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
         while true {
             if let receipt = answer.receipt, receipt.epoch == claim.binding.epoch,
@@ -39,9 +40,9 @@ extension Workflow {
                 default: return .undone(actor, because: reason)
                 }
             }
-            if waited.elapsed() > control.options.answerLimit { try await giveUp(claim) }
+            if waited.elapsed() >= limit { try await giveUp(claim) }
             try await pause(backoff.pause())
-            answer = try await ask(claim) { [claim] (nodes, address) throws(NodeFailure) in
+            answer = try await ask(claim, within: limit - waited.elapsed()) { (nodes, address) throws(NodeFailure) in
                 let request = StatusRequest(workerUID: claim.actor.value.state.assignment?.uid ?? "")
                 return try await nodes.status(request, claim.fences, at: address)
             }
@@ -60,14 +61,13 @@ extension Workflow {
         }
     }
 
-    /// Commits the event, on fresh rows when somebody changed the actor's row meanwhile, and again when etcd does not
-    /// answer: the node has spoken, and nobody else will write it down as long as this replica has its lease.
+    /// Commits the event, on fresh rows when somebody changed the actor's row meanwhile. The node has spoken, and nobody else
+    /// will write it down as long as this replica has its lease.
     private func commit(_ claim: Claim, _ event: ActorEvent) async throws(ControlError) -> Stored<Actor> {
         var claim = claim
-        var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
         while true {
             do {
-                return try await write(claim, event)
+                return try await insisting { () throws(StoreError) in try await write(claim, event) }
             } catch .conflict(let rows) {
                 guard let actor = rows.actor, actor.value.uid == claim.actor.value.uid else {
                     throw .actorNotFound(ref)
@@ -83,9 +83,6 @@ extension Workflow {
                 else { throw .workerLost(claim.worker) }
                 claim.actor = actor
                 claim.binding = binding
-            } catch .etcd(let error) where error.isRetriable {
-                environment.log.warning("cannot write down what a node said, will try again", ["error": .text(error)])
-                try await pause(backoff.pause())
             } catch {
                 throw ControlError(error)
             }
@@ -113,10 +110,20 @@ extension Workflow {
         environment.log.error(
             "a node gives no final answer: revoking the binding",
             ["actor": .text(ref), "worker": .text(claim.worker)])
-        do {
-            _ = try await store.revoke(claim)
-        } catch {
-            throw ControlError(error)
+        var claim = claim
+        while true {
+            do {
+                _ = try await insisting { () throws(StoreError) in try await store.revoke(claim) }
+                break
+            } catch .conflict(let rows) {
+                // Released, or revoked already by an attempt whose answer got lost.
+                guard rows.operation?.token == claim.token, let binding = rows.binding,
+                    binding.epoch == claim.binding.epoch, !binding.value.isRevoked
+                else { break }
+                claim.binding = binding
+            } catch {
+                throw ControlError(error)
+            }
         }
         throw .noAnswer(claim.worker)
     }

@@ -40,31 +40,31 @@ struct SuspendWorkflow: Workflow {
         let operation = newOperation(.suspend)
         let snapshot = SnapshotURI(
             location: template.snapshotLocation, actorUID: actor.value.uid, nonce: operation.nonce)
+        // Usually the watch has shown it. When that does not fit, it is the watch that lags until the store says otherwise.
         var known = inventory.row(worker)?.binding
         while true {
+            let rows: Rows
             do {
-                // Usually the watch has shown it.
-                if known == nil { known = try await store.binding(of: worker) }
-                guard let binding = known, binding.value.phase == .ready else { throw ControlError.workerLost(worker) }
-                let claim = try await resolving(operation, on: worker) { () throws(StoreError) in
-                    try await store.beginSuspend(
-                        ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
-                        lease: session.lease)
+                if let binding = known, binding.value.phase == .ready, binding.value.actorUID == actor.value.uid {
+                    let claim = try await resolving(operation, on: worker) { () throws(StoreError) in
+                        try await store.beginSuspend(
+                            ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
+                            lease: session.lease)
+                    }
+                    return .begun(claim)
                 }
-                return .begun(claim)
-            } catch let error as StoreError {
-                guard case .conflict(let rows) = error else { throw ControlError(error) }
-                guard let fresh = rows.actor else { throw .actorNotFound(ref) }
-                if rows.operation != nil { throw .operationInProgress }
-                if fresh.modRevision != actor.modRevision { return .changed(fresh) }
-                // The watch lags; what it has not shown is here.
-                if rows.binding?.modRevision == known?.modRevision { throw .workerLost(worker) }
-                known = rows.binding
-            } catch let error as ControlError {
-                throw error
+                rows = try await store.rows(ref, on: worker)
+            } catch .conflict(let conflicting) {
+                rows = conflicting
             } catch {
-                throw .unavailable("\(error)")
+                throw ControlError(error)
             }
+            inventory.take(presence: rows.presence, binding: rows.binding, of: worker, at: rows.revision)
+            guard let fresh = rows.actor else { throw .actorNotFound(ref) }
+            if rows.operation != nil { throw .operationInProgress }
+            if fresh.modRevision != actor.modRevision { return .changed(fresh) }
+            if rows.binding?.modRevision == known?.modRevision { throw .workerLost(worker) }
+            known = rows.binding
         }
     }
 
@@ -73,10 +73,10 @@ struct SuspendWorkflow: Workflow {
         let request = CheckpointRequest(
             workerUID: assignment.uid, workload: workload(claim.actor.value, template), snapshot: snapshot,
             content: template.onCommit)
-        let answer = try await ask(claim) { (nodes, address) throws(NodeFailure) in
+        let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
             try await nodes.checkpoint(request, claim.fences, at: address)
         }
-        switch try await settle(claim, first: answer) {
+        switch settlement {
         case .done(let actor): return actor
         case .undone(_, let failure?): throw .node(failure)
         case .undone: throw .diedWhileSuspending

@@ -33,37 +33,57 @@ extension Workflow {
 }
 
 extension Workflow {
-    /// Begins an operation, and finds out whether it has begun when etcd gives no answer: it has if the operation with our
-    /// nonce is there. An operation that nobody goes on with would keep the actor from everyone.
+    /// Begins an operation, and finds out whether it has begun when etcd gives no answer, or tells of a conflict that may be
+    /// with our own first attempt: it has if the operation with our nonce is there. An operation that nobody goes on with
+    /// would keep the actor from everyone.
     func resolving(
         _ operation: Operation, on worker: WorkerRef, _ begin: () async throws(StoreError) -> Claim
     ) async throws(StoreError) -> Claim {
         do {
             return try await begin()
         } catch {
-            guard case .etcd(let failure) = error, failure.outcome == .unknown else { throw error }
-            guard let claim = try await claim(of: operation, on: worker) else { throw error }
+            let rows: Rows
+            switch error {
+            case .conflict(let conflicting): rows = conflicting
+            case .etcd(let failure) where failure.outcome == .unknown:
+                rows = try await insisting { () throws(StoreError) in try await store.rows(ref, on: worker) }
+            default: throw error
+            }
+            guard let claim = claim(of: operation, on: worker, in: rows) else { throw error }
             return claim
         }
     }
 
-    /// What the operation holds, if it is in the store. Reads until there is an answer or the workflow is stopped.
-    private func claim(of operation: Operation, on worker: WorkerRef) async throws(StoreError) -> Claim? {
+    /// What the operation holds, if it is among the rows.
+    private func claim(of operation: Operation, on worker: WorkerRef, in rows: Rows) -> Claim? {
+        guard let stored = rows.operation, stored.value.nonce == operation.nonce, let actor = rows.actor,
+            let binding = rows.binding
+        else { return nil }
+        return Claim(ref: ref, actor: actor, worker: worker, binding: binding, token: stored.token)
+    }
+
+    /// Calls etcd until it answers, for as long as this replica has its lease, whatever the reason: an operation of a living
+    /// replica keeps everybody else from the actor, so its workflow may not end before it.
+    func insisting<Value>(_ call: () async throws(StoreError) -> Value) async throws(StoreError) -> Value {
         var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
         while true {
             do throws(StoreError) {
-                let rows = try await store.rows(ref, on: worker)
-                guard let stored = rows.operation, stored.value.nonce == operation.nonce, let actor = rows.actor,
-                    let binding = rows.binding
-                else { return nil }
-                return Claim(ref: ref, actor: actor, worker: worker, binding: binding, token: stored.token)
+                return try await call()
             } catch {
-                guard case .etcd(let failure) = error, failure.isRetriable, !Task.isCancelled else { throw error }
-                try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+                guard case .etcd(let failure) = error, failure.code != .cancelled else { throw error }
+                environment.log.warning(
+                    "a workflow cannot go on, will try again", ["actor": .text(ref), "error": .text(error)])
+                // Tasks of workflows are cancelled when the lease is lost.
+                do { try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause())) } catch {
+                    throw .sessionLost
+                }
             }
         }
     }
 }
+
+/// A call to the node at an address.
+typealias Question = @Sendable (any NodeAgents, _ address: String) async throws(NodeFailure) -> Receipt
 
 /// What came of asking a node.
 enum Answer: Sendable {
@@ -82,16 +102,13 @@ enum Answer: Sendable {
 }
 
 extension Workflow {
-    /// Asks the node that holds the claim, and stops waiting when the worker is lost.
+    /// Asks the node that holds the claim, and stops waiting when the time is up or the worker is lost.
     /// - Throws: `.workerLost`.
-    func ask(
-        _ claim: Claim,
-        _ question: @escaping @Sendable (any NodeAgents, _ address: String) async throws(NodeFailure) -> Receipt
-    ) async throws(ControlError) -> Answer {
+    func ask(_ claim: Claim, within limit: Duration, _ question: @escaping Question) async throws(ControlError)
+        -> Answer
+    {
         let incarnation = claim.binding.value.incarnation
-        guard let presence = inventory.row(claim.worker)?.presence, presence.incarnation == incarnation else {
-            throw .workerLost(claim.worker)
-        }
+        let presence = try await presence(of: claim)
         let answer = await withTaskGroup(of: Answer?.self) { group in
             group.addTask { [control] in
                 do throws(NodeFailure) {
@@ -104,11 +121,32 @@ extension Workflow {
                 await inventory.waitUntilGone(claim.worker, incarnation)
                 return nil
             }
+            group.addTask { [environment] in
+                try? await environment.clock.sleep(for: limit)
+                return .failure(.outOfTime(claim.worker))
+            }
             defer { group.cancelAll() }
             return await group.next() ?? nil
         }
         if let answer { return answer }
         if Task.isCancelled { throw .unavailable("this replica has lost its lease in etcd") }
         throw .workerLost(claim.worker)
+    }
+    /// The presence that the claim is on. The inventory may lag behind the store, or not have been listed yet: a worker
+    /// counts as lost only on the store's own word, because upon it the operation is left to the release.
+    private func presence(of claim: Claim) async throws(ControlError) -> Stored<Presence> {
+        let incarnation = claim.binding.value.incarnation
+        if let known = inventory.row(claim.worker)?.presence, known.incarnation == incarnation { return known }
+        let rows: Rows
+        do {
+            rows = try await insisting { () throws(StoreError) in try await store.rows(ref, on: claim.worker) }
+        } catch {
+            throw ControlError(error)
+        }
+        inventory.take(presence: rows.presence, binding: rows.binding, of: claim.worker, at: rows.revision)
+        guard let presence = rows.presence, presence.incarnation == incarnation else {
+            throw .workerLost(claim.worker)
+        }
+        return presence
     }
 }

@@ -19,6 +19,7 @@ extension NodeAgent {
     ///
     /// One left by this directory since this boot is our own from before: its sandboxes are dead, so its lease is revoked.
     /// Another's may have a living actor, so it has to go away by itself.
+    /// - Throws: `RegistrationError`, `StoreError.sessionLost` when the lease is gone, `CancellationError`.
     func register(_ ref: WorkerRef, _ presence: Presence, _ lease: LeaseID) async throws -> Stored<Presence> {
         let waited = environment.clock.stopwatch()
         var backoff = Backoff(from: .milliseconds(50), to: .milliseconds(500))
@@ -38,7 +39,7 @@ extension NodeAgent {
                     }
                 }
             } catch let error as StoreError {
-                guard case .etcd(let failure) = error, failure.isRetriable else { throw error }
+                if error == .sessionLost { throw error }
                 environment.log.warning(
                     "cannot register a worker, will try again", ["worker": .text(ref), "error": .text(error)])
             }
@@ -47,13 +48,13 @@ extension NodeAgent {
     }
 
     /// Takes a worker's presence away, upon which its actor is released.
+    /// - Throws: `CancellationError`.
     func withdraw(_ ref: WorkerRef, _ incarnation: Incarnation) async throws {
         var backoff = Backoff(from: .milliseconds(50), to: .milliseconds(500))
         while true {
             do throws(StoreError) {
                 return try await store.withdraw(ref, incarnation)
             } catch {
-                guard case .etcd(let failure) = error, failure.isRetriable else { throw error }
                 environment.log.warning(
                     "cannot withdraw a worker, will try again", ["worker": .text(ref), "error": .text(error)])
             }

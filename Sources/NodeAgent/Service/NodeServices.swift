@@ -53,7 +53,8 @@ package struct NodeServices: Sendable {
                 message: "the metadata ate-incarnation, ate-epoch and ate-operation must be positive numbers")
         }
         guard let slot = slots.slot(uid: workerUID) else {
-            throw Status(code: .failedPrecondition, message: "this node has no worker of uid \(workerUID)")
+            // It may be known in a moment: others see the presence of a new worker before the agent hears that it stands.
+            throw Status(code: .unavailable, message: "this node has no worker of uid \(workerUID.prefix(64))")
         }
         do throws(NodeFailure) {
             return try await body(slot, fences)

@@ -2,6 +2,8 @@ internal import CArchive
 internal import Glibc
 
 /// Directories as compressed tar archives, by libarchive. All functions block.
+///
+/// Names of files are bytes, whatever they mean to whom, and stay the bytes they are.
 enum Archive {
     /// Packs everything in `directory`: files, directories and links. Sockets, pipes and devices are left out.
     /// - Returns: the size of the archive in bytes.
@@ -14,6 +16,7 @@ enum Archive {
             archive_write_free(writer)
         }
         archive_write_set_format_pax_restricted(writer)
+        try check(archive_write_set_format_option(writer, nil, "hdrcharset", "BINARY"), writer)
         try check(archive_write_add_filter_zstd(writer), writer)
         try check(archive_write_open_filename(writer, file), writer)
         archive_read_disk_set_symlink_physical(disk)
@@ -26,13 +29,12 @@ enum Archive {
             if result == ARCHIVE_EOF { break }
             try check(result, disk)
             if archive_read_disk_can_descend(disk) != 0 { try check(archive_read_disk_descend(disk), disk) }
-            guard let path = archive_entry_pathname(entry).map({ String(cString: $0) }), isPacked(entry) else {
-                continue
-            }
+            guard isPacked(entry) else { continue }
+            let path = try bytes(archive_entry_pathname(entry))
             // The entry of the directory itself is not part of its content.
-            let name = path.dropFirst(directory.utf8.count).drop { $0 == "/" }
+            let name = path.dropFirst(directory.utf8.count).drop { $0 == slash }
             if name.isEmpty { continue }
-            archive_entry_set_pathname(entry, String(name))
+            archive_entry_set_pathname(entry, terminated(name))
             try check(archive_write_header(writer, entry), writer)
             if archive_entry_size(entry) > 0 { try copy(from: disk, to: writer) { archive_write_data(writer, $0, $1) } }
         }
@@ -66,10 +68,10 @@ enum Archive {
             guard let entry else { break }
             guard isPacked(entry) else { throw ArchiveError("an entry is neither file, directory nor link") }
             let name = try contained(archive_entry_pathname(entry))
-            archive_entry_set_pathname(entry, "\(String(cString: base))/\(name)")
+            archive_entry_set_pathname(entry, terminated(try bytes(base) + [slash] + name))
             if archive_entry_hardlink(entry) != nil {
                 let target = try contained(archive_entry_hardlink(entry))
-                archive_entry_set_hardlink(entry, "\(String(cString: base))/\(target)")
+                archive_entry_set_hardlink(entry, terminated(try bytes(base) + [slash] + target))
             }
             try check(archive_write_header(disk, entry), disk)
             if archive_entry_size(entry) > 0 { try copyBlocks(from: reader, to: disk) }
@@ -78,15 +80,26 @@ enum Archive {
         try check(archive_write_close(disk), disk)
     }
 
+    private static let slash = CChar(bitPattern: UInt8(ascii: "/"))
+
     /// A relative path that does not go up.
-    private static func contained(_ path: UnsafePointer<CChar>?) throws(ArchiveError) -> String {
-        guard let path else { throw ArchiveError("an entry has no name") }
-        let name = String(cString: path)
-        if name.hasPrefix("/") || name.split(separator: "/").contains("..") {
-            throw ArchiveError("the entry \(name) would land outside of the directory")
+    private static func contained(_ path: UnsafePointer<CChar>?) throws(ArchiveError) -> [CChar] {
+        let name = try bytes(path)
+        let up = [CChar](repeating: CChar(bitPattern: UInt8(ascii: ".")), count: 2)
+        if name.first == slash || name.split(separator: slash).contains(where: { $0.elementsEqual(up) }) {
+            let text = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            throw ArchiveError("the entry \(text) would land outside of the directory")
         }
         return name
     }
+
+    /// The bytes of a C string, without the zero at its end.
+    private static func bytes(_ text: UnsafePointer<CChar>?) throws(ArchiveError) -> [CChar] {
+        guard let text else { throw ArchiveError("an entry has no name") }
+        return Array(UnsafeBufferPointer(start: text, count: strlen(text)))
+    }
+
+    private static func terminated(_ bytes: some Sequence<CChar>) -> [CChar] { Array(bytes) + [0] }
 
     private static func isPacked(_ entry: OpaquePointer) -> Bool {
         if archive_entry_hardlink(entry) != nil { return true }

@@ -29,8 +29,11 @@ package struct SnapshotDirectory: Sendable {
         let temporary = "\(parent)/.\((path as NSString).lastPathComponent).partial"
         do {
             try? FileManager.default.removeItem(atPath: temporary)
+            let created = missingAncestors(of: temporary)
             try FileManager.default.createDirectory(
                 atPath: temporary, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            // A new directory is on the disk only once the one that it lies in has been synced.
+            for path in created { try sync((path as NSString).deletingLastPathComponent) }
             let bytes = try Archive.pack(directory, into: "\(temporary)/\(Self.archiveName)")
             let manifest = JSON.object([
                 ("format", 1), ("content", .string(SnapshotContent.data.rawValue)), ("actorUid", .string(actorUID)),
@@ -81,6 +84,17 @@ package struct SnapshotDirectory: Sendable {
                 "the snapshot \(snapshot) does not lie below \(root), where this node keeps snapshots (--snapshot-dir)")
         }
         return path
+    }
+
+    /// The directories above `path` that do not exist, the lowest first.
+    private func missingAncestors(of path: String) -> [String] {
+        var missing: [String] = []
+        var parent = (path as NSString).deletingLastPathComponent
+        while !parent.isEmpty, !FileManager.default.fileExists(atPath: parent) {
+            missing.append(parent)
+            parent = (parent as NSString).deletingLastPathComponent
+        }
+        return missing
     }
 
     private func sync(_ path: String) throws(FileError) {

@@ -22,12 +22,18 @@ package final class WorkerSlot: Sendable {
 
     private struct State {
         var fence = WorkerFence()
-        var sandbox: (any Sandbox)?
+        var running: Running?
         /// Revision at which the running actor's binding was read.
         var verifiedAt: Int64 = 0
         /// The binding as the watch last showed it.
         var binding: Stored<Binding>?
         var isClosed = false
+    }
+
+    /// A sandbox with the epoch that it was started for. What is noted late of one epoch must not touch the next one's.
+    private struct Running {
+        var epoch: Epoch
+        var sandbox: any Sandbox
     }
 
     package init(
@@ -59,8 +65,8 @@ package final class WorkerSlot: Sendable {
             close()
         }
         let sandbox = state.withLock { state in
-            defer { state.sandbox = nil }
-            return state.sandbox
+            defer { state.running = nil }
+            return state.running?.sandbox
         }
         await sandbox?.kill()
     }
@@ -69,7 +75,7 @@ package final class WorkerSlot: Sendable {
     private func close() {
         let sandbox = state.withLock { state in
             state.isClosed = true
-            return state.sandbox
+            return state.running?.sandbox
         }
         sandbox?.terminate()
     }
@@ -109,8 +115,7 @@ package final class WorkerSlot: Sendable {
         return try await follow(fences) {
             $0.stop(epoch, fences.operation)
         } act: { () throws(NodeFailure) in
-            let sandbox = self.state.withLock { $0.sandbox }
-            await sandbox?.kill()
+            await self.sandbox(of: epoch)?.kill()
             self.ended(epoch)
             return .success(Receipt(epoch: epoch, state: .notRunning))
         }
@@ -150,7 +155,7 @@ package final class WorkerSlot: Sendable {
             let isOurs = state.withLock { state in
                 guard !state.isClosed else { return false }
                 state.fence.started(epoch)
-                state.sandbox = sandbox
+                state.running = Running(epoch: epoch, sandbox: sandbox)
                 state.verifiedAt = revision
                 return true
             }
@@ -197,7 +202,7 @@ package final class WorkerSlot: Sendable {
         let isNews = state.withLock { state in
             guard state.fence.activity == .running(epoch) else { return false }
             state.fence.ended(epoch)
-            state.sandbox = nil
+            state.running = nil
             return true
         }
         guard isNews else { return }
@@ -207,7 +212,7 @@ package final class WorkerSlot: Sendable {
     }
 
     private func writeCheckpoint(to snapshot: SnapshotURI, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
-        guard lease.isGood, let sandbox = state.withLock({ $0.sandbox }) else {
+        guard lease.isGood, let sandbox = sandbox(of: epoch) else {
             state.withLock { $0.fence.checkpointFailed(epoch) }
             return .failure(
                 NodeFailure(
@@ -218,27 +223,41 @@ package final class WorkerSlot: Sendable {
             try await sandbox.checkpoint(to: snapshot)
             state.withLock { state in
                 state.fence.checkpointed(epoch, snapshot)
-                state.sandbox = nil
+                state.running = nil
             }
             log.info(
                 "checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
             return .success(Receipt(epoch: epoch, state: .checkpointed(snapshot)))
         } catch {
-            if sandbox.hasEnded { ended(epoch) } else { state.withLock { $0.fence.checkpointFailed(epoch) } }
             log.warning(
                 "could not checkpoint an actor",
                 ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
+            var hasEnded = sandbox.hasEnded
+            if !hasEnded {
+                state.withLock { $0.fence.checkpointFailed(epoch) }
+                // Whoever watches it has taken no notice of an end before this.
+                hasEnded = sandbox.hasEnded
+            }
+            if hasEnded {
+                ended(epoch)
+                await sandbox.kill()
+                await reconsider()
+            }
             return .failure(
                 NodeFailure(
                     status: Status(code: error.code, message: error.reason),
-                    receipt: Receipt(epoch: epoch, state: sandbox.hasEnded ? .notRunning : .running)))
+                    receipt: Receipt(epoch: epoch, state: hasEnded ? .notRunning : .running)))
         }
+    }
+
+    private func sandbox(of epoch: Epoch) -> (any Sandbox)? {
+        state.withLock { $0.running?.epoch == epoch ? $0.running?.sandbox : nil }
     }
 
     private func ended(_ epoch: Epoch) {
         state.withLock { state in
             state.fence.ended(epoch)
-            state.sandbox = nil
+            if state.running?.epoch == epoch { state.running = nil }
         }
     }
 
@@ -258,8 +277,8 @@ package final class WorkerSlot: Sendable {
                 return nil
             }
             state.fence.ended(running)
-            defer { state.sandbox = nil }
-            return state.sandbox
+            defer { state.running = nil }
+            return state.running?.sandbox
         }
         if let orphan {
             log.warning("killing an actor whose claim is gone", ["worker": .text(ref), "revision": .integer(revision)])

@@ -14,3 +14,11 @@ package struct NodeFailure: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var description: String { "\(status)" }
 }
+
+extension NodeFailure {
+    /// The node has said nothing within the time for it.
+    package static func outOfTime(_ worker: WorkerRef) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: .deadlineExceeded, message: "worker \(worker) has not answered in time"), receipt: nil)
+    }
+}

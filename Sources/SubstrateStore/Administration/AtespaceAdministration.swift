@@ -6,7 +6,7 @@ extension Store {
     /// - Returns: whether it did; false when there is one.
     package func createAtespace(_ name: String, _ atespace: Atespace) async throws(StoreError) -> Bool {
         let key = keys.atespace(name)
-        let outcome = try await commit(
+        let outcome = try await create(
             when: [key.isAbsent], then: [.put(key, try Codec.encode(atespace, for: key))], otherwiseRead: [key])
         if case .applied = outcome { return true }
         return false

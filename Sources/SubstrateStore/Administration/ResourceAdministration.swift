@@ -30,9 +30,14 @@ extension Store {
     /// - Returns: whether it did; false when somebody else was first.
     package func putPool(_ pool: WorkerPool, over stored: Stored<WorkerPool>?) async throws(StoreError) -> Bool {
         let key = keys.pool(pool.ref)
-        let outcome = try await commit(
-            when: [key.modRevision == stored?.modRevision ?? 0], then: [.put(key, try Codec.encode(pool, for: key))],
-            otherwiseRead: [key])
+        let writes = [Transaction.Operation.put(key, try Codec.encode(pool, for: key))]
+        let outcome: CommitOutcome
+        if let stored {
+            outcome = try await commit(
+                when: [key.modRevision == stored.modRevision], then: writes, otherwiseRead: [key])
+        } else {
+            outcome = try await create(when: [key.isAbsent], then: writes, otherwiseRead: [key])
+        }
         if case .applied = outcome { return true }
         return false
     }
@@ -47,7 +52,7 @@ extension Store {
     /// - Returns: whether it did; false when there is one.
     package func createTemplate(_ template: ActorTemplate) async throws(StoreError) -> Bool {
         let key = keys.template(template.ref)
-        let outcome = try await commit(
+        let outcome = try await create(
             when: [key.isAbsent], then: [.put(key, try Codec.encode(template, for: key))], otherwiseRead: [key])
         if case .applied = outcome { return true }
         return false

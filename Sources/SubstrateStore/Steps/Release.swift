@@ -23,6 +23,26 @@ extension Store {
     /// Most releases in one transaction: each takes three of the 128 conditions, writes and reads that a server allows.
     package static let maximumReleases = 32
 
+    /// Most bytes of actors' rows in one transaction; a server takes 1.5 MiB with all that is around them.
+    package static let maximumReleaseBytes = 1 << 20
+
+    /// The releases in parts of which each fits into a transaction.
+    package func parts(of releases: [Release]) -> [[Release]] {
+        var parts: [[Release]] = []
+        var bytes = 0
+        for release in releases {
+            let size = release.released.map(Codec.size) ?? 0
+            if let open = parts.last, open.count < Self.maximumReleases, bytes + size <= Self.maximumReleaseBytes {
+                parts[parts.count - 1].append(release)
+                bytes += size
+            } else {
+                parts.append([release])
+                bytes = size
+            }
+        }
+        return parts
+    }
+
     /// What became of a batch.
     package enum ReleaseOutcome: Sendable {
         /// All are done, at this revision.
