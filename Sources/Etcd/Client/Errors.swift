@@ -26,7 +26,7 @@ public struct EtcdError: Error, Sendable, Equatable, CustomStringConvertible {
         case tooLarge
         /// The request is wrong: an empty key, a key twice in a transaction, too many operations.
         case invalidRequest
-        /// User name or password are not accepted.
+        /// User name or password are not accepted, or there are none and the cluster asks for them.
         case authFailed
         /// The token is not accepted any more. The client renews it by itself, so only a token that is refused again and
         /// again gets out.
@@ -133,7 +133,8 @@ extension EtcdError.Code {
         ("request is too large", .tooLarge),
         ("larger than max", .tooLarge),
         ("invalid user ID or password", .authFailed),
-        ("user name is empty", .authFailed),
+        // No token came with the call, because authentication was switched on only after the client had asked for one.
+        ("user name is empty", .tokenInvalid),
         ("invalid auth token", .tokenInvalid),
         ("revision of auth store is old", .tokenInvalid),
         ("permission denied", .permissionDenied),

@@ -86,10 +86,7 @@ final class MemberStream: Sendable {
     private func describe(_ reason: any Error) -> EtcdError {
         switch reason {
         case let reason as EtcdError: return reason
-        case let reason as RPCError:
-            let failure = EtcdError(reason, operation: procedure.name, endpoint: member.endpoint, isWrite: false)
-            if failure.code == .tokenInvalid { core.authenticator.discard(headers) }
-            return failure
+        case let reason as RPCError: return core.failure(reason, procedure.name, member, headers)
         case is CancellationError: return error(.cancelled, "the task was cancelled")
         default: return error(.other, "the response cannot be read: \(reason)")
         }

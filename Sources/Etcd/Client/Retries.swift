@@ -145,10 +145,7 @@ final class EtcdCore: Sendable {
                     metadata: (procedure.needsLeader ? headers?.withLeader : headers?.any) ?? noHeaders, timeout: limit,
                     connectsFirst: repetition == .onlyIfNotApplied)
             } catch {
-                let failure = EtcdError(
-                    error, operation: operation(), endpoint: member.endpoint, isWrite: repetition != .repeatable)
-                if failure.code == .tokenInvalid, let headers { authenticator.discard(headers) }
-                throw failure
+                throw failure(error, operation(), member, headers, isWrite: repetition != .repeatable)
             }
             let reply: Reply<Value>
             do {
@@ -173,6 +170,17 @@ final class EtcdCore: Sendable {
             report(procedure, member, since: start, error.code)
             throw error
         }
+    }
+
+    /// The error for a call that the connection or the server ended. A token that is refused is renewed before the next call.
+    func failure(
+        _ error: RPCError, _ operation: String, _ member: Member, _ headers: Authenticator.Headers?,
+        isWrite: Bool = false
+    ) -> EtcdError {
+        let failure = EtcdError(error, operation: operation, endpoint: member.endpoint, isWrite: isWrite)
+        guard failure.code == .tokenInvalid, let headers else { return failure }
+        if authenticator.discard(headers) { return failure }
+        return EtcdError(.authFailed, operation, member.endpoint, "\(failure.text): the cluster asks for a user")
     }
 
     private func report(

@@ -28,9 +28,7 @@ extension EtcdClient {
             }
             return try await SnapshotFile.onDisk { () throws(SnapshotFile.Failure) in try file.finish() }
         } catch let error as RPCError {
-            let failure = EtcdError(error, operation: "save snapshot", endpoint: member.endpoint, isWrite: false)
-            if failure.code == .tokenInvalid { core.authenticator.discard(headers) }
-            throw failure
+            throw core.failure(error, "save snapshot", member, headers)
         } catch let error as SnapshotFile.Failure {
             throw EtcdError(error.isDamaged ? .damaged : .other, "save snapshot", member.endpoint, error.text)
         } catch {

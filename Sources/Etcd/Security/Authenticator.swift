@@ -60,9 +60,11 @@ final class Authenticator: Sendable {
     }
 
     /// Says that a server has refused these.
-    func discard(_ refused: Headers) {
-        if user == nil { return }
+    /// - Returns: whether there is a user to get others for.
+    func discard(_ refused: Headers) -> Bool {
+        if user == nil { return false }
         state.withLock { if $0.headers === refused { $0.headers = nil } }
+        return true
     }
 
     private var operation: String { "authenticate \(user?.name ?? "")" }

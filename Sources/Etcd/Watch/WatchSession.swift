@@ -17,6 +17,8 @@ final class WatchSession: Sendable {
         var watchers: [Int64: Watcher] = [:]
         var ids: [ObjectIdentifier: Int64] = [:]
         var lastID: Int64 = 0
+        /// What was asked for and not yet answered, in order.
+        var unanswered: [Int64] = []
         var lastHeard: ContinuousClock.Instant
         var wasServed = false
         var hasBroughtEvents = false
@@ -41,6 +43,7 @@ final class WatchSession: Sendable {
             state.lastID += 1
             state.watchers[state.lastID] = watcher
             state.ids[ObjectIdentifier(watcher)] = state.lastID
+            state.unanswered.append(state.lastID)
             return watcher.request.message(id: state.lastID, from: revision)
         }
         if let message { stream.post(message) }
@@ -70,7 +73,13 @@ final class WatchSession: Sendable {
             state.wasServed = true
             state.hasBroughtEvents = state.hasBroughtEvents || !response.events.isEmpty
             state.revision = max(state.revision, response.header.revision)
-            return state.watchers[response.watchID]
+            var id = response.watchID
+            if response.isCreated {
+                // A refused watch comes back without its number, but in its place.
+                if id < 0, let first = state.unanswered.first { id = first }
+                state.unanswered.removeAll { $0 == id }
+            }
+            return state.watchers[id]
         }
         // A sign of life, or the rest of a watch that has ended.
         guard let watcher else { return }
@@ -88,8 +97,8 @@ final class WatchSession: Sendable {
     /// The server has ended a watch.
     private func end(_ watcher: Watcher, _ response: WatchResponse) throws(EtcdError) {
         state.withLock { state in
-            state.ids[ObjectIdentifier(watcher)] = nil
-            state.watchers[response.watchID] = nil
+            guard let id = state.ids.removeValue(forKey: ObjectIdentifier(watcher)) else { return }
+            state.watchers[id] = nil
         }
         if response.compactRevision > 0 {
             watcher.compacted(oldestRevision: response.compactRevision)
