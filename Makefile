@@ -25,9 +25,9 @@ test: deps ## the quick tests
 test-full: deps ## the tests that need minutes, and the demo
 	scripts/test full
 
-bench: deps ## what a call costs, and how long a release takes
-	$(SWIFT) build -c release --product ate-bench
-	@$$($(SWIFT) build -c release --show-bin-path)/ate-bench
+bench: ## what a call costs beside a client in C++, and how long a release takes
+	@scripts/deps bench
+	scripts/bench
 
 generate: deps ## generate the C messages from proto/
 	scripts/generate

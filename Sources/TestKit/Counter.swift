@@ -50,3 +50,13 @@ package final class Collected<Element: Sendable>: Sendable {
     package func append(_ element: Element) { elements.withLock { $0.append(element) } }
     package var all: [Element] { elements.withLock { $0 } }
 }
+
+/// A value that tasks share.
+package final class Shared<Value: Sendable>: Sendable {
+    private let value: Mutex<Value>
+
+    package init(_ value: Value) { self.value = Mutex(value) }
+
+    package func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result { value.withLock { body(&$0) } }
+    package var current: Value { value.withLock { $0 } }
+}

@@ -53,25 +53,3 @@ package final class TestCertificates: Sendable {
         try await Tool.run("openssl", arguments, logs: directory.path)
     }
 }
-
-/// Runs a command line tool to its end.
-package enum Tool {
-    /// - Throws: `ClusterError` with the last lines of its output when it fails.
-    package static func run(
-        _ program: String, _ arguments: [String], logs directory: String, environment: [String: String]? = nil
-    ) async throws {
-        let tool = try await LocalProcess.start(
-            program, program, arguments, logs: directory,
-            environment: environment ?? ProcessInfo.processInfo.environment)
-        let status = await tool.process.wait()
-        if status != .exited(code: 0) {
-            throw ClusterError("\(program) \(arguments.joined(separator: " ")): \(tool.lastLines)")
-        }
-    }
-
-    /// Runs etcdctl against a server.
-    package static func etcdctl(_ endpoint: String, _ arguments: [String], logs directory: String) async throws {
-        try await run(
-            "etcdctl", ["--endpoints", endpoint] + arguments, logs: directory, environment: ["ETCDCTL_API": "3"])
-    }
-}

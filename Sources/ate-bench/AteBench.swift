@@ -4,22 +4,57 @@ import ServiceKit
 /// What things cost, on a real etcd that the benchmark starts. Machines are noisy: compare numbers of one run.
 @main
 enum AteBench {
-    private static let benches: [(name: String, run: @Sendable () async throws -> Void)] = [
-        ("etcd", EtcdBench.run), ("release", ReleaseBench.run), ("lifecycle", LifecycleBench.run),
+    private static let benches: [(name: String, help: String, run: @Sendable (BenchOptions) async throws -> Void)] = [
+        ("etcd", "Reads and writes of the etcd client, beside a client in C++.", EtcdBench.run),
+        ("release", "From the loss of workers to the release of their actors.", { _ in try await ReleaseBench.run() }),
+        ("lifecycle", "Resumes and suspends.", { _ in try await LifecycleBench.run() }),
     ]
 
     static func main() async {
-        let wanted = Array(CommandLine.arguments.dropFirst())
-        let known = benches.map(\.name)
-        if let unknown = wanted.first(where: { !known.contains($0) }) {
-            Program.fail("\(unknown): not one of \(known.joined(separator: ", ")); without a name all run", code: 2)
+        var options = BenchOptions()
+        var wanted: [String] = []
+        var arguments = CommandLine.arguments.dropFirst()
+        while let argument = arguments.popFirst() {
+            switch argument {
+            case "--help", "-h": return print(help)
+            case "--json": options.jsonPath = value(of: argument, &arguments)
+            case "--baseline": options.baseline = value(of: argument, &arguments)
+            default:
+                guard benches.contains(where: { $0.name == argument }) else {
+                    Program.fail("\(argument): unknown; --help lists what there is", code: 2)
+                }
+                wanted.append(argument)
+            }
         }
         do {
-            for bench in benches where wanted.isEmpty || wanted.contains(bench.name) { try await bench.run() }
+            for bench in benches where wanted.isEmpty || wanted.contains(bench.name) { try await bench.run(options) }
         } catch {
             Program.fail("\(error)", code: 1)
         }
     }
+
+    private static func value(of flag: String, _ arguments: inout ArraySlice<String>) -> String {
+        arguments.popFirst() ?? { Program.fail("\(flag) needs a path", code: 2) }()
+    }
+
+    private static var help: String {
+        """
+        usage: ate-bench [--baseline PROGRAM] [--json FILE] [BENCH ...]
+
+        What things cost, on an etcd that it starts itself. Without a name all of them run:
+
+        \(benches.map { "  \($0.name)\(String(repeating: " ", count: max(1, 12 - $0.name.count)))\($0.help)" }.joined(separator: "\n"))
+
+          --baseline PROGRAM  the built Benchmarks/baseline.cc, to compare with; make bench builds it
+          --json FILE         where to write the numbers of etcd
+        """
+    }
+}
+
+/// What the command line asks for.
+struct BenchOptions: Sendable {
+    var baseline: String?
+    var jsonPath: String?
 }
 
 /// Times of many repetitions.
