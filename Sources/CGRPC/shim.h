@@ -16,6 +16,15 @@
 // Swift does not import macros that look like functions.
 static inline uint8_t *cgrpc_slice_start(grpc_slice *slice) { return GRPC_SLICE_START_PTR(*slice); }
 static inline size_t cgrpc_slice_length(const grpc_slice *slice) { return GRPC_SLICE_LENGTH(*slice); }
+
+// The one slice of an uncompressed message, or null when it has several.
+static inline grpc_slice *cgrpc_sole_slice(grpc_byte_buffer *buffer) {
+    return buffer->type == GRPC_BB_RAW && buffer->data.raw.compression == GRPC_COMPRESS_NONE &&
+                   buffer->data.raw.slice_buffer.count == 1
+               ? buffer->data.raw.slice_buffer.slices
+               : 0;
+}
+
 static inline uint32_t cgrpc_propagate_defaults(void) { return GRPC_PROPAGATE_DEFAULTS; }
 
 // Where the core writes what a call received. Swift has no address of a field that outlives an expression, hence the

@@ -33,6 +33,7 @@ final class JobQueue: @unchecked Sendable {
     private var local: [UnownedJob] = []
     private var next = 0
     private let remote = Mutex<[UnownedJob]>([])
+    private let hasRemote = Atomic<Bool>(false)
     private let alarm: Alarm
 
     init(queue: OpaquePointer) { alarm = Alarm(queue: queue) }
@@ -46,6 +47,7 @@ final class JobQueue: @unchecked Sendable {
         }
         let isFirst = remote.withLock { jobs in
             jobs.append(job)
+            hasRemote.store(true, ordering: .relaxed)
             return jobs.count == 1
         }
         if isFirst { alarm.ring() }
@@ -55,10 +57,13 @@ final class JobQueue: @unchecked Sendable {
     var isEmpty: Bool { next == local.count }
 
     func runRound() {
-        local += remote.withLock { jobs in
-            if jobs.isEmpty { return [] }
-            defer { jobs.removeAll(keepingCapacity: true) }
-            return jobs
+        // The thread is rung for what comes after this look.
+        if hasRemote.load(ordering: .relaxed) {
+            remote.withLock { jobs in
+                local += jobs
+                jobs.removeAll(keepingCapacity: true)
+                hasRemote.store(false, ordering: .relaxed)
+            }
         }
         let end = min(local.count, next + JobQueue.roundLength)
         // Jobs that these jobs add come behind them, in a later round.

@@ -4,8 +4,15 @@ internal import CGRPC
 ///
 /// A message to send is filled in place, a received one is read in place where the core delivered it in one piece.
 public final class Message: Sendable {
+    private enum Content {
+        /// Filled here.
+        case slice(grpc_slice)
+        /// Received.
+        case buffer(UnsafeMutablePointer<grpc_byte_buffer>)
+    }
+
     // Owned by this object alone and never changed after initialisation.
-    nonisolated(unsafe) let buffer: UnsafeMutablePointer<grpc_byte_buffer>?
+    nonisolated(unsafe) private let content: Content
 
     /// Number of bytes.
     public let count: Int
@@ -16,8 +23,7 @@ public final class Message: Sendable {
         // A small slice has no memory of its own: its bytes lie in the variable, so they must be written there.
         var slice = grpc_slice_malloc(count)
         fill(UnsafeMutableRawBufferPointer(start: cgrpc_slice_start(&slice), count: count))
-        buffer = grpc_raw_byte_buffer_create(&slice, 1)
-        grpc_slice_unref(slice)
+        content = .slice(slice)
     }
 
     /// Creates a message with a copy of `bytes`.
@@ -27,52 +33,86 @@ public final class Message: Sendable {
 
     /// Takes over a buffer that the core has handed out.
     init(adopting buffer: UnsafeMutablePointer<grpc_byte_buffer>) {
-        self.buffer = buffer
+        content = .buffer(buffer)
         count = grpc_byte_buffer_length(buffer)
     }
 
-    deinit { if let buffer { grpc_byte_buffer_destroy(buffer) } }
+    deinit {
+        switch content {
+        case .slice(let slice): grpc_slice_unref(slice)
+        case .buffer(let buffer): grpc_byte_buffer_destroy(buffer)
+        }
+    }
+
+    /// A buffer for one sending, with the same memory behind it. The core empties what it sends, so each sending needs one
+    /// of its own.
+    func makeBuffer() -> UnsafeMutablePointer<grpc_byte_buffer>? {
+        switch content {
+        case .slice(var slice): grpc_raw_byte_buffer_create(&slice, 1)
+        case .buffer(let buffer): grpc_byte_buffer_copy(buffer)
+        }
+    }
 
     /// Lends the bytes for the duration of `body`.
+    @inlinable
     public func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
+        var result: Swift.Result<Result, Failure>?
+        lendBytes { bytes in
+            do throws(Failure) {
+                result = .success(try body(bytes))
+            } catch {
+                result = .failure(error)
+            }
+        }
+        return try result.unsafelyUnwrapped.get()
+    }
+
+    @usableFromInline
+    func lendBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        switch content {
+        case .slice(var slice): body(UnsafeRawBufferPointer(start: cgrpc_slice_start(&slice), count: count))
+        case .buffer(let buffer):
+            if count == 0 { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+            if let slice = cgrpc_sole_slice(buffer) {
+                return body(UnsafeRawBufferPointer(start: cgrpc_slice_start(slice), count: count))
+            }
+            let joined = join(buffer)
+            defer { joined.deallocate() }
+            body(UnsafeRawBufferPointer(joined))
+        }
+    }
+
+    /// Large messages arrive in many slices; they are joined for as long as somebody reads.
+    private func join(_ buffer: UnsafeMutablePointer<grpc_byte_buffer>) -> UnsafeMutableRawBufferPointer {
+        let joined = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
         var reader = grpc_byte_buffer_reader()
-        guard let buffer, count > 0, grpc_byte_buffer_reader_init(&reader, buffer) != 0 else {
-            return try body(UnsafeRawBufferPointer(start: nil, count: 0))
+        guard grpc_byte_buffer_reader_init(&reader, buffer) != 0 else {
+            joined.initializeMemory(as: UInt8.self, repeating: 0)
+            return joined
         }
         defer { grpc_byte_buffer_reader_destroy(&reader) }
-        var piece: UnsafeMutablePointer<grpc_slice>?
-        guard grpc_byte_buffer_reader_peek(&reader, &piece) != 0, let first = piece else {
-            return try body(UnsafeRawBufferPointer(start: nil, count: 0))
-        }
-        if cgrpc_slice_length(first) == count {
-            return try body(UnsafeRawBufferPointer(start: cgrpc_slice_start(first), count: count))
-        }
-        // Large messages arrive in many slices; they are joined for as long as somebody reads.
-        let joined = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
-        defer { joined.deallocate() }
         var offset = 0
-        repeat {
-            guard let slice = piece else { break }
+        var piece: UnsafeMutablePointer<grpc_slice>?
+        while grpc_byte_buffer_reader_peek(&reader, &piece) != 0, let slice = piece {
             let length = cgrpc_slice_length(slice)
             UnsafeMutableRawBufferPointer(rebasing: joined[offset..<offset + length])
                 .copyMemory(from: UnsafeRawBufferPointer(start: cgrpc_slice_start(slice), count: length))
             offset += length
-        } while grpc_byte_buffer_reader_peek(&reader, &piece) != 0
-        return try body(UnsafeRawBufferPointer(joined))
+        }
+        return joined
     }
 
     /// A copy of the bytes.
     public var bytes: [UInt8] { withBytes { [UInt8]($0) } }
 }
 
-/// A message on its way. The core empties a buffer that it sends, so each sending has one of its own, with the same
-/// memory behind it: a message can be sent again. Has to live until the batch that sends it has completed.
+/// A message on its way. Has to live until the batch that sends it has completed.
 final class OutgoingMessage {
     let buffer: UnsafeMutablePointer<grpc_byte_buffer>?
 
-    init(_ message: Message) { buffer = grpc_byte_buffer_copy(message.buffer) }
+    init(_ message: Message) { buffer = message.makeBuffer() }
 
     deinit { if let buffer { grpc_byte_buffer_destroy(buffer) } }
 }

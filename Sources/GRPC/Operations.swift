@@ -31,8 +31,8 @@ struct Operations: ~Copyable {
         }
     }
 
-    mutating func sendMessage(_ message: OutgoingMessage) {
-        add(GRPC_OP_SEND_MESSAGE) { $0.data.send_message.send_message = message.buffer }
+    mutating func sendMessage(_ buffer: UnsafeMutablePointer<grpc_byte_buffer>?) {
+        add(GRPC_OP_SEND_MESSAGE) { $0.data.send_message.send_message = buffer }
     }
 
     mutating func sendClose() { add(GRPC_OP_SEND_CLOSE_FROM_CLIENT) }
@@ -91,6 +91,9 @@ struct Inbox {
         pointer.deinitialize(count: 1)
         pointer.deallocate()
     }
+
+    /// Whether the call ended well.
+    var isOK: Bool { pointer.pointee.code == GRPC_STATUS_OK }
 
     var status: Status {
         Status(

@@ -3,40 +3,63 @@ public import CProtobufC
 /// Memory for the pieces of one message, freed together.
 ///
 /// Messages are built and read in one go and then forgotten, so their strings and sub-messages need no allocation of
-/// their own each: they are cut from blocks.
-public final class Arena {
-    private var blocks: [UnsafeMutableRawPointer] = []
-    private var next: UnsafeMutableRawPointer?
-    private var left = 0
-    private var budget: Int
+/// their own each: they are cut from blocks, the first of which lies on the stack. An arena is lent to a closure and
+/// ends with it, and so does all that was made in it.
+public struct Arena {
+    @usableFromInline let state: UnsafeMutablePointer<State>
+
+    @usableFromInline struct State {
+        var next: UnsafeMutableRawPointer
+        var left: Int
+        /// Bytes that protobuf-c may still have.
+        var budget: Int
+        /// The blocks on the heap, as a list: each begins with the address of the one before it.
+        var lastBlock: UnsafeMutableRawPointer?
+    }
+
+    @usableFromInline static var alignment: Int { 16 }
+    // The most that Swift puts on the stack for sure. An ordinary request or answer of etcd fits.
+    private static let firstBlockSize = 1024
     private static let blockSize = 4096
-    private static let alignment = 16
 
+    /// Lends an arena.
     /// - Parameter limit: bytes that an allocator lent by this arena hands out at most.
-    init(limit: Int = .max) { budget = limit }
+    static func lend(limit: Int = .max, _ body: (Arena) throws -> Void) rethrows {
+        try withUnsafeTemporaryAllocation(byteCount: firstBlockSize, alignment: alignment) { block in
+            var state = State(
+                next: block.baseAddress.unsafelyUnwrapped, left: firstBlockSize, budget: limit, lastBlock: nil)
+            defer {
+                while let block = state.lastBlock {
+                    state.lastBlock = block.load(as: UnsafeMutableRawPointer?.self)
+                    block.deallocate()
+                }
+            }
+            try withUnsafeMutablePointer(to: &state) { try body(Arena(state: $0)) }
+        }
+    }
 
-    deinit { for block in blocks { block.deallocate() } }
-
-    func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    @usableFromInline func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
         let size = (max(byteCount, 1) + Self.alignment - 1) & ~(Self.alignment - 1)
-        if size > Self.blockSize / 2 {
-            let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
-            blocks.append(block)
-            return block
+        if size > state.pointee.left {
+            if size > Self.blockSize / 2 { return addBlock(size) }
+            state.pointee.next = addBlock(Self.blockSize)
+            state.pointee.left = Self.blockSize
         }
-        if size > left || next == nil {
-            let block = UnsafeMutableRawPointer.allocate(byteCount: Self.blockSize, alignment: Self.alignment)
-            blocks.append(block)
-            next = block
-            left = Self.blockSize
-        }
-        let piece = next.unsafelyUnwrapped
-        next = piece + size
-        left -= size
+        let piece = state.pointee.next
+        state.pointee.next = piece + size
+        state.pointee.left -= size
         return piece
     }
 
+    private func addBlock(_ size: Int) -> UnsafeMutableRawPointer {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: Self.alignment + size, alignment: Self.alignment)
+        block.storeBytes(of: state.pointee.lastBlock, as: UnsafeMutableRawPointer?.self)
+        state.pointee.lastBlock = block
+        return block + Self.alignment
+    }
+
     /// A sub-message, filled by `fill`; lives as long as the arena.
+    @inlinable
     public func message<M: ProtobufMessage>(
         _ type: M.Type = M.self, _ fill: (inout M) -> Void
     ) -> UnsafeMutablePointer<M> {
@@ -47,6 +70,7 @@ public final class Arena {
     }
 
     /// The elements as the array of pointers that a repeated message field wants, with their number.
+    @inlinable
     public func repeated<Value, M: ProtobufMessage>(
         _ values: some Collection<Value>, _ fill: (Value, inout M) -> Void
     ) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<M>?>?) {
@@ -54,18 +78,24 @@ public final class Arena {
     }
 
     /// The texts as the array that a repeated string field wants, with their number.
+    @inlinable
     public func repeated(_ texts: some Collection<String>) -> (Int, UnsafeMutablePointer<ProtobufCBinaryData>?) {
         (texts.count, array(texts) { bytes($0) })
     }
 
     /// An array of what `transform` makes of the values, or nil for none.
+    @inlinable
     public func array<Value, Element>(
         _ values: some Collection<Value>, _ transform: (Value) -> Element
     ) -> UnsafeMutablePointer<Element>? {
         if values.isEmpty { return nil }
         let pointer = allocate(byteCount: values.count * MemoryLayout<Element>.stride)
             .bindMemory(to: Element.self, capacity: values.count)
-        for (index, value) in values.enumerated() { (pointer + index).initialize(to: transform(value)) }
+        var next = pointer
+        for value in values {
+            next.initialize(to: transform(value))
+            next += 1
+        }
         return pointer
     }
 
@@ -87,20 +117,17 @@ public final class Arena {
         return ProtobufCBinaryData(len: source.count, data: copy.bindMemory(to: UInt8.self, capacity: source.count))
     }
 
-    /// Lends an allocator of protobuf-c that cuts from this arena.
-    func withAllocator<Result, Failure: Error>(
-        _ body: (UnsafeMutablePointer<ProtobufCAllocator>) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        var allocator = ProtobufCAllocator()
-        allocator.allocator_data = Unmanaged.passUnretained(self).toOpaque()
-        allocator.alloc = { data, size in
-            guard let data else { return nil }
-            let arena = Unmanaged<Arena>.fromOpaque(data).takeUnretainedValue()
-            guard size <= arena.budget else { return nil }
-            arena.budget -= size
-            return arena.allocate(byteCount: size)
-        }
-        allocator.free = { _, _ in }
-        return try body(&allocator)
+    /// An allocator of protobuf-c that cuts from this arena.
+    var allocator: ProtobufCAllocator {
+        ProtobufCAllocator(
+            alloc: { data, size in
+                guard let data else { return nil }
+                let arena = Arena(state: data.assumingMemoryBound(to: State.self))
+                guard size <= arena.state.pointee.budget else { return nil }
+                arena.state.pointee.budget -= size
+                return arena.allocate(byteCount: size)
+            },
+            free: { _, _ in },
+            allocator_data: state)
     }
 }

@@ -38,12 +38,17 @@ public struct InvalidText: Error, Sendable, CustomStringConvertible {
 }
 
 /// The values that a repeated message field becomes; the field is nil when it is empty.
+@inlinable
 public func map<M: ProtobufMessage, Value>(
     _ pointers: UnsafeMutablePointer<UnsafeMutablePointer<M>?>?, count: Int, _ transform: (borrowing M) throws -> Value
 ) rethrows -> [Value] {
-    try UnsafeBufferPointer(start: pointers, count: pointers == nil ? 0 : count).compactMap { pointer in
-        try pointer.map { try transform($0.pointee) }
+    guard let pointers, count > 0 else { return [] }
+    var values: [Value] = []
+    values.reserveCapacity(count)
+    for index in 0..<count {
+        if let message = pointers[index] { values.append(try transform(message.pointee)) }
     }
+    return values
 }
 
 /// The texts of a repeated string field.

@@ -4,7 +4,7 @@ package func withBackground<Value: Sendable>(
     _ service: @escaping @Sendable () async -> Void, _ body: () async throws -> Value
 ) async rethrows -> Value {
     // A child would be cancelled together with the body.
-    let background = Task(operation: service)
+    let background = Task { await service() }
     do {
         let value = try await body()
         background.cancel()
@@ -21,5 +21,5 @@ package func withBackground<Value: Sendable>(
 /// `body` has to bound its own time.
 package func uncancelled<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
     // A child would inherit the cancellation.
-    await Task(operation: body).value
+    await Task { await body() }.value
 }

@@ -26,13 +26,12 @@ final class CallGate: Sendable {
         self.maximumWaiting = maximumWaiting
     }
 
-    /// Waits for a place. One that is `admitted` has to be given back with `leave`.
-    func enter(by end: ContinuousClock.Instant) async -> Admission {
-        let isFree = state.withLock { state in
+    /// Takes a place if one is free. It has to be given back with `leave`.
+    func enterAtOnce() -> Bool {
+        state.withLock { state in
             if state.running < limit { state.running += 1 } else { return false }
             return true
         }
-        return isFree ? .admitted : await wait(by: end)
     }
 
     func leave() {
@@ -51,7 +50,8 @@ final class CallGate: Sendable {
         next?.resume(returning: .admitted)
     }
 
-    private func wait(by end: ContinuousClock.Instant) async -> Admission {
+    /// Waits for a place. One that is `admitted` has to be given back with `leave`.
+    func enter(by end: ContinuousClock.Instant) async -> Admission {
         let ticket = state.withLock { state in
             state.nextTicket += 1
             return state.nextTicket

@@ -83,13 +83,13 @@ final class Freshness: Sendable {
 
     /// Takes note of an answer.
     /// - Throws: `EtcdError` when it must not be believed.
-    func admit(_ header: ResponseHeader, since mark: Mark, _ operation: () -> String, from member: Member)
+    func admit(_ header: ResponseHeader, since mark: Mark, _ operation: Subject, from member: Member)
         throws(EtcdError)
     {
         try admitCluster(header, operation, from: member)
         guard header.revision >= mark.revision, header.raftTerm >= mark.term else {
             throw EtcdError(
-                .staleMember, operation(), member.endpoint,
+                .staleMember, "\(operation)", member.endpoint,
                 "the member is at revision \(header.revision) of term \(header.raftTerm), which is behind revision "
                     + "\(mark.revision) of term \(mark.term) that this client has seen: it lags, or was restored from a "
                     + "backup")
@@ -99,7 +99,7 @@ final class Freshness: Sendable {
     }
 
     /// The same for an answer that says nothing of the history.
-    func admitCluster(_ header: ResponseHeader, _ operation: () -> String, from member: Member) throws(EtcdError) {
+    func admitCluster(_ header: ResponseHeader, _ operation: Subject, from member: Member) throws(EtcdError) {
         if header.clusterID == 0 { return }
         let known = cluster.load(ordering: .relaxed)
         if known == header.clusterID { return }
@@ -107,7 +107,7 @@ final class Freshness: Sendable {
             expected: 0, desired: header.clusterID, ordering: .relaxed)
         guard wasFirst || first == header.clusterID else {
             throw EtcdError(
-                .wrongCluster, operation(), member.endpoint,
+                .wrongCluster, "\(operation)", member.endpoint,
                 "the member belongs to the cluster \(hex(header.clusterID)), the members asked before to "
                     + "\(hex(first))")
         }

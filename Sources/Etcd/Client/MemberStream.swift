@@ -51,7 +51,7 @@ final class MemberStream: Sendable {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await self.sendPosted() }
                 group.addTask { try await self.receiveAll(receive) }
-                group.addTask(operation: beside)
+                group.addTask { try await beside() }
                 // The first failure ends the others. None of them ends without one, but for "beside".
                 while try await group.next() != nil {}
             }

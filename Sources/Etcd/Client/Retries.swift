@@ -53,6 +53,21 @@ enum Repetition {
     case guarded
 }
 
+/// What a call does to what, for messages. It becomes text only when there is something to report.
+enum Subject: Sendable, CustomStringConvertible, ExpressibleByStringInterpolation {
+    case on(StaticString, KeyRange)
+    case named(String)
+
+    init(stringLiteral text: String) { self = .named(text) }
+
+    var description: String {
+        switch self {
+        case .on(let verb, let range): "\(verb) \(range)"
+        case .named(let text): text
+        }
+    }
+}
+
 /// What a member has answered.
 struct Reply<Value> {
     var header: ResponseHeader
@@ -80,61 +95,89 @@ final class EtcdCore: Sendable {
     ///   - only: the one member to ask, for what concerns a member and not the cluster.
     ///   - time: how long the call may take, where that is not the options' `callTimeout`.
     /// - Returns: the answer, and whether an earlier attempt may have been applied too.
-    func call<Value: Sendable>(
+    func call<Value>(
         _ procedure: Procedure, _ request: Message, _ repetition: Repetition,
-        _ operation: @Sendable @autoclosure () -> String, only: Member? = nil, within time: Duration? = nil,
+        _ operation: Subject, only: Member? = nil, within time: Duration? = nil,
         _ read: (Message) throws -> Reply<Value>
     ) async throws(EtcdError) -> (value: Value, earlierAttemptMayHaveSucceeded: Bool) {
-        var end = ContinuousClock.now + (time ?? options.callTimeout)
-        if let deadline = EtcdDeadline.current, deadline < end { end = deadline }
+        let start = ContinuousClock.now
+        var left = time ?? options.callTimeout
+        if let deadline = EtcdDeadline.current { left = min(left, start.duration(to: deadline)) }
         // The renewal of a token must not wait behind the calls that wait for it.
-        if procedure.isAuthenticated {
-            switch await gate.enter(by: end) {
-            case .admitted: break
-            case .tooLate: throw outOfTime(operation(), procedure, only)
-            case .tooMany:
-                throw EtcdError(
-                    .tooManyRequests, operation(), (only ?? endpoints.current).endpoint,
-                    "\(options.limits.maximumCallsWaiting) calls are already waiting for their turn in this client")
-            }
+        if procedure.isAuthenticated, !gate.enterAtOnce() {
+            try await waitAtGate(by: start + left, operation, only)
+            left -= start.duration(to: .now)
         }
         defer { if procedure.isAuthenticated { gate.leave() } }
-        var attempts = Attempts(
-            repetition: repetition, options: options, members: only == nil ? endpoints.members.count : 1)
+        let member = only ?? endpoints.current
+        guard left > .zero else { throw outOfTime(operation, member) }
+        do {
+            let limit = only == nil ? min(left, options.attemptTimeout) : left
+            return (try await attempt(procedure, request, on: member, limit, repetition, operation, read), false)
+        } catch {
+            return try await callAgain(
+                procedure, request, repetition, operation, only, end: start + left, after: error, from: member, read)
+        }
+    }
+
+    /// Goes on with a call whose first attempt has failed. Apart from `call`, whose frame every call pays for.
+    private func callAgain<Value>(
+        _ procedure: Procedure, _ request: Message, _ repetition: Repetition, _ operation: Subject,
+        _ only: Member?, end: ContinuousClock.Instant, after first: EtcdError, from firstMember: Member,
+        _ read: (Message) throws -> Reply<Value>
+    ) async throws(EtcdError) -> (value: Value, earlierAttemptMayHaveSucceeded: Bool) {
+        var attempts = Attempts(of: self, repetition, members: only == nil ? endpoints.members.count : 1)
+        var (failure, member) = (first, firstMember)
         while true {
-            let member = only ?? endpoints.current
-            let left = ContinuousClock.now.duration(to: end)
-            guard left > .zero else {
-                throw (attempts.reason ?? outOfTime(operation(), procedure, member)).withOutcome(attempts.isUnresolved)
+            // A member is not to blame for a caller in a hurry.
+            if only == nil, failure.indictsMember, failure.code != .deadlineExceeded || end > .now {
+                endpoints.leave(member, because: failure)
             }
-            let limit = only == nil ? min(left, attempts.timeout) : left
-            do {
-                let value = try await attempt(procedure, request, on: member, limit, repetition, operation, read)
-                return (value, attempts.isUnresolved)
-            } catch {
-                // A member is not to blame for a caller in a hurry.
-                if only == nil, error.indictsMember, error.code != .deadlineExceeded || limit == attempts.timeout {
-                    endpoints.leave(member, because: error)
-                }
-                let pause = try attempts.pause(after: error, end)
-                options.hooks.log(.retrying(error, attempt: attempts.count))
-                options.hooks.measure?(.retry(method: procedure.name))
-                guard pause > .zero else { continue }
+            let pause = try attempts.pause(after: failure, end)
+            options.hooks.log(.retrying(failure, attempt: attempts.count))
+            options.hooks.measure?(.retry(method: procedure.name))
+            if pause > .zero {
                 do {
                     try await Task.sleep(for: pause)
                 } catch {
-                    throw EtcdError(.cancelled, operation(), member.endpoint, "the task was cancelled")
+                    throw EtcdError(.cancelled, "\(operation)", member.endpoint, "the task was cancelled")
                         .withOutcome(attempts.isUnresolved)
                 }
+            }
+            member = only ?? endpoints.current
+            let left = ContinuousClock.now.duration(to: end)
+            guard left > .zero else {
+                throw (attempts.reason ?? outOfTime(operation, member)).withOutcome(attempts.isUnresolved)
+            }
+            do {
+                let limit = only == nil ? min(left, attempts.timeout) : left
+                let value = try await attempt(procedure, request, on: member, limit, repetition, operation, read)
+                return (value, attempts.isUnresolved)
+            } catch {
+                failure = error
             }
         }
     }
 
-    private func attempt<Value: Sendable>(
+    private func waitAtGate(
+        by end: ContinuousClock.Instant, _ operation: Subject, _ member: Member?
+    ) async throws(EtcdError) {
+        switch await gate.enter(by: end) {
+        case .admitted: break
+        case .tooLate: throw outOfTime(operation, member)
+        case .tooMany:
+            throw EtcdError(
+                .tooManyRequests, "\(operation)", (member ?? endpoints.current).endpoint,
+                "\(options.limits.maximumCallsWaiting) calls are already waiting for their turn in this client")
+        }
+    }
+
+    private func attempt<Value>(
         _ procedure: Procedure, _ request: Message, on member: Member, _ limit: Duration, _ repetition: Repetition,
-        _ operation: () -> String, _ read: (Message) throws -> Reply<Value>
+        _ operation: Subject, _ read: (Message) throws -> Reply<Value>
     ) async throws(EtcdError) -> Value {
-        let headers = procedure.isAuthenticated ? try await authenticator.headers(self) : nil
+        var headers = procedure.isAuthenticated ? authenticator.anonymous : nil
+        if headers == nil, procedure.isAuthenticated { headers = try await authenticator.headers(self) }
         let mark = freshness.mark
         let start = options.hooks.measure == nil ? nil : ContinuousClock.now
         do throws(EtcdError) {
@@ -145,14 +188,14 @@ final class EtcdCore: Sendable {
                     metadata: (procedure.needsLeader ? headers?.withLeader : headers?.any) ?? noHeaders, timeout: limit,
                     connectsFirst: repetition == .onlyIfNotApplied)
             } catch {
-                throw failure(error, operation(), member, headers, isWrite: repetition != .repeatable)
+                throw failure(error, "\(operation)", member, headers, isWrite: repetition != .repeatable)
             }
             let reply: Reply<Value>
             do {
                 reply = try read(message)
             } catch {
                 throw EtcdError(
-                    .other, operation(), member.endpoint, "the answer cannot be read: \(error)"
+                    .other, "\(operation)", member.endpoint, "the answer cannot be read: \(error)"
                 ).withOutcome(repetition != .repeatable)
             }
             do throws(EtcdError) {
@@ -192,10 +235,10 @@ final class EtcdCore: Sendable {
                 method: procedure.name, endpoint: member.endpoint, duration: .now - start, failure: failure))
     }
 
-    private func outOfTime(_ operation: String, _ procedure: Procedure, _ member: Member?) -> EtcdError {
+    private func outOfTime(_ operation: Subject, _ member: Member?) -> EtcdError {
         let isCancelled = Task.isCancelled
         return EtcdError(
-            isCancelled ? .cancelled : .deadlineExceeded, operation, (member ?? endpoints.current).endpoint,
+            isCancelled ? .cancelled : .deadlineExceeded, "\(operation)", (member ?? endpoints.current).endpoint,
             isCancelled ? "the task was cancelled" : "the time for the call was up before it could be sent")
     }
 }
@@ -204,8 +247,8 @@ private let noHeaders = PreparedMetadata([:])
 
 /// The attempts of one call so far, and whether there may be another.
 private struct Attempts {
+    let core: EtcdCore
     let repetition: Repetition
-    let options: EtcdOptions
     /// How many members there are to try.
     let members: Int
     private(set) var count = 1
@@ -215,16 +258,16 @@ private struct Attempts {
     private(set) var reason: EtcdError?
     private var renewals = 0
 
-    init(repetition: Repetition, options: EtcdOptions, members: Int) {
+    init(of core: EtcdCore, _ repetition: Repetition, members: Int) {
+        self.core = core
         self.repetition = repetition
-        self.options = options
         self.members = members
     }
 
     private var round: Int { (count - 1) / members }
 
     /// How long the next attempt may take.
-    var timeout: Duration { options.attemptTimeout * (1 << min(round, 6)) }
+    var timeout: Duration { core.options.attemptTimeout * (1 << min(round, 6)) }
 
     /// Decides about the next attempt.
     /// - Returns: how long to wait before it.
@@ -243,7 +286,7 @@ private struct Attempts {
         }
         // The other members are tried at once; then all of them get a pause, which grows.
         let isRoundOver = (count - 1) % members == 0 || error.code == .tooManyRequests
-        let longest = min(options.initialBackoff * (1 << min(round, 10)), options.maximumBackoff)
+        let longest = min(core.options.initialBackoff * (1 << min(round, 10)), core.options.maximumBackoff)
         let pause = isRoundOver ? longest * Double.random(in: 0.5...1) : .zero
         if ContinuousClock.now + pause >= end { throw (reason ?? error).withOutcome(isUnresolved) }
         return pause

@@ -10,7 +10,7 @@ extension EtcdClient {
 
     /// Carries out a transaction; one that is guarded or only reads is sent again when an attempt gets no answer.
     public func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {
-        let message = Message(packing: Etcdserverpb__TxnRequest.self) { transaction.fill(&$0, $1) }
+        let message = Message.packing(Etcdserverpb__TxnRequest.self) { transaction.fill(&$0, $1) }
         let repetition: Repetition =
             transaction.isGuarded ? .guarded : transaction.isReadOnly ? .repeatable : .onlyIfNotApplied
         let reply = try await core.call(
@@ -23,9 +23,9 @@ extension EtcdClient {
     /// Stores a value. It is sent again only when it provably was not applied: when the error's outcome is unknown, it may
     /// have been. A transaction with a condition can be repeated.
     public func put(_ request: PutRequest) async throws(EtcdError) -> PutResponse {
-        let message = Message(packing: Etcdserverpb__PutRequest.self) { request.fill(&$0, $1) }
+        let message = Message.packing(Etcdserverpb__PutRequest.self) { request.fill(&$0, $1) }
         return try await core.call(
-            .put, message, .onlyIfNotApplied, "put \(request.key)", Reply<PutResponse>.init
+            .put, message, .onlyIfNotApplied, .on("put", .key(request.key)), Reply<PutResponse>.init
         ).value
     }
 
@@ -38,9 +38,9 @@ extension EtcdClient {
 
     /// Deletes a range. It is sent again only when it provably was not applied.
     public func delete(_ request: DeleteRequest) async throws(EtcdError) -> DeleteResponse {
-        let message = Message(packing: Etcdserverpb__DeleteRangeRequest.self) { request.fill(&$0, $1) }
+        let message = Message.packing(Etcdserverpb__DeleteRangeRequest.self) { request.fill(&$0, $1) }
         return try await core.call(
-            .deleteRange, message, .onlyIfNotApplied, "delete \(request.range)", Reply<DeleteResponse>.init
+            .deleteRange, message, .onlyIfNotApplied, .on("delete", request.range), Reply<DeleteResponse>.init
         ).value
     }
 
@@ -54,7 +54,7 @@ extension EtcdClient {
     /// Forgets the history before `revision`: what is older can no longer be read or watched. Returns when the space of it
     /// is free for new data.
     public func compact(_ revision: Int64) async throws(EtcdError) {
-        let message = Message(packing: Etcdserverpb__CompactionRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__CompactionRequest.self) { request, _ in
             request.revision = revision
             request.physical = 1
         }
@@ -69,9 +69,9 @@ extension EtcdClient {
 
 extension EtcdCore {
     func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse {
-        let message = Message(packing: Etcdserverpb__RangeRequest.self) { request.fill(&$0, $1) }
+        let message = Message.packing(Etcdserverpb__RangeRequest.self) { request.fill(&$0, $1) }
         return try await call(
-            request.isSerializable ? .serializableRange : .range, message, .repeatable, "range \(request.range)",
+            request.isSerializable ? .serializableRange : .range, message, .repeatable, .on("range", request.range),
             Reply<RangeResponse>.init
         ).value
     }
@@ -79,12 +79,12 @@ extension EtcdCore {
 
 extension Transaction {
     /// For messages: the first key that is compared, else the first that is touched.
-    var summary: String {
-        if let first = conditions.first { return "txn on \(first.range)" }
+    var summary: Subject {
+        if let first = conditions.first { return .on("txn on", first.range) }
         switch success.first {
-        case .range(let request): return "txn on \(request.range)"
-        case .put(let request): return "txn on \(request.key)"
-        case .deleteRange(let request): return "txn on \(request.range)"
+        case .range(let request): return .on("txn on", request.range)
+        case .put(let request): return .on("txn on", .key(request.key))
+        case .deleteRange(let request): return .on("txn on", request.range)
         case nil: return "empty txn"
         }
     }

@@ -108,7 +108,7 @@ final class KeepAliveSession: Sendable {
         let (header, lease, timeToLive) = try message.unpack(Etcdserverpb__LeaseKeepAliveResponse.self) { response in
             (ResponseHeader(response.header), LeaseID(response.id), response.ttl)
         }
-        try core.freshness.admitCluster(header, { "renew lease \(lease)" }, from: stream.member)
+        try core.freshness.admitCluster(header, "renew lease \(lease)", from: stream.member)
         let renewal = state.withLock { state -> Renewal? in
             guard let first = state.asked[lease]?.removeFirst() else { return nil }
             if state.asked[lease]?.isEmpty == true { state.asked[lease] = nil }
@@ -118,6 +118,6 @@ final class KeepAliveSession: Sendable {
     }
 
     private func message(_ lease: LeaseID) -> Message {
-        Message(packing: Etcdserverpb__LeaseKeepAliveRequest.self) { request, _ in request.id = lease.rawValue }
+        Message.packing(Etcdserverpb__LeaseKeepAliveRequest.self) { request, _ in request.id = lease.rawValue }
     }
 }

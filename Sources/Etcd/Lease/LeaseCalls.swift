@@ -6,7 +6,7 @@ extension EtcdClient {
     /// Asks for a lease; the server rounds up to whole seconds and has a minimum of its own, of about two.
     public func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease {
         let (seconds, attoseconds) = timeToLive.components
-        let message = Message(packing: Etcdserverpb__LeaseGrantRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__LeaseGrantRequest.self) { request, _ in
             request.ttl = seconds + (attoseconds > 0 ? 1 : 0)
         }
         // Repeating is harmless: a grant whose answer got lost is never renewed and expires.
@@ -29,7 +29,7 @@ extension EtcdClient {
 
     /// Ends a lease and deletes its keys. A lease that is gone is success.
     public func revoke(_ lease: LeaseID) async throws(EtcdError) {
-        let message = Message(packing: Etcdserverpb__LeaseRevokeRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__LeaseRevokeRequest.self) { request, _ in
             request.id = lease.rawValue
         }
         do throws(EtcdError) {
@@ -49,7 +49,7 @@ extension EtcdClient {
     /// - Parameter listsKeys: whether to return the keys under it.
     /// - Throws: `EtcdError` with code `.leaseNotFound` when it is gone.
     public func leaseStatus(_ lease: LeaseID, listsKeys: Bool = false) async throws(EtcdError) -> LeaseStatus {
-        let message = Message(packing: Etcdserverpb__LeaseTimeToLiveRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__LeaseTimeToLiveRequest.self) { request, _ in
             request.id = lease.rawValue
             request.keys = listsKeys ? 1 : 0
         }
@@ -71,7 +71,7 @@ extension EtcdClient {
 
     /// The leases of the whole cluster.
     public func leases() async throws(EtcdError) -> [LeaseID] {
-        let message = Message(packing: Etcdserverpb__LeaseLeasesRequest.self) { _, _ in }
+        let message = Message.packing(Etcdserverpb__LeaseLeasesRequest.self) { _, _ in }
         return try await core.call(.leases, message, .repeatable, "list leases") { message in
             try message.unpack(Etcdserverpb__LeaseLeasesResponse.self) { response in
                 Reply(

@@ -61,20 +61,20 @@ extension EtcdClient {
     /// - Parameter endpoint: one of the client's endpoints; nil for the one that is in use.
     public func status(of endpoint: String? = nil) async throws(EtcdError) -> MemberStatus {
         let member = try member(endpoint, "status")
-        let message = Message(packing: Etcdserverpb__StatusRequest.self) { _, _ in }
+        let message = Message.packing(Etcdserverpb__StatusRequest.self) { _, _ in }
         return try await core.call(.status, message, .repeatable, "status", only: member, Reply<MemberStatus>.init)
             .value
     }
 
     /// The members of the cluster.
     public func members() async throws(EtcdError) -> [ClusterMember] {
-        let message = Message(packing: Etcdserverpb__MemberListRequest.self) { _, _ in }
+        let message = Message.packing(Etcdserverpb__MemberListRequest.self) { _, _ in }
         return try await core.call(.memberList, message, .repeatable, "list members", Reply<[ClusterMember]>.init).value
     }
 
     /// The alarms that are raised.
     public func alarms() async throws(EtcdError) -> [Alarm] {
-        let message = Message(packing: Etcdserverpb__AlarmRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__AlarmRequest.self) { request, _ in
             request.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET
         }
         return try await core.call(.alarm, message, .repeatable, "list alarms", Reply<[Alarm]>.init).value
@@ -82,7 +82,7 @@ extension EtcdClient {
 
     /// Takes an alarm back. One whose reason is still there is raised again: after `noSpace`, compact and defragment first.
     public func disarm(_ alarm: Alarm) async throws(EtcdError) {
-        let message = Message(packing: Etcdserverpb__AlarmRequest.self) { request, _ in
+        let message = Message.packing(Etcdserverpb__AlarmRequest.self) { request, _ in
             request.action = ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE
             request.memberid = alarm.memberID
             request.alarm =
@@ -102,7 +102,7 @@ extension EtcdClient {
     ///   - limit: how long it may take; it copies the whole database.
     public func defragment(_ endpoint: String, within limit: Duration = .seconds(60)) async throws(EtcdError) {
         let member = try member(endpoint, "defragment")
-        let message = Message(packing: Etcdserverpb__DefragmentRequest.self) { _, _ in }
+        let message = Message.packing(Etcdserverpb__DefragmentRequest.self) { _, _ in }
         _ = try await core.call(.defragment, message, .repeatable, "defragment", only: member, within: limit) {
             message in
             try message.unpack(Etcdserverpb__DefragmentResponse.self) {

@@ -20,7 +20,7 @@ extension EtcdClient {
         do {
             let file = try await SnapshotFile.onDisk { () throws(SnapshotFile.Failure) in try SnapshotFile(path: path) }
             let stream = try member.channel.stream(Procedure.snapshot.method, metadata: headers.any, timeout: limit)
-            try await stream.send(Message(packing: Etcdserverpb__SnapshotRequest.self) { _, _ in })
+            try await stream.send(Message.packing(Etcdserverpb__SnapshotRequest.self) { _, _ in })
             try await stream.finishSending()
             while let message = try await stream.receive() {
                 let blob = try message.unpack(Etcdserverpb__SnapshotResponse.self) { $0.blob.array }

@@ -23,6 +23,8 @@ final class Authenticator: Sendable {
         }
     }
 
+    /// The headers of a client that has no user.
+    let anonymous: Headers?
     private let user: EtcdUser?
     private let hooks: EtcdHooks
     private let state: Mutex<State>
@@ -35,7 +37,8 @@ final class Authenticator: Sendable {
     init(user: EtcdUser?, hooks: EtcdHooks) {
         self.user = user
         self.hooks = hooks
-        state = Mutex(State(headers: user == nil ? Headers(token: nil) : nil))
+        anonymous = user == nil ? Headers(token: nil) : nil
+        state = Mutex(State(headers: anonymous))
     }
 
     /// The headers to send, after a renewal if there is no token.
@@ -86,13 +89,13 @@ final class Authenticator: Sendable {
     private func fetchToken(_ core: EtcdCore) async throws -> String? {
         guard let user else { return nil }
         let password = try user.password()
-        let request = Message(packing: Etcdserverpb__AuthenticateRequest.self) { request, arena in
+        let request = Message.packing(Etcdserverpb__AuthenticateRequest.self) { request, arena in
             request.name = arena.bytes(user.name)
             request.password = arena.bytes(password)
         }
         do throws(EtcdError) {
             let token = try await core.call(
-                .authenticate, request, .repeatable, operation, Reply<String>.init(token:)
+                .authenticate, request, .repeatable, .named(operation), Reply<String>.init(token:)
             ).value
             hooks.log(.authenticated(user: user.name))
             return token

@@ -66,7 +66,7 @@ final class WatchSession: Sendable {
     }
 
     private func take(_ response: WatchResponse) throws(EtcdError) {
-        try core.freshness.admitCluster(response.header, { "watch" }, from: stream.member)
+        try core.freshness.admitCluster(response.header, "watch", from: stream.member)
         core.freshness.note(revision: response.header.revision)
         let watcher = state.withLock { state in
             state.lastHeard = .now

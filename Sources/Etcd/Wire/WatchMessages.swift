@@ -37,7 +37,7 @@ struct WatchResponse: Sendable {
 extension WatchRequest {
     /// The message that starts a watch.
     func message(id: Int64, from revision: Int64) -> Message {
-        Message(packing: Etcdserverpb__WatchRequest.self) { request, arena in
+        Message.packing(Etcdserverpb__WatchRequest.self) { request, arena in
             request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST
             request.create_request = arena.message { create in
                 create.key = arena.bytes(range.start.bytes)
@@ -58,7 +58,7 @@ extension WatchRequest {
 
     /// The message that ends a watch.
     static func cancellation(of id: Int64) -> Message {
-        Message(packing: Etcdserverpb__WatchRequest.self) { request, arena in
+        Message.packing(Etcdserverpb__WatchRequest.self) { request, arena in
             request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST
             request.cancel_request = arena.message { $0.watch_id = id }
         }
@@ -66,7 +66,7 @@ extension WatchRequest {
 
     /// The message that asks for a sign of life.
     static func progress() -> Message {
-        Message(packing: Etcdserverpb__WatchRequest.self) { request, arena in
+        Message.packing(Etcdserverpb__WatchRequest.self) { request, arena in
             request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST
             request.progress_request = arena.message { _ in }
         }

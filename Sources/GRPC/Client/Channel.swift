@@ -1,12 +1,27 @@
 internal import CGRPC
 
-/// Names one method of a service.
-public struct Method: Sendable, Hashable {
+/// Names one method of a service. Make it once for many calls.
+public final class Method: Sendable {
     /// For example `/etcdserverpb.KV/Range`.
     public let path: String
+    // Never changed after initialisation; the core takes references to it.
+    nonisolated(unsafe) let slice: grpc_slice
 
     /// Creates a method from its full path.
-    public init(_ path: String) { self.path = path }
+    public init(_ path: String) {
+        self.path = path
+        slice = path.slice
+    }
+
+    deinit { grpc_slice_unref(slice) }
+}
+
+extension Method: Hashable {
+    /// Methods are the same when their paths are.
+    public static func == (left: Method, right: Method) -> Bool { left.path == right.path }
+
+    /// Hashes the path.
+    public func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }
 
 /// Limits and times of a channel.
@@ -88,7 +103,7 @@ public final class Channel: Sendable {
             timeout = ContinuousClock.now.duration(to: end)
         }
         let call = try makeCall(method, timeout: timeout)
-        return try await UnaryCall(call: call, request: request, metadata: metadata).response()
+        return try await UnaryCall(adopting: call, request: request, metadata: metadata).response()
     }
 
     /// Opens a stream in both directions. The stream ends when the server ends it, when it is cancelled, when `timeout`
@@ -105,7 +120,7 @@ public final class Channel: Sendable {
         _ method: Method, metadata: PreparedMetadata, timeout: Duration? = nil
     ) throws(RPCError) -> BidirectionalCall {
         let call = try makeCall(method, timeout: timeout)
-        return BidirectionalCall(core: try StreamCore(call: call, metadata: metadata))
+        return BidirectionalCall(core: try StreamCore(call: CallHandle(adopting: call), metadata: metadata))
     }
 
     private var isReady: Bool {
@@ -137,16 +152,14 @@ public final class Channel: Sendable {
         }
     }
 
-    private func makeCall(_ method: Method, timeout: Duration?) throws(RPCError) -> CallHandle {
-        let path = method.path.slice
-        defer { grpc_slice_unref(path) }
+    private func makeCall(_ method: Method, timeout: Duration?) throws(RPCError) -> OpaquePointer {
         let deadline = timeout?.fromNow ?? gpr_inf_future(GPR_CLOCK_MONOTONIC)
         let queue = CompletionQueue.shared.pointer
         guard let pointer,
             let call = grpc_channel_create_call(
-                pointer, nil, cgrpc_propagate_defaults(), queue, path, nil, deadline, nil)
+                pointer, nil, cgrpc_propagate_defaults(), queue, method.slice, nil, deadline, nil)
         else { throw .notStarted("no channel to \(target)") }
-        return CallHandle(adopting: call)
+        return call
     }
 }
 

@@ -4,21 +4,30 @@ internal import CGRPC
 ///
 /// Unchecked, because the fields written after initialisation are ordered by the core: `continuation` is set before the
 /// batch starts and read when it has completed, the inbox is read only then.
+///
+/// It is one object, because every call pays for each.
 final class UnaryCall: Completion, @unchecked Sendable {
-    private let call: CallHandle
-    private let request: OutgoingMessage
+    private let call: OpaquePointer
+    private let request: UnsafeMutablePointer<grpc_byte_buffer>?
     private let metadata: PreparedMetadata
     private let inbox = Inbox.allocate()
     private var continuation: UnsafeContinuation<Void, Never>?
     private var startError = GRPC_CALL_OK
 
-    init(call: CallHandle, request: Message, metadata: PreparedMetadata) {
+    /// - Parameter call: becomes this object's own.
+    init(adopting call: OpaquePointer, request: Message, metadata: PreparedMetadata) {
         self.call = call
-        self.request = OutgoingMessage(request)
+        self.request = request.makeBuffer()
         self.metadata = metadata
+        CallCensus.opened()
     }
 
-    deinit { inbox.free() }
+    deinit {
+        grpc_call_unref(call)
+        if let request { grpc_byte_buffer_destroy(request) }
+        inbox.free()
+        CallCensus.closed()
+    }
 
     func response() async throws(RPCError) -> Message {
         await withTaskCancellationHandler {
@@ -29,11 +38,10 @@ final class UnaryCall: Completion, @unchecked Sendable {
                 if startError != GRPC_CALL_OK { continuation.resume() }
             }
         } onCancel: {
-            call.cancel()
+            grpc_call_cancel(call, nil)
         }
         guard startError == GRPC_CALL_OK else { throw .notStarted(describe(startError)) }
-        let status = inbox.status
-        guard status.code == .ok else { throw RPCError(ending: status) }
+        guard inbox.isOK else { throw RPCError(ending: inbox.status) }
         guard let message = inbox.takeMessage() else {
             throw .failed(Status(code: .internal, message: "the server sent no response message"))
         }
@@ -48,7 +56,7 @@ final class UnaryCall: Completion, @unchecked Sendable {
             batch.receiveInitialMetadata(into: inbox)
             batch.receiveMessage(into: inbox)
             batch.receiveStatus(into: inbox)
-            return start(batch.list, on: call.pointer)
+            return start(batch.list, on: call)
         }
     }
 

@@ -82,7 +82,7 @@ final class AcceptedCall: Sendable {
         _ = Operations.batch { batch in
             withUnsafeMutablePointer(to: &details) { details in
                 batch.sendInitialMetadata(headers)
-                if let response { batch.sendMessage(response) }
+                if let response { batch.sendMessage(response.buffer) }
                 batch.sendStatus(status.code, details: details, trailing: trailers)
                 return completion.start(batch.list, on: call.pointer)
             }

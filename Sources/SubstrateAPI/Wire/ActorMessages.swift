@@ -102,7 +102,7 @@ extension GetActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__GetActorRequest.self) { $0.actor_ref = actor.field($1) }
+        Message.packing(Ateapi__GetActorRequest.self) { $0.actor_ref = actor.field($1) }
     }
 }
 
@@ -119,7 +119,7 @@ extension CreateActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__CreateActorRequest.self) { request, arena in
+        Message.packing(Ateapi__CreateActorRequest.self) { request, arena in
             request.actor_ref = actor.field(arena)
             request.actor_template_namespace = arena.bytes(template.namespace)
             request.actor_template_name = arena.bytes(template.name)
@@ -137,7 +137,7 @@ extension UpdateActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__UpdateActorRequest.self) { request, arena in
+        Message.packing(Ateapi__UpdateActorRequest.self) { request, arena in
             request.actor_ref = actor.field(arena)
             request.worker_selector = arena.message { workerSelector.fill(&$0, arena) }
         }
@@ -150,7 +150,7 @@ extension SuspendActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__SuspendActorRequest.self) { $0.actor_ref = actor.field($1) }
+        Message.packing(Ateapi__SuspendActorRequest.self) { $0.actor_ref = actor.field($1) }
     }
 }
 
@@ -162,7 +162,7 @@ extension ResumeActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__ResumeActorRequest.self) { request, arena in
+        Message.packing(Ateapi__ResumeActorRequest.self) { request, arena in
             request.actor_ref = actor.field(arena)
             request.boot = boot ? 1 : 0
         }
@@ -175,7 +175,7 @@ extension DeleteActorRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__DeleteActorRequest.self) { $0.actor_ref = actor.field($1) }
+        Message.packing(Ateapi__DeleteActorRequest.self) { $0.actor_ref = actor.field($1) }
     }
 }
 
@@ -191,7 +191,7 @@ extension ActorResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__GetActorResponse.self) { response, arena in
+        Message.packing(Ateapi__GetActorResponse.self) { response, arena in
             response.actor = arena.message { actor.fill(&$0, arena) }
         }
     }
@@ -213,7 +213,7 @@ extension ListActorsRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__ListActorsRequest.self) { request, arena in
+        Message.packing(Ateapi__ListActorsRequest.self) { request, arena in
             request.page_size = Int32(clamping: pageSize)
             request.page_token = arena.bytes(pageToken)
             request.atespace = arena.bytes(atespace)
@@ -231,7 +231,7 @@ extension ListActorsResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__ListActorsResponse.self) { response, arena in
+        Message.packing(Ateapi__ListActorsResponse.self) { response, arena in
             (response.n_actors, response.actors) = arena.repeated(actors) { $0.fill(&$1, arena) }
             response.next_page_token = arena.bytes(nextPageToken)
         }

@@ -8,7 +8,7 @@ extension AtespaceRequest: WireMessage {
         name = try message.unpack(Ateapi__GetAtespaceRequest.self) { try $0.name.text("name") }
     }
 
-    package var message: Message { Message(packing: Ateapi__GetAtespaceRequest.self) { $0.name = $1.bytes(name) } }
+    package var message: Message { Message.packing(Ateapi__GetAtespaceRequest.self) { $0.name = $1.bytes(name) } }
 }
 
 extension AtespaceResponse: WireMessage {
@@ -19,7 +19,7 @@ extension AtespaceResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__GetAtespaceResponse.self) { response, arena in
+        Message.packing(Ateapi__GetAtespaceResponse.self) { response, arena in
             response.atespace = arena.message { $0.name = arena.bytes(name) }
         }
     }
@@ -30,7 +30,7 @@ extension ListAtespacesRequest: WireMessage {
         self = try message.unpack(Ateapi__ListAtespacesRequest.self) { _ in ListAtespacesRequest() }
     }
 
-    package var message: Message { Message(packing: Ateapi__ListAtespacesRequest.self) { _, _ in } }
+    package var message: Message { Message.packing(Ateapi__ListAtespacesRequest.self) { _, _ in } }
 }
 
 extension ListAtespacesResponse: WireMessage {
@@ -41,7 +41,7 @@ extension ListAtespacesResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__ListAtespacesResponse.self) { response, arena in
+        Message.packing(Ateapi__ListAtespacesResponse.self) { response, arena in
             (response.n_atespaces, response.atespaces) = arena.repeated(names) { $1.name = arena.bytes($0) }
         }
     }

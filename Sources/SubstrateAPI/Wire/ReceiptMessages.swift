@@ -58,7 +58,7 @@ extension ReceiptResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Atelet__RunResponse.self) { response, arena in
+        Message.packing(Atelet__RunResponse.self) { response, arena in
             response.receipt = arena.message { receipt.fill(&$0, arena) }
         }
     }
@@ -70,7 +70,7 @@ extension StatusResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__StatusResponse.self) { response, arena in
+        Message.packing(Substrate__StatusResponse.self) { response, arena in
             response.receipt = arena.message { receipt.fill(&$0, arena) }
         }
     }
@@ -84,7 +84,7 @@ extension StatusRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__StatusRequest.self) { $0.target_ateom_uid = $1.bytes(workerUID) }
+        Message.packing(Substrate__StatusRequest.self) { $0.target_ateom_uid = $1.bytes(workerUID) }
     }
 }
 
@@ -94,6 +94,6 @@ extension StopRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__StopRequest.self) { $0.target_ateom_uid = $1.bytes(workerUID) }
+        Message.packing(Substrate__StopRequest.self) { $0.target_ateom_uid = $1.bytes(workerUID) }
     }
 }

@@ -134,7 +134,7 @@ extension PoolMessage: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__ApplyWorkerPoolRequest.self) { request, arena in
+        Message.packing(Substrate__ApplyWorkerPoolRequest.self) { request, arena in
             request.pool = arena.message { pool.fill(&$0, arena) }
         }
     }
@@ -151,7 +151,7 @@ extension TemplateMessage: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__ApplyActorTemplateRequest.self) { request, arena in
+        Message.packing(Substrate__ApplyActorTemplateRequest.self) { request, arena in
             request.template_ = arena.message { template.fill(&$0, arena) }
         }
     }
@@ -165,7 +165,7 @@ extension NamedRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__GetWorkerPoolRequest.self) { request, arena in
+        Message.packing(Substrate__GetWorkerPoolRequest.self) { request, arena in
             request.namespace_ = arena.bytes(namespace)
             request.name = arena.bytes(name)
         }
@@ -177,7 +177,7 @@ extension ListRequest: WireMessage {
         self = try message.unpack(Substrate__ListWorkerPoolsRequest.self) { _ in ListRequest() }
     }
 
-    package var message: Message { Message(packing: Substrate__ListWorkerPoolsRequest.self) { _, _ in } }
+    package var message: Message { Message.packing(Substrate__ListWorkerPoolsRequest.self) { _, _ in } }
 }
 
 extension ListPoolsResponse: WireMessage {
@@ -188,7 +188,7 @@ extension ListPoolsResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__ListWorkerPoolsResponse.self) { response, arena in
+        Message.packing(Substrate__ListWorkerPoolsResponse.self) { response, arena in
             (response.n_pools, response.pools) = arena.repeated(pools) { $0.fill(&$1, arena) }
         }
     }
@@ -202,7 +202,7 @@ extension ListTemplatesResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Substrate__ListActorTemplatesResponse.self) { response, arena in
+        Message.packing(Substrate__ListActorTemplatesResponse.self) { response, arena in
             (response.n_templates, response.templates) = arena.repeated(templates) { $0.fill(&$1, arena) }
         }
     }

@@ -44,7 +44,7 @@ extension ListWorkersRequest: WireMessage {
         self = try message.unpack(Ateapi__ListWorkersRequest.self) { _ in ListWorkersRequest() }
     }
 
-    package var message: Message { Message(packing: Ateapi__ListWorkersRequest.self) { _, _ in } }
+    package var message: Message { Message.packing(Ateapi__ListWorkersRequest.self) { _, _ in } }
 }
 
 extension ListWorkersResponse: WireMessage {
@@ -55,7 +55,7 @@ extension ListWorkersResponse: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Ateapi__ListWorkersResponse.self) { response, arena in
+        Message.packing(Ateapi__ListWorkersResponse.self) { response, arena in
             (response.n_workers, response.workers) = arena.repeated(workers) { $0.fill(&$1, arena) }
         }
     }

@@ -89,7 +89,7 @@ extension RunRequest: WireMessage {
     }
 
     package var message: Message {
-        Message(packing: Atelet__RunRequest.self) { workload.fill(&$0, workerUID: workerUID, $1) }
+        Message.packing(Atelet__RunRequest.self) { workload.fill(&$0, workerUID: workerUID, $1) }
     }
 }
 
@@ -128,7 +128,7 @@ private struct SnapshotRequest {
     }
 
     var message: Message {
-        Message(packing: Atelet__CheckpointRequest.self) { request, arena in
+        Message.packing(Atelet__CheckpointRequest.self) { request, arena in
             workload.fill(&request, workerUID: workerUID, arena)
             request.type = ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_EXTERNAL
             request.config_case = ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG
