@@ -25,6 +25,9 @@ test: deps ## the quick tests
 test-full: deps ## the tests that need minutes, and the demo
 	scripts/test full
 
+sanitize: deps ## the tests of the etcd client under the address, leak and thread sanitizers
+	scripts/sanitize
+
 bench: ## what a call costs beside a client in C++, and how long a release takes
 	@scripts/deps bench
 	scripts/bench
@@ -40,6 +43,6 @@ format: ## format the Swift sources
 
 lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
-	bash -n scripts/* .ci/run
+	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: help deps build run demo test test-full bench generate check-generated format lint
+.PHONY: help deps build run demo test test-full sanitize bench generate check-generated format lint

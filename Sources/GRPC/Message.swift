@@ -4,15 +4,11 @@ internal import CGRPC
 ///
 /// A message to send is filled in place, a received one is read in place where the core delivered it in one piece.
 public final class Message: Sendable {
-    private enum Content {
-        /// Filled here.
-        case slice(grpc_slice)
-        /// Received.
-        case buffer(UnsafeMutablePointer<grpc_byte_buffer>)
-    }
-
     // Owned by this object alone and never changed after initialisation.
-    nonisolated(unsafe) private let content: Content
+    /// A received message, or nil.
+    nonisolated(unsafe) private let buffer: UnsafeMutablePointer<grpc_byte_buffer>?
+    /// A message that was filled here.
+    nonisolated(unsafe) private let slice: grpc_slice
 
     /// Number of bytes.
     public let count: Int
@@ -23,7 +19,8 @@ public final class Message: Sendable {
         // A small slice has no memory of its own: its bytes lie in the variable, so they must be written there.
         var slice = grpc_slice_malloc(count)
         fill(UnsafeMutableRawBufferPointer(start: cgrpc_slice_start(&slice), count: count))
-        content = .slice(slice)
+        self.slice = slice
+        buffer = nil
     }
 
     /// Creates a message with a copy of `bytes`.
@@ -33,24 +30,22 @@ public final class Message: Sendable {
 
     /// Takes over a buffer that the core has handed out.
     init(adopting buffer: UnsafeMutablePointer<grpc_byte_buffer>) {
-        content = .buffer(buffer)
+        self.buffer = buffer
+        slice = grpc_empty_slice()
         count = grpc_byte_buffer_length(buffer)
     }
 
     deinit {
-        switch content {
-        case .slice(let slice): grpc_slice_unref(slice)
-        case .buffer(let buffer): grpc_byte_buffer_destroy(buffer)
-        }
+        grpc_slice_unref(slice)
+        if let buffer { grpc_byte_buffer_destroy(buffer) }
     }
 
     /// A buffer for one sending, with the same memory behind it. The core empties what it sends, so each sending needs one
     /// of its own.
     func makeBuffer() -> UnsafeMutablePointer<grpc_byte_buffer>? {
-        switch content {
-        case .slice(var slice): grpc_raw_byte_buffer_create(&slice, 1)
-        case .buffer(let buffer): grpc_byte_buffer_copy(buffer)
-        }
+        if let buffer { return grpc_byte_buffer_copy(buffer) }
+        var slice = slice
+        return grpc_raw_byte_buffer_create(&slice, 1)
     }
 
     /// Lends the bytes for the duration of `body`.
@@ -71,17 +66,16 @@ public final class Message: Sendable {
 
     @usableFromInline
     func lendBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-        switch content {
-        case .slice(var slice): body(UnsafeRawBufferPointer(start: cgrpc_slice_start(&slice), count: count))
-        case .buffer(let buffer):
-            if count == 0 { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-            if let slice = cgrpc_sole_slice(buffer) {
-                return body(UnsafeRawBufferPointer(start: cgrpc_slice_start(slice), count: count))
-            }
-            let joined = join(buffer)
-            defer { joined.deallocate() }
-            body(UnsafeRawBufferPointer(joined))
+        guard let buffer, count > 0 else {
+            var slice = slice
+            return body(UnsafeRawBufferPointer(start: cgrpc_slice_start(&slice), count: count))
         }
+        if let slice = cgrpc_sole_slice(buffer) {
+            return body(UnsafeRawBufferPointer(start: cgrpc_slice_start(slice), count: count))
+        }
+        let joined = join(buffer)
+        defer { joined.deallocate() }
+        body(UnsafeRawBufferPointer(joined))
     }
 
     /// Large messages arrive in many slices; they are joined for as long as somebody reads.

@@ -8,7 +8,6 @@ struct Operations: ~Copyable {
     /// Lends room for as many operations as a batch can have: one of each kind.
     static func batch<Result>(_ body: (inout Operations) -> Result) -> Result {
         withUnsafeTemporaryAllocation(of: grpc_op.self, capacity: 8) { storage in
-            storage.initialize(repeating: grpc_op())
             var operations = Operations(storage: storage)
             return body(&operations)
         }
@@ -19,8 +18,10 @@ struct Operations: ~Copyable {
     var list: UnsafeBufferPointer<grpc_op> { UnsafeBufferPointer(rebasing: storage[..<count]) }
 
     private mutating func add(_ kind: grpc_op_type, _ fill: (inout grpc_op) -> Void = { _ in }) {
-        storage[count].op = kind
-        fill(&storage[count])
+        var operation = grpc_op()
+        operation.op = kind
+        fill(&operation)
+        storage.initializeElement(at: count, to: operation)
         count += 1
     }
 

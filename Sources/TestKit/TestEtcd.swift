@@ -5,7 +5,7 @@ package import SubstrateStore
 
 /// A real etcd server for tests.
 package enum TestEtcd {
-    private static let shared = Task { try await LocalEtcd.start(directory: TemporaryDirectory.kept().path) }
+    private static let shared = Task { try await LocalEtcd.start(directory: TemporaryDirectory.kept()) }
 
     /// A server that tests share. Each uses a root of its own; none stops, compacts or counts it.
     package static func server() async throws -> LocalEtcd { try await shared.value }
@@ -59,18 +59,20 @@ extension TestEtcd {
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
-    package init() {
-        path = NSTemporaryDirectory() + "substrate-test-\(UUID().uuidString.lowercased())"
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
+    package init() { path = TemporaryDirectory.create() }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// A directory that goes away with the process.
-    static func kept() -> TemporaryDirectory {
-        let directory = TemporaryDirectory()
-        DirectoriesAtExit.add(directory.path)
-        _ = Unmanaged.passRetained(directory)
-        return directory
+    /// The path of a directory that goes away with the process.
+    static func kept() -> String {
+        let path = create()
+        DirectoriesAtExit.add(path)
+        return path
+    }
+
+    private static func create() -> String {
+        let path = NSTemporaryDirectory() + "substrate-test-\(UUID().uuidString.lowercased())"
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
     }
 }

@@ -47,7 +47,8 @@ final class StreamCore: Sendable {
 
     func send(_ message: Message) async throws(RPCError) {
         let message = OutgoingMessage(message)
-        if try await !perform(keeping: message, { $0.sendMessage(message.buffer) }) { throw RPCError(ending: await status()) }
+        let isSent = try await perform(keeping: message) { $0.sendMessage(message.buffer) }
+        if !isSent { throw RPCError(ending: await status()) }
     }
 
     func finishSending() async throws(RPCError) {
