@@ -117,11 +117,10 @@ package final class NodeAgent: Sendable {
     private func followBindings() async {
         let keys = store.keys
         let workers = options.workers.map(\.ref)
-        await listThenWatch(keys.bindings(in: options.pool), of: store.etcd, environment) {
-            let listing = try await self.store.listBindings(in: self.options.pool)
+        await follow(keys.bindings(in: options.pool), of: store.etcd, environment) { listing in
+            let listing = WorkerListing(listing, keys)
             for ref in workers { await self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
-            return listing.revision
-        } take: { events in
+        } changed: { events in
             for event in events {
                 guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else {
                     continue

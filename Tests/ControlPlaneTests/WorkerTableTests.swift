@@ -1,4 +1,5 @@
 import ControlPlane
+import Etcd
 import ServiceKit
 import SubstrateModel
 import SubstrateStore
@@ -29,7 +30,7 @@ import Testing
     private func listing(_ revision: Int64, live: Stored<Presence>? = nil, bound: Stored<Binding>? = nil)
         -> WorkerListing
     {
-        var listing = WorkerListing(revision: revision)
+        var listing = WorkerListing(Listing(pairs: [], revision: revision), Keys(root: "/"))
         listing.live[worker] = live
         listing.bound[worker] = bound
         return listing

@@ -39,14 +39,12 @@ package final class Catalog: Sendable {
     package var pools: [WorkerPool] { state.withLock { Array($0.pools.values) } }
 
     private func followPools() async {
-        await listThenWatch(store.keys.pools, of: store.etcd, environment) {
-            let response = try await self.read(self.store.keys.pools)
-            let pools = self.decode(response.pairs, as: WorkerPool.self)
+        await follow(store.keys.pools, of: store.etcd, environment) { listing in
+            let pools = self.decode(listing.pairs, as: WorkerPool.self)
             self.state.withLock { state in
                 state.pools = Dictionary(uniqueKeysWithValues: pools.map { ($0.ref, $0) })
             }
-            return response.revision
-        } take: { events in
+        } changed: { events in
             for event in events {
                 guard let ref = self.store.keys.poolRef(event.key) else { continue }
                 let pool = self.decode(event.pairs, as: WorkerPool.self).first
@@ -56,30 +54,18 @@ package final class Catalog: Sendable {
     }
 
     private func followTemplates() async {
-        await listThenWatch(store.keys.templates, of: store.etcd, environment) {
-            let response = try await self.read(self.store.keys.templates)
-            let templates = self.decode(response.pairs, as: ActorTemplate.self)
+        await follow(store.keys.templates, of: store.etcd, environment) { listing in
+            let templates = self.decode(listing.pairs, as: ActorTemplate.self)
             self.state.withLock { state in
                 state.templates = Dictionary(uniqueKeysWithValues: templates.map { ($0.ref, $0) })
             }
-            return response.revision
-        } take: { events in
+        } changed: { events in
             for event in events {
                 guard let ref = self.store.keys.templateRef(event.key) else { continue }
                 let template = self.decode(event.pairs, as: ActorTemplate.self).first
                 self.state.withLock { $0.templates[ref] = template }
             }
         }
-    }
-
-    private func read(_ range: KeyRange) async throws -> (revision: Int64, pairs: [KeyValue]) {
-        var revision: Int64 = 0
-        var pairs: [KeyValue] = []
-        for try await page in store.etcd.pages(of: range) {
-            if revision == 0 { revision = page.revision }
-            pairs += page.pairs
-        }
-        return (revision, pairs)
     }
 
     private func decode<Value: StoredValue>(_ pairs: [KeyValue], as type: Value.Type) -> [Value] {

@@ -40,10 +40,9 @@ package struct WorkerPoolSyncer: Sendable {
     }
 
     private func watch() async {
-        await listThenWatch(store.keys.workers, of: store.etcd, environment) {
-            let listing = try await list()
-            return listing.revision
-        } take: { events in
+        await follow(store.keys.workers, of: store.etcd, environment) { listing in
+            take(WorkerListing(listing, store.keys))
+        } changed: { events in
             inventory.take(events)
         }
     }
@@ -51,14 +50,14 @@ package struct WorkerPoolSyncer: Sendable {
     private func sweep() async {
         while true {
             do { try await environment.clock.sleep(for: sweepInterval) } catch { return }
-            guard let listing = try? await list() else { continue }
+            guard let listing = try? await store.listWorkers() else { continue }
+            take(listing)
             environment.log.debug("swept the workers", ["revision": .integer(listing.revision)])
         }
     }
 
-    private func list() async throws(StoreError) -> WorkerListing {
+    private func take(_ listing: WorkerListing) {
         let isFirst = !inventory.isListed
-        let listing = try await store.listWorkers()
         for error in listing.unreadable {
             environment.log.error("a worker's row cannot be read and is left alone", ["error": .text(error)])
         }
@@ -68,7 +67,6 @@ package struct WorkerPoolSyncer: Sendable {
                 "a listing of the workers told what the watch had not yet",
                 ["workers": .array(news.prefix(10).map { .text($0) }), "count": .integer(Int64(news.count))])
         }
-        return listing
     }
 
     private func releaseLostWorkers() async {

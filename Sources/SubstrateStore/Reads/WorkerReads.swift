@@ -1,4 +1,4 @@
-internal import Etcd
+package import Etcd
 package import SubstrateModel
 
 /// Presences and bindings as of one revision.
@@ -9,41 +9,30 @@ package struct WorkerListing: Sendable {
     /// Rows that are there but cannot be read.
     package var unreadable: [StoreError] = []
 
-    package init(revision: Int64) { self.revision = revision }
+    /// Sorts what was listed.
+    package init(_ listing: Listing, _ keys: Keys) {
+        revision = listing.revision
+        for pair in listing.pairs {
+            do throws(StoreError) {
+                switch keys.worker(pair.key) {
+                case .live(let ref): live[ref] = try Codec.decode(pair)
+                case .bound(let ref): bound[ref] = try Codec.decode(pair)
+                case nil: break
+                }
+            } catch {
+                unreadable.append(error)
+            }
+        }
+    }
 }
 
 extension Store {
     /// All workers, live or bound, as of one revision.
-    package func listWorkers() async throws(StoreError) -> WorkerListing { try await list(keys.workers) }
-
-    /// The bindings of one pool's workers, as of one revision.
-    package func listBindings(in pool: PoolRef) async throws(StoreError) -> WorkerListing {
-        try await list(keys.bindings(in: pool))
-    }
-
-    private func list(_ range: KeyRange) async throws(StoreError) -> WorkerListing {
-        var listing = WorkerListing(revision: 0)
-        do {
-            for try await page in etcd.pages(of: range) {
-                // All pages show the revision of the first.
-                if listing.revision == 0 { listing.revision = page.revision }
-                for pair in page.pairs { add(pair, to: &listing) }
-            }
+    package func listWorkers() async throws(StoreError) -> WorkerListing {
+        do throws(EtcdError) {
+            return WorkerListing(try await etcd.list(keys.workers), keys)
         } catch {
             throw StoreError(error)
-        }
-        return listing
-    }
-
-    private func add(_ pair: KeyValue, to listing: inout WorkerListing) {
-        do throws(StoreError) {
-            switch keys.worker(pair.key) {
-            case .live(let ref): listing.live[ref] = try Codec.decode(pair)
-            case .bound(let ref): listing.bound[ref] = try Codec.decode(pair)
-            case nil: break
-            }
-        } catch {
-            listing.unreadable.append(error)
         }
     }
 
