@@ -24,25 +24,35 @@ public final class CallExecutor: TaskExecutor {
 
 /// The jobs that wait for the queue's thread.
 ///
-/// Unchecked, because `local` belongs to that thread alone.
+/// Unchecked, because what `local` points to belongs to that thread alone.
 final class JobQueue: @unchecked Sendable {
     /// Jobs in a round: enough to make the check for news of the network cheap, few enough not to delay it.
     private static let roundLength = 64
 
     private let thread = Atomic<UInt>(0)
-    private var local: [UnownedJob] = []
-    private var next = 0
+    // Behind a pointer, because every access to a stored property would be checked for exclusivity.
+    private let local: UnsafeMutablePointer<Jobs>
     private let remote = Mutex<[UnownedJob]>([])
     private let hasRemote = Atomic<Bool>(false)
     private let alarm: Alarm
 
-    init(queue: OpaquePointer) { alarm = Alarm(queue: queue) }
+    private struct Jobs {
+        var waiting: [UnownedJob] = []
+        var next = 0
+    }
+
+    /// Lives as long as the process.
+    init(queue: OpaquePointer) {
+        alarm = Alarm(queue: queue)
+        local = .allocate(capacity: 1)
+        local.initialize(to: Jobs())
+    }
 
     func adoptCurrentThread() { thread.store(pthread_self(), ordering: .releasing) }
 
     func add(_ job: UnownedJob) {
         if pthread_self() == thread.load(ordering: .relaxed) {
-            local.append(job)
+            local.pointee.waiting.append(job)
             return
         }
         let isFirst = remote.withLock { jobs in
@@ -54,27 +64,28 @@ final class JobQueue: @unchecked Sendable {
     }
 
     /// Whether no job of this thread waits. One that came from another thread rings.
-    var isEmpty: Bool { next == local.count }
+    var isEmpty: Bool { local.pointee.next == local.pointee.waiting.count }
 
     func runRound() {
         // The thread is rung for what comes after this look.
         if hasRemote.load(ordering: .relaxed) {
             remote.withLock { jobs in
-                local += jobs
+                local.pointee.waiting += jobs
                 jobs.removeAll(keepingCapacity: true)
                 hasRemote.store(false, ordering: .relaxed)
             }
         }
-        let end = min(local.count, next + JobQueue.roundLength)
+        let executor = CallExecutor.shared.asUnownedTaskExecutor()
+        let end = min(local.pointee.waiting.count, local.pointee.next + JobQueue.roundLength)
         // Jobs that these jobs add come behind them, in a later round.
-        while next < end {
-            let job = local[next]
-            next += 1
-            job.runSynchronously(on: CallExecutor.shared.asUnownedTaskExecutor())
+        while local.pointee.next < end {
+            let job = local.pointee.waiting[local.pointee.next]
+            local.pointee.next += 1
+            job.runSynchronously(on: executor)
         }
-        if next == local.count {
-            local.removeAll(keepingCapacity: true)
-            next = 0
+        if isEmpty, end > 0 {
+            local.pointee.waiting.removeAll(keepingCapacity: true)
+            local.pointee.next = 0
         }
     }
 }

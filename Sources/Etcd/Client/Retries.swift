@@ -1,4 +1,5 @@
 internal import GRPC
+internal import Glibc
 
 /// One remote procedure of etcd.
 struct Procedure: Sendable {
@@ -100,13 +101,12 @@ final class EtcdCore: Sendable {
         _ operation: Subject, only: Member? = nil, within time: Duration? = nil,
         _ read: (Message) throws -> Reply<Value>
     ) async throws(EtcdError) -> (value: Value, earlierAttemptMayHaveSucceeded: Bool) {
-        let start = ContinuousClock.now
-        var left = time ?? options.callTimeout
-        if let deadline = EtcdDeadline.current { left = min(left, start.duration(to: deadline)) }
+        let timer = CallTimer()
+        var left = timeLeft(of: time ?? options.callTimeout)
         // The renewal of a token must not wait behind the calls that wait for it.
         if procedure.isAuthenticated, !gate.enterAtOnce() {
-            try await waitAtGate(by: start + left, operation, only)
-            left -= start.duration(to: .now)
+            try await waitAtGate(for: left, operation, only)
+            left -= timer.elapsed
         }
         defer { if procedure.isAuthenticated { gate.leave() } }
         let member = only ?? endpoints.current
@@ -116,16 +116,18 @@ final class EtcdCore: Sendable {
             return (try await attempt(procedure, request, on: member, limit, repetition, operation, read), false)
         } catch {
             return try await callAgain(
-                procedure, request, repetition, operation, only, end: start + left, after: error, from: member, read)
+                procedure, request, repetition, operation, only, left: left - timer.elapsed, after: error,
+                from: member, read)
         }
     }
 
     /// Goes on with a call whose first attempt has failed. Apart from `call`, whose frame every call pays for.
     private func callAgain<Value>(
         _ procedure: Procedure, _ request: Message, _ repetition: Repetition, _ operation: Subject,
-        _ only: Member?, end: ContinuousClock.Instant, after first: EtcdError, from firstMember: Member,
+        _ only: Member?, left: Duration, after first: EtcdError, from firstMember: Member,
         _ read: (Message) throws -> Reply<Value>
     ) async throws(EtcdError) -> (value: Value, earlierAttemptMayHaveSucceeded: Bool) {
+        let end = ContinuousClock.now + left
         var attempts = Attempts(of: self, repetition, members: only == nil ? endpoints.members.count : 1)
         var (failure, member) = (first, firstMember)
         while true {
@@ -159,10 +161,13 @@ final class EtcdCore: Sendable {
         }
     }
 
-    private func waitAtGate(
-        by end: ContinuousClock.Instant, _ operation: Subject, _ member: Member?
-    ) async throws(EtcdError) {
-        switch await gate.enter(by: end) {
+    /// How long a call may take that its caller gives so much time.
+    private func timeLeft(of limit: Duration) -> Duration {
+        EtcdDeadline.current.map { min(limit, ContinuousClock.now.duration(to: $0)) } ?? limit
+    }
+
+    private func waitAtGate(for limit: Duration, _ operation: Subject, _ member: Member?) async throws(EtcdError) {
+        switch await gate.enter(by: .now + limit) {
         case .admitted: break
         case .tooLate: throw outOfTime(operation, member)
         case .tooMany:
@@ -179,7 +184,7 @@ final class EtcdCore: Sendable {
         var headers = procedure.isAuthenticated ? authenticator.anonymous : nil
         if headers == nil, procedure.isAuthenticated { headers = try await authenticator.headers(self) }
         let mark = freshness.mark
-        let start = options.hooks.measure == nil ? nil : ContinuousClock.now
+        let timer = CallTimer()
         do throws(EtcdError) {
             let message: Message
             do throws(RPCError) {
@@ -207,10 +212,10 @@ final class EtcdCore: Sendable {
             } catch {
                 throw error.withOutcome(repetition != .repeatable)
             }
-            report(procedure, member, since: start, nil)
+            report(procedure, member, timer, nil)
             return reply.value
         } catch {
-            report(procedure, member, since: start, error.code)
+            report(procedure, member, timer, error.code)
             throw error
         }
     }
@@ -227,12 +232,11 @@ final class EtcdCore: Sendable {
     }
 
     private func report(
-        _ procedure: Procedure, _ member: Member, since start: ContinuousClock.Instant?, _ failure: EtcdError.Code?
+        _ procedure: Procedure, _ member: Member, _ timer: CallTimer, _ failure: EtcdError.Code?
     ) {
-        guard let start, let measure = options.hooks.measure else { return }
-        measure(
+        options.hooks.measure?(
             .attempt(
-                method: procedure.name, endpoint: member.endpoint, duration: .now - start, failure: failure))
+                method: procedure.name, endpoint: member.endpoint, duration: timer.elapsed, failure: failure))
     }
 
     private func outOfTime(_ operation: Subject, _ member: Member?) -> EtcdError {
@@ -241,6 +245,20 @@ final class EtcdCore: Sendable {
             isCancelled ? .cancelled : .deadlineExceeded, "\(operation)", (member ?? endpoints.current).endpoint,
             isCancelled ? "the task was cancelled" : "the time for the call was up before it could be sent")
     }
+}
+
+/// Measures from its creation on, as `ContinuousClock` does. The instants of that clock have a size that is only known when
+/// the program runs: an asynchronous function has to allocate room for each, and every call would pay for it.
+private struct CallTimer {
+    private let start = now
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    var elapsed: Duration { .nanoseconds(CallTimer.now - start) }
 }
 
 private let noHeaders = PreparedMetadata([:])

@@ -68,6 +68,7 @@ extension EtcdClient {
 }
 
 extension EtcdCore {
+    @inline(__always)
     func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse {
         let message = Message.packing(Etcdserverpb__RangeRequest.self) { request.fill(&$0, $1) }
         return try await call(

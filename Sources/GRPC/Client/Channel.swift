@@ -96,12 +96,7 @@ public final class Channel: Sendable {
         _ method: Method, _ request: Message, metadata: PreparedMetadata, timeout: Duration,
         connectsFirst: Bool = false
     ) async throws(RPCError) -> Message {
-        var timeout = timeout
-        if connectsFirst, !isReady {
-            let end = ContinuousClock.now + timeout
-            try await connect(by: end)
-            timeout = ContinuousClock.now.duration(to: end)
-        }
+        let timeout = connectsFirst && !isReady ? try await connect(within: timeout) : timeout
         let call = try makeCall(method, timeout: timeout)
         return try await UnaryCall(adopting: call, request: request, metadata: metadata).response()
     }
@@ -127,12 +122,13 @@ public final class Channel: Sendable {
         pointer.map { grpc_channel_check_connectivity_state($0, 0) } == GRPC_CHANNEL_READY
     }
 
-    /// Waits for a connection.
-    private func connect(by end: ContinuousClock.Instant) async throws(RPCError) {
+    /// Waits for a connection. Returns how much of the time is left.
+    private func connect(within limit: Duration) async throws(RPCError) -> Duration {
+        let end = ContinuousClock.now + limit
         while let pointer {
             let state = grpc_channel_check_connectivity_state(pointer, 1)
             switch state {
-            case GRPC_CHANNEL_READY: return
+            case GRPC_CHANNEL_READY: return ContinuousClock.now.duration(to: end)
             case GRPC_CHANNEL_TRANSIENT_FAILURE, GRPC_CHANNEL_SHUTDOWN:
                 throw .notSent(Status(code: .unavailable, message: "cannot connect to \(target)"))
             default: break
@@ -150,6 +146,7 @@ public final class Channel: Sendable {
                     pointer, state, pause.fromNow, CompletionQueue.shared.pointer, completion.tag())
             }
         }
+        return limit
     }
 
     private func makeCall(_ method: Method, timeout: Duration?) throws(RPCError) -> OpaquePointer {
