@@ -28,6 +28,48 @@ public enum ChannelCredentials: Sendable, Equatable {
     case tls(TLSFiles, serverName: String? = nil)
 }
 
+/// How a server proves who it is and whom it lets in.
+public enum ServerCredentials: Sendable, Equatable {
+    /// What clients have to show.
+    public enum ClientCertificate: Sendable, Equatable {
+        /// They are not asked for one.
+        case none
+        /// One that is shown has to come from the authorities.
+        case verifiedIfGiven
+        /// There has to be one, from the authorities.
+        case required
+    }
+
+    /// No TLS: for loopback, and for tests.
+    case insecure
+    /// TLS with the files' own certificate. With `clients` other than `.none`, their authorities are who signs the clients'.
+    case tls(TLSFiles, clients: ClientCertificate = .none)
+}
+
+extension ServerCredentials {
+    /// The core's object, to be released by the caller.
+    func makeCore() -> OpaquePointer? {
+        switch self {
+        case .insecure: return grpc_insecure_server_credentials_create()
+        case .tls(let files, let clients):
+            guard let options = files.makeOptions() else { return nil }
+            let request =
+                switch clients {
+                case .none: GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                case .verifiedIfGiven: GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY
+                case .required: GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                }
+            grpc_tls_credentials_options_set_cert_request_type(options, request)
+            // Takes the options over.
+            return grpc_tls_server_credentials_create(options)
+        }
+    }
+
+    var hasClientCertificates: Bool {
+        if case .tls(_, let clients) = self { clients != .none } else { false }
+    }
+}
+
 extension ChannelCredentials {
     /// The core's object, to be released by the caller.
     func makeCore() -> OpaquePointer? {

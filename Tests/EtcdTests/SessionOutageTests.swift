@@ -98,7 +98,7 @@ import Testing
                     }
                 }
             }
-            try await eventually("the first leads") { seen.all.last == [1] }
+            try await eventually("the first leads") { seen.all.last == [1] && !fence.all.isEmpty }
             let second = Task {
                 try await connected.withSession(under: "campaign/") { session in
                     try await session.withLeadership(of: "election", value: [2]) { _ in

@@ -10,8 +10,13 @@ public final class BidirectionalCall: Sendable, AsyncSequence {
     public typealias Failure = RPCError
 
     private let core: StreamCore
+    // The core ends the calls of a channel that goes away.
+    private let channel: Channel
 
-    init(core: StreamCore) { self.core = core }
+    init(core: StreamCore, on channel: Channel) {
+        self.core = core
+        self.channel = channel
+    }
 
     // The operation that waits for the status keeps the core alive, so the core can not see that nobody is left.
     deinit { core.call.cancel() }

@@ -115,7 +115,7 @@ public final class Channel: Sendable {
         _ method: Method, metadata: PreparedMetadata, timeout: Duration? = nil
     ) throws(RPCError) -> BidirectionalCall {
         let call = try makeCall(method, timeout: timeout)
-        return BidirectionalCall(core: try StreamCore(call: CallHandle(adopting: call), metadata: metadata))
+        return BidirectionalCall(core: try StreamCore(call: CallHandle(adopting: call), metadata: metadata), on: self)
     }
 
     private var isReady: Bool {
@@ -158,25 +158,6 @@ public final class Channel: Sendable {
         else { throw .notStarted("no channel to \(target)") }
         return call
     }
-}
-
-/// Owns one call object of the core.
-final class CallHandle: Sendable {
-    // The core's calls are thread-safe where this type uses them; the pointer never changes.
-    nonisolated(unsafe) let pointer: OpaquePointer
-
-    init(adopting pointer: OpaquePointer) {
-        self.pointer = pointer
-        CallCensus.opened()
-    }
-
-    deinit {
-        grpc_call_unref(pointer)
-        CallCensus.closed()
-    }
-
-    /// Ends the call with `.cancelled` unless it has already ended. Allowed from any thread, before or after a batch.
-    func cancel() { grpc_call_cancel(pointer, nil) }
 }
 
 extension RPCError {

@@ -47,18 +47,18 @@ final class StreamCore: Sendable {
 
     func send(_ message: Message) async throws(RPCError) {
         let message = OutgoingMessage(message)
-        let isSent = try await perform(keeping: message) { $0.sendMessage(message.buffer) }
+        let isSent = try await call.perform(keeping: message) { $0.sendMessage(message.buffer) }
         if !isSent { throw RPCError(ending: await status()) }
     }
 
     func finishSending() async throws(RPCError) {
-        if try await !perform({ $0.sendClose() }) { throw RPCError(ending: await status()) }
+        if try await !call.perform({ $0.sendClose() }) { throw RPCError(ending: await status()) }
     }
 
     func receive() async throws(RPCError) -> Message? {
         let inbox = Inbox.allocate()
         defer { inbox.free() }
-        _ = try await perform { $0.receiveMessage(into: inbox) }
+        _ = try await call.perform { $0.receiveMessage(into: inbox) }
         if let message = inbox.takeMessage() { return message }
         let status = await status()
         guard status.code == .ok else { throw RPCError(ending: status) }
@@ -87,35 +87,5 @@ final class StreamCore: Sendable {
             return ending.waiters
         }
         for waiter in waiters { waiter.resume(returning: status) }
-    }
-
-    private enum Outcome {
-        case completed(succeeded: Bool)
-        case notStarted(grpc_call_error)
-    }
-
-    /// Runs one batch and returns whether the core says that it succeeded. `kept` lives until the batch has completed.
-    private func perform(
-        keeping kept: OutgoingMessage? = nil, _ build: (inout Operations) -> Void
-    ) async throws(RPCError) -> Bool {
-        let outcome = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Outcome, Never>) in
-                let completion = ClosureCompletion { succeeded in
-                    withExtendedLifetime(kept) {}
-                    continuation.resume(returning: .completed(succeeded: succeeded))
-                }
-                let error = Operations.batch { batch in
-                    build(&batch)
-                    return completion.start(batch.list, on: call.pointer)
-                }
-                if error != GRPC_CALL_OK { continuation.resume(returning: .notStarted(error)) }
-            }
-        } onCancel: {
-            call.cancel()
-        }
-        switch outcome {
-        case .completed(let succeeded): return succeeded
-        case .notStarted(let error): throw .notStarted(describe(error))
-        }
     }
 }

@@ -7,6 +7,7 @@ final class AcceptedCall: Sendable {
     private let call: CallHandle
     private let context: ServerCall
     private let handling = Mutex<Task<Void, Never>?>(nil)
+    private let isStopping = Atomic<Bool>(false)
 
     init(server: Server, call: CallHandle, context: ServerCall) {
         self.server = server
@@ -17,42 +18,57 @@ final class AcceptedCall: Sendable {
     deinit { server.requestEnded() }
 
     /// Runs the handler in a task of its own and sends what it says. Called on the queue's thread.
-    func answer(with handler: ServerMethod.Handler?, request: Message?) {
+    func answer(with method: ServerMethod?, request: Message?) {
         watchForCancellation()
-        guard let handler else {
-            return send(Status(code: .unimplemented, message: "unknown method \(context.method.path)"), nil)
+        guard let method else {
+            return end(Status(code: .unimplemented, message: "unknown method \(context.method.path)"))
         }
-        guard let request else {
+        if !method.isStream, request == nil {
             // The core has already told the client why: too large, or gone.
-            return send(Status(code: .internal, message: "the request message was not received"), nil)
+            return end(Status(code: .internal, message: "the request message was not received"))
         }
-        guard server.admit() else {
+        guard server.admit(self, isStream: method.isStream) else {
             let limit = server.options.maximumConcurrentCalls
-            return send(Status(code: .resourceExhausted, message: "\(limit) calls are already being handled"), nil)
+            return end(Status(code: .resourceExhausted, message: "\(limit) calls are already being handled"))
         }
-        let task = Task { await handle(request, with: handler) }
+        let task = Task { await handle(request, with: method) }
         // The event that reads this comes on the same thread, so it comes later.
         handling.withLock { $0 = task }
+        if isStopping.load(ordering: .relaxed) { task.cancel() }
     }
 
-    private func handle(_ request: Message, with handler: ServerMethod.Handler) async {
+    /// Ends a stream whose server stops.
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        handling.withLock { $0 }?.cancel()
+    }
+
+    private func handle(_ request: Message?, with method: ServerMethod) async {
         let start = ContinuousClock.now
-        let status: Status
+        let stream = ServerStream(call: call)
+        var status = Status(code: .ok, message: "")
         var response: Message?
         do {
-            response = try await handler(request, context)
-            status = Status(code: .ok, message: "")
+            switch method.kind {
+            case .unary(let handler): if let request { response = try await handler(request, context) }
+            case .stream(let handler): try await handler(stream, context)
+            }
         } catch let error as Status {
             status = error
+        } catch let error as RPCError {
+            status = error.status
         } catch is CancellationError {
             status = Status(code: .cancelled, message: "the call was cancelled")
         } catch {
             status = Status(code: .internal, message: "\(error)")
         }
+        if isStopping.load(ordering: .relaxed) {
+            status = Status(code: .unavailable, message: "the server is stopping")
+        }
         server.options.onCompleted(
             CompletedCall(method: context.method, peer: context.peer, status: status, duration: .now - start))
-        send(status, response)
-        server.handlerEnded()
+        end(status, response, headers: stream.takeHeaders())
+        server.handlerEnded(self, isStream: method.isStream)
         handling.withLock { $0 = nil }
     }
 
@@ -71,8 +87,9 @@ final class AcceptedCall: Sendable {
         if error != GRPC_CALL_OK { cancelled.deallocate() }
     }
 
-    private func send(_ status: Status, _ response: Message?) {
-        let headers = PreparedMetadata([:])
+    private func end(
+        _ status: Status, _ response: Message? = nil, headers: PreparedMetadata? = PreparedMetadata([:])
+    ) {
         var trailing = status.metadata
         trailing.entries += context.trailingMetadata.entries
         let trailers = PreparedMetadata(trailing)
@@ -81,7 +98,7 @@ final class AcceptedCall: Sendable {
         var details = status.message.slice
         _ = Operations.batch { batch in
             withUnsafeMutablePointer(to: &details) { details in
-                batch.sendInitialMetadata(headers)
+                if let headers { batch.sendInitialMetadata(headers) }
                 if let response { batch.sendMessage(response.buffer) }
                 batch.sendStatus(status.code, details: details, trailing: trailers)
                 return completion.start(batch.list, on: call.pointer)

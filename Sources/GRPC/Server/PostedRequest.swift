@@ -30,7 +30,8 @@ final class PostedRequest: Completion {
             if let method {
                 grpc_server_request_registered_call(
                     server.pointer, method.handle, cgrpc_incoming_call(incoming), cgrpc_incoming_deadline(incoming),
-                    cgrpc_incoming_metadata(incoming), cgrpc_incoming_payload(incoming), queue, queue, tag)
+                    cgrpc_incoming_metadata(incoming),
+                    method.method.isStream ? nil : cgrpc_incoming_payload(incoming), queue, queue, tag)
             } else {
                 grpc_server_request_call(
                     server.pointer, cgrpc_incoming_call(incoming), cgrpc_incoming_details(incoming),
@@ -46,9 +47,10 @@ final class PostedRequest: Completion {
         let call = CallHandle(adopting: pointer)
         let name = method?.method.method ?? Method(String(slice: incoming.pointee.details.method))
         let context = ServerCall(
-            method: name, metadata: Metadata(incoming.pointee.metadata), peer: peer(of: pointer), deadline: deadline)
+            method: name, metadata: Metadata(incoming.pointee.metadata), peer: peer(of: pointer),
+            peerCertificate: server.hasClientCertificates ? PeerCertificate(of: pointer) : nil, deadline: deadline)
         AcceptedCall(server: server, call: call, context: context)
-            .answer(with: method?.method.handler, request: takePayload())
+            .answer(with: method?.method, request: takePayload())
     }
 
     private var deadline: ContinuousClock.Instant? {

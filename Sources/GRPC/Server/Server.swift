@@ -1,7 +1,7 @@
 internal import CGRPC
 internal import Synchronization
 
-/// A gRPC server with unary methods.
+/// A gRPC server.
 ///
 /// It listens from initialisation on, so that its port is known, and serves while `run()` runs.
 public final class Server: Sendable {
@@ -11,12 +11,14 @@ public final class Server: Sendable {
     // The core's server is thread-safe, and the pointer never changes.
     nonisolated(unsafe) let pointer: OpaquePointer
     let options: ServerOptions
+    let hasClientCertificates: Bool
     private let registered: [RegisteredMethod]
     private let state = Mutex(State())
 
     private struct State {
         var isStopping = false
         var callsBeingHandled = 0
+        var streams: [ObjectIdentifier: AcceptedCall] = [:]
         /// Requests posted to the core and calls not yet freed: until there are none, the core may use our memory.
         var outstanding = 0
         var whenDrained: UnsafeContinuation<Void, Never>?
@@ -38,6 +40,9 @@ public final class Server: Sendable {
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.http2.max_pings_without_data", 0),
+            // A connection that does not get as far as a call is dropped, and so is one that asks for too much.
+            ("grpc.server_handshake_timeout_ms", 10_000),
+            ("grpc.max_concurrent_streams", options.maximumCallsPerConnection),
         ])
         guard let pointer = arguments.withPointer({ grpc_server_create($0, nil) }) else {
             throw .cannotListen(address: address)
@@ -47,13 +52,12 @@ public final class Server: Sendable {
         grpc_server_register_completion_queue(pointer, queue, nil)
         registered = methods.compactMap { method in
             grpc_server_register_method(
-                pointer, method.method.path, nil, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0
+                pointer, method.method.path, nil,
+                method.isStream ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0
             ).map { RegisteredMethod(handle: $0, method: method) }
         }
-        let core: OpaquePointer?
-        switch credentials {
-        case .insecure: core = grpc_insecure_server_credentials_create()
-        }
+        hasClientCertificates = credentials.hasClientCertificates
+        let core = credentials.makeCore()
         port = Int(grpc_server_add_http2_port(pointer, address, core))
         grpc_server_credentials_release(core)
         let accepted = registered.map(\.method.method)
@@ -87,7 +91,7 @@ public final class Server: Sendable {
     }
 
     private func stop() async {
-        state.withLock { $0.isStopping = true }
+        stopStreams()
         // A child of this cancelled task could not sleep.
         let grace = Task.detached { [self] in
             try await Task.sleep(for: options.gracePeriod)
@@ -105,6 +109,15 @@ public final class Server: Sendable {
             }
             if isDrained { continuation.resume() }
         }
+    }
+
+    /// Not part of `stop`, whose frame would keep the calls alive while it waits for their end.
+    private func stopStreams() {
+        let streams = state.withLock { state in
+            state.isStopping = true
+            return Array(state.streams.values)
+        }
+        for stream in streams { stream.stop() }
     }
 
     /// Asks the core for one more call of `method`, or with nil for one of an unknown method.
@@ -130,15 +143,23 @@ public final class Server: Sendable {
     }
 
     /// Whether one more call may be handled; if so it has to be given back with `handlerEnded`.
-    func admit() -> Bool {
+    func admit(_ call: AcceptedCall, isStream: Bool) -> Bool {
         state.withLock { state in
-            guard state.callsBeingHandled < options.maximumConcurrentCalls else { return false }
+            guard state.callsBeingHandled < options.maximumConcurrentCalls, !(isStream && state.isStopping) else {
+                return false
+            }
             state.callsBeingHandled += 1
+            if isStream { state.streams[ObjectIdentifier(call)] = call }
             return true
         }
     }
 
-    func handlerEnded() { state.withLock { $0.callsBeingHandled -= 1 } }
+    func handlerEnded(_ call: AcceptedCall, isStream: Bool) {
+        state.withLock { state in
+            state.callsBeingHandled -= 1
+            if isStream { state.streams[ObjectIdentifier(call)] = nil }
+        }
+    }
 }
 
 /// A method under the handle by which the core knows it.

@@ -1,9 +1,3 @@
-/// How a server proves who it is and whom it lets in.
-public enum ServerCredentials: Sendable {
-    /// No TLS: for loopback, and for tests.
-    case insecure
-}
-
 /// Limits of a server, and what it tells others about its calls.
 public struct ServerOptions: Sendable {
     /// Largest request, in bytes. 4 MiB is the default of gRPC implementations.
@@ -11,6 +5,8 @@ public struct ServerOptions: Sendable {
     /// Calls being handled at the same time; one more is refused with `RESOURCE_EXHAUSTED`. 4,096 handlers waiting for
     /// etcd cost some tens of megabytes.
     public var maximumConcurrentCalls = 4096
+    /// Calls at the same time on one connection; more wait at the client. One client cannot take all places of the server.
+    public var maximumCallsPerConnection = 1024
     /// How long a stopping server lets running calls finish before it cancels them.
     public var gracePeriod: Duration = .seconds(5)
     /// Called once for each call that a handler has answered.
