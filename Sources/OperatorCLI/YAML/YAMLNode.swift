@@ -25,4 +25,9 @@ struct ManifestError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// The same in front of which stands in which document of the file, from 1 on.
+    func within(document: Int) -> ManifestError {
+        ManifestError("document \(document)\(description.hasPrefix("line ") ? "," : ":") \(description)")
+    }
 }

@@ -33,13 +33,17 @@ struct YAMLParser: ~Copyable {
 
     private func readDocuments() throws(ManifestError) -> [YAMLNode] {
         var documents: [YAMLNode] = []
-        while true {
-            let event = try next()
-            switch event.kind {
-            case YAML_STREAM_END_EVENT: return documents
-            case YAML_DOCUMENT_START_EVENT: documents.append(try node(startingWith: try next(), depth: 0))
-            default: break
+        do throws(ManifestError) {
+            while true {
+                let event = try next()
+                switch event.kind {
+                case YAML_STREAM_END_EVENT: return documents
+                case YAML_DOCUMENT_START_EVENT: documents.append(try node(startingWith: try next(), depth: 0))
+                default: break
+                }
             }
+        } catch {
+            throw error.within(document: documents.count + 1)
         }
     }
 
