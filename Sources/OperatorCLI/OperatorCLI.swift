@@ -34,7 +34,7 @@ package enum OperatorCLI {
         try await verb.run(try CommandContext(values: values))
     }
 
-    private static var flags: Flags {
+    static var flags: Flags {
         var flags = Flags(
             program: "atectl", summary: "Creates, shows, resumes, suspends and deletes actors, and what they need.",
             usage: """

@@ -178,12 +178,12 @@ import Testing
         #expect(template.golden && template.onWorkerLoss == .resume && template.idleTimeout == .seconds(600))
         #expect(template.onPause == .full && template.onCommit == .full)
         #expect(
-            Set(warnings) == [
-                "document 1, line 8: spec.runsc has no effect here",
-                "document 1, line 14: spec.containers[0].ports has no effect here",
-                "document 1, line 5: spec.golden is kept and has no effect yet",
-                "document 1, line 5: spec.onWorkerLoss is kept and has no effect yet",
-                "document 1, line 5: spec.idleTimeout is kept and has no effect yet",
+            warnings == [
+                "document 1, line 7: spec.runsc has no effect here",
+                "document 1, line 13: spec.containers[0].ports has no effect here",
+                "document 1, line 16: spec.golden is kept and has no effect yet",
+                "document 1, line 17: spec.onWorkerLoss is kept and has no effect yet",
+                "document 1, line 18: spec.idleTimeout is kept and has no effect yet",
             ])
     }
 
@@ -220,21 +220,5 @@ import Testing
             if case .pool(let pool) = manifest.resource { pool } else { nil }
         }
         #expect(Listing.pools(pools).text("yaml").contains("sandboxConfigName: standard"))
-    }
-
-    @Test func filesAreNamedInErrorsAndWarnings() throws {
-        let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).yaml"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try Data("kind: Namespace\n".utf8).write(to: URL(filePath: path))
-        let warnings = try Apply.read(path).warnings
-        #expect(warnings == ["\(path): document 1, line 1: skipped: Namespace () is not kept here"])
-        try Data("a: [".utf8).write(to: URL(filePath: path))
-        let notYAML = #expect(throws: CommandError.self) { try Apply.read(path) }
-        #expect(notYAML?.description.hasPrefix("\(path): document 1, line ") == true)
-        try Data([0xff, 0xfe]).write(to: URL(filePath: path))
-        let notText = #expect(throws: CommandError.self) { try Apply.read(path) }
-        #expect(notText?.description == "\(path): not a readable UTF-8 text")
-        let missing = #expect(throws: CommandError.self) { try Apply.read("/no/such/file") }
-        #expect(missing?.description == "/no/such/file: there is no such file")
     }
 }

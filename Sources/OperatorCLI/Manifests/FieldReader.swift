@@ -10,7 +10,9 @@ final class FieldReader {
 
     let path: String
     let line: Int
-    private var members: [(key: String, value: YAMLNode)]
+    private var members: [YAMLNode.Member]
+    /// Where the members that have been read stand.
+    private var lines: [String: Int] = [:]
     private var children: [FieldReader] = []
     private var noted: [Remark] = []
 
@@ -36,7 +38,7 @@ final class FieldReader {
 
     /// What has been noted, and the fields that nobody has asked for, here and within, in the order of the file.
     var remarks: [Remark] {
-        let unread = members.map { Remark(line: $0.value.line, text: "the unknown field \(name($0.key)) is ignored") }
+        let unread = members.map { Remark(line: $0.line, text: "the unknown field \(name($0.key)) is ignored") }
         return (noted + unread + children.flatMap(\.remarks)).sorted { $0.line < $1.line }
     }
 
@@ -54,18 +56,21 @@ final class FieldReader {
     }
 
     /// Says something about a member that was read.
-    func note(_ key: String, _ remark: String) { noted.append(Remark(line: line, text: "\(name(key)) \(remark)")) }
+    func note(_ key: String, _ remark: String) {
+        noted.append(Remark(line: lines[key] ?? line, text: "\(name(key)) \(remark)"))
+    }
 
     /// The member, which counts as read; nil when it is not there or null.
     func take(_ key: String) -> YAMLNode? {
         guard let index = members.firstIndex(where: { $0.key == key }) else { return nil }
-        let node = members.remove(at: index).value
-        return node.isNull ? nil : node
+        let member = members.remove(at: index)
+        lines[key] = member.line
+        return member.value.isNull ? nil : member.value
     }
 
     /// Reads over what has no effect in this system, and says so.
     func setAside(_ key: String) {
-        if let node = take(key) { noted.append(Remark(line: node.line, text: "\(name(key)) has no effect here")) }
+        if take(key) != nil { note(key, "has no effect here") }
     }
 
     /// A mapping within; nil when it is not there.

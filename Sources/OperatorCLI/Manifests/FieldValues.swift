@@ -60,11 +60,11 @@ extension FieldReader {
             throw error(key, at: node.line, "must be a mapping of texts")
         }
         var labels: [String: String] = [:]
-        for (label, value) in members {
-            guard case .scalar(let text, _, _) = value else {
-                throw error("\(key).\(label)", at: value.line, "must be a text")
+        for member in members {
+            guard case .scalar(let text, _, _) = member.value else {
+                throw error("\(key).\(member.key)", at: member.line, "must be a text")
             }
-            labels[label] = text
+            labels[member.key] = text
         }
         return labels
     }

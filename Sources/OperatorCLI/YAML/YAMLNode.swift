@@ -2,8 +2,10 @@
 indirect enum YAMLNode: Sendable {
     case scalar(String, isQuoted: Bool, line: Int)
     case sequence([YAMLNode], line: Int)
-    /// In the order of the file.
-    case mapping([(key: String, value: YAMLNode)], line: Int)
+    /// In the order of the file, each with the line of its key.
+    case mapping([Member], line: Int)
+
+    typealias Member = (key: String, line: Int, value: YAMLNode)
 
     var line: Int {
         switch self {

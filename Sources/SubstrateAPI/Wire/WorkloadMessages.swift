@@ -84,7 +84,8 @@ extension Container {
                 return Variable(name: try entry.name.text("env name"), source: source)
             },
             readiness: try message.readyz?.pointee.http_get.map { probe in
-                Readiness(path: try probe.pointee.path.text("readyz path"), port: Int(probe.pointee.port))
+                let path = try probe.pointee.path.text("readyz path")
+                return Readiness(path: path.isEmpty ? Readiness.defaultPath : path, port: Int(probe.pointee.port))
             })
     }
 }
