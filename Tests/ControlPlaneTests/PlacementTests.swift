@@ -96,7 +96,7 @@ import Testing
     /// Reserves until nothing is left.
     private func drain(_ table: inout WorkerTable, on nodes: Set<String>?) -> [String] {
         var pods: [String] = []
-        while let worker = table.reserve(in: [pool.ref], on: nodes, chance) { pods.append(worker.ref.pod) }
+        while let worker = table.reserve(in: [pool.ref], nodes: nodes, chance) { pods.append(worker.ref.pod) }
         return pods.sorted()
     }
 
@@ -128,7 +128,7 @@ import Testing
         var table = table()
         var chosen: [String: Int] = [:]
         for _ in 0..<4000 {
-            guard let worker = table.reserve(in: [pool.ref], on: ["y", "z"], chance)?.ref else { break }
+            guard let worker = table.reserve(in: [pool.ref], nodes: ["y", "z"], chance)?.ref else { break }
             chosen[worker.pod, default: 0] += 1
             table.unreserve(worker)
         }

@@ -24,7 +24,7 @@ struct FreeWorkers {
 
     /// Removes and returns any worker of the pools, each with the same probability.
     /// - Parameter nodes: on which it has to be; nil for any.
-    mutating func take(from pools: [PoolRef], on nodes: Set<String>?, _ chance: Chance) -> WorkerRef? {
+    mutating func take(from pools: [PoolRef], nodes: Set<String>?, _ chance: Chance) -> WorkerRef? {
         let drawn: WorkerRef?
         if let nodes {
             // In an order that chance alone decides on.

@@ -96,9 +96,9 @@ package final class WorkerInventory: Sendable {
     /// Reserves any free worker of the pools.
     /// - Parameter nodes: on which it has to be; nil for any.
     package func reserve(
-        in pools: [PoolRef], on nodes: Set<String>? = nil, _ chance: Chance
+        in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance
     ) -> (ref: WorkerRef, presence: Stored<Presence>)? {
-        state.withLock { $0.table.reserve(in: pools, on: nodes, chance) }
+        state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
     }
 
     /// Gives a reserved worker back.

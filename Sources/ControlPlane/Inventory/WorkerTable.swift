@@ -100,10 +100,10 @@ package struct WorkerTable: Sendable {
     /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
     /// its rows have changed.
     /// - Parameter nodes: on which it has to be; nil for any.
-    package mutating func reserve(in pools: [PoolRef], on nodes: Set<String>? = nil, _ chance: Chance) -> (
+    package mutating func reserve(in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance) -> (
         ref: WorkerRef, presence: Stored<Presence>
     )? {
-        while let ref = free.take(from: pools, on: nodes, chance) {
+        while let ref = free.take(from: pools, nodes: nodes, chance) {
             if let presence = rows[ref]?.presence { return (ref, presence) }
         }
         return nil

@@ -14,7 +14,7 @@ extension WorkerInventory {
     ) throws(ControlError) -> (ref: WorkerRef, presence: Stored<Presence>) {
         let eligible = eligiblePools(pools, template: template, actor: actor)
         if eligible.isEmpty { throw .noEligiblePool }
-        guard let worker = reserve(in: eligible, on: nodes, chance) else { throw .noFreeWorkers }
+        guard let worker = reserve(in: eligible, nodes: nodes, chance) else { throw .noFreeWorkers }
         return worker
     }
 }
