@@ -20,7 +20,10 @@ extension Status {
         switch error {
         case .actorNotFound(let ref): self = .notFound(ref)
         case .templateNotFound(let ref):
-            self.init(code: .internal, message: "internal server error: while getting ActorTemplate \(ref): not found")
+            self.init(
+                code: .internal,
+                message: "internal server error: while getting ActorTemplate \(ref): not found; "
+                    + "apply it again, or delete the actor")
         case .noEligiblePool:
             self = .failedPrecondition(
                 "no worker pool matches the template's sandboxClass and the template/actor selectors")

@@ -34,14 +34,14 @@ package enum OperatorCLI {
         try await verb.run(try CommandContext(values: values))
     }
 
-    private static var flags: Flags {
+    static var flags: Flags {
         var flags = Flags(
             program: "atectl", summary: "Creates, shows, resumes, suspends and deletes actors, and what they need.",
             usage: """
                 atectl COMMAND [arguments] [flags]
 
                 Commands:
-                  apply -f FILE                     create or replace the WorkerPools and ActorTemplates of a YAML file
+                  apply -f FILE                     create or replace WorkerPools and create ActorTemplates of YAML files
                   create actor NAME --template T    a new actor, SUSPENDED until it is resumed or asked for
                   create atespace NAME
                   get KIND [NAME]                   KIND: actors, atespaces, workers, pools, templates; list is the same
@@ -57,7 +57,8 @@ package enum OperatorCLI {
         flags.toggle("all-atespaces", short: "A", help: "get actors: of all atespaces.")
         flags.choice("output", ["table", "json", "yaml"], default: "table", short: "o", help: "How results are shown.")
         flags.text(
-            "filename", "FILE", isRepeatable: true, short: "f", help: "apply: the file; - for standard input.")
+            "filename", "FILE", isRepeatable: true, short: "f",
+            help: "apply: a file, of any number of documents; - for standard input.")
         flags.text("template", "NAMESPACE/NAME", help: "create actor: what it is made of.")
         flags.text(
             "selector", "LABEL=VALUE", isRepeatable: true,

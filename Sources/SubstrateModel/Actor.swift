@@ -122,17 +122,6 @@ package struct Recovery: Sendable, Equatable {
     }
 }
 
-/// Labels that a pool must have.
-package struct Selector: Sendable, Equatable {
-    package var matchLabels: [String: String]
-
-    package init(matchLabels: [String: String] = [:]) { self.matchLabels = matchLabels }
-
-    package func matches(_ labels: [String: String]) -> Bool {
-        matchLabels.allSatisfy { labels[$0.key] == $0.value }
-    }
-}
-
 /// Fields of a stored message that this version does not know, in wire form: read, kept, and written back.
 package struct UnknownFields: Sendable, Equatable {
     package struct Field: Sendable, Equatable {

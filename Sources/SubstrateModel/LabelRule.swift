@@ -13,21 +13,47 @@ package enum LabelRule {
         return violation(of: labels).map { "invalid worker_selector: \($0)" }
     }
 
-    /// What is wrong with the first label that is not allowed; nil when all are.
-    package static func violation(of labels: [String: String]) -> String? {
-        for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
-            if !isQualifiedName(key) {
-                return
-                    "the label key \"\(key.excerpt)\" must be a name of at most 63 letters, digits, '-', '_' and '.', "
-                    + "beginning and ending with a letter or digit, with an optional DNS subdomain and '/' before it"
-            }
-            if !value.isEmpty, !isName(value) {
-                return
-                    "the label value \"\(value.excerpt)\" must be empty, or at most 63 letters, digits, '-', '_' and '.', "
-                    + "beginning and ending with a letter or digit"
+    /// What is wrong with a selector of a template, or nil.
+    /// - Parameter path: where it stands in the manifest.
+    package static func violation(of selector: Selector, at path: String) -> String? {
+        if let violation = violation(of: selector.matchLabels) { return "\(path).matchLabels: \(violation)" }
+        for (index, requirement) in selector.matchExpressions.enumerated() {
+            if let violation = violation(of: requirement) {
+                return "\(path).matchExpressions[\(index)]\(violation)"
             }
         }
         return nil
+    }
+
+    private static func violation(of requirement: Selector.Requirement) -> String? {
+        if let violation = violation(ofKey: requirement.key) { return ".key: \(violation)" }
+        let name = requirement.operator.rawValue
+        if requirement.operator.takesValues {
+            if requirement.values.isEmpty { return ".values must not be empty for \(name)" }
+        } else if !requirement.values.isEmpty {
+            return ".values must be empty for \(name)"
+        }
+        return requirement.values.lazy.compactMap(violation(ofValue:)).first.map { ".values: \($0)" }
+    }
+
+    /// What is wrong with the first label that is not allowed; nil when all are.
+    package static func violation(of labels: [String: String]) -> String? {
+        for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
+            if let violation = violation(ofKey: key) ?? violation(ofValue: value) { return violation }
+        }
+        return nil
+    }
+
+    private static func violation(ofKey key: String) -> String? {
+        if isQualifiedName(key) { return nil }
+        return "the label key \"\(key.excerpt)\" must be a name of at most 63 letters, digits, '-', '_' and '.', "
+            + "beginning and ending with a letter or digit, with an optional DNS subdomain and '/' before it"
+    }
+
+    private static func violation(ofValue value: String) -> String? {
+        if value.isEmpty || isName(value) { return nil }
+        return "the label value \"\(value.excerpt)\" must be empty, or at most 63 letters, digits, '-', '_' and '.', "
+            + "beginning and ending with a letter or digit"
     }
 
     private static func isQualifiedName(_ key: String) -> Bool {
@@ -43,8 +69,11 @@ package enum LabelRule {
         let bytes = Array(name.utf8)
         guard let first = bytes.first, let last = bytes.last, bytes.count <= 63 else { return false }
         return isAlphanumeric(first) && isAlphanumeric(last)
-            && bytes.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
+            && bytes.allSatisfy(isNameByte)
     }
+
+    /// Whether the byte may be within names of labels and the like.
+    static func isNameByte(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || "-_.".utf8.contains(byte) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

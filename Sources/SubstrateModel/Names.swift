@@ -23,23 +23,24 @@ package enum NameRule {
 
     /// What is wrong with the name, or nil.
     package static func violation(of name: String) -> Violation? {
-        let bytes = name.utf8
-        guard bytes.count <= maximumLength else { return .tooLong }
-        guard let first = bytes.first, let last = bytes.last,
-            isAlphanumeric(first), isAlphanumeric(last),
-            bytes.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") })
-        else { return .badCharacters }
-        return nil
+        if name.utf8.count > maximumLength { return .tooLong }
+        return hasAllowedCharacters(name[...]) ? nil : .badCharacters
+    }
+
+    private static func hasAllowedCharacters(_ name: Substring) -> Bool {
+        guard let first = name.utf8.first, let last = name.utf8.last else { return false }
+        return isAlphanumeric(first) && isAlphanumeric(last)
+            && name.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
     }
 
     /// Whether the name is allowed.
     package static func allows(_ name: String) -> Bool { violation(of: name) == nil }
 
-    /// Whether it is a DNS subdomain: labels with dots between them, at most 253 characters. Names of pools and templates
-    /// may be that.
+    /// Whether it is a DNS subdomain: labels of any length with dots between them, at most 253 characters in all. Names of
+    /// pools and templates may be that.
     package static func allowsSubdomain(_ name: String) -> Bool {
         name.utf8.count <= 253
-            && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { allows(String($0)) }
+            && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { hasAllowedCharacters($0) }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

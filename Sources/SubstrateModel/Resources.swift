@@ -5,6 +5,13 @@ package struct WorkerPool: Sendable, Equatable {
     /// How many workers the operator wants.
     package var replicas: Int
     package var sandboxClass: SandboxClass
+    /// What the workers run. Kept for those who start machines; not used here.
+    package var ateomImage = ""
+    /// Names a SandboxConfig. Kept for those who start machines; not used here.
+    package var sandboxConfigName = ""
+    /// Settings of Kubernetes pods as a JSON object, or empty. Kept for those who start machines; not used here.
+    package var podTemplate = ""
+    package var status = Status()
     package var unknownFields = UnknownFields()
 
     package init(ref: PoolRef, labels: [String: String] = [:], replicas: Int, sandboxClass: SandboxClass) {
@@ -13,31 +20,63 @@ package struct WorkerPool: Sendable, Equatable {
         self.replicas = replicas
         self.sandboxClass = sandboxClass
     }
+
+    /// What the control plane sees of it. Part of answers, never stored.
+    package struct Status: Sendable, Equatable {
+        /// How many workers nodes offer now.
+        package var replicas: Int
+
+        package init(replicas: Int = 0) { self.replicas = replicas }
+    }
 }
 
-/// What an actor is made of. Never changes once it exists.
+/// What an actor is made of. Never changes once it exists, but for its status.
 package struct ActorTemplate: Sendable, Equatable {
     package var ref: TemplateRef
+    package var labels: [String: String] = [:]
     package var containers: [Container]
+    /// The image of the process that holds an actor's namespaces. Kept; nothing here runs images yet.
+    package var pauseImage = ""
+    package var volumes: [Volume] = []
     /// URI under which snapshots of its actors are kept.
     package var snapshotLocation: String
-    /// What a suspend puts into a snapshot.
+    /// What a pause puts into a snapshot. Kept; there is no pause yet.
+    package var onPause: SnapshotContent
+    /// What a suspend puts into a snapshot: at most what a pause does.
     package var onCommit: SnapshotContent
     package var sandboxClass: SandboxClass
-    /// Labels that a pool must have.
+    /// What the labels of a pool must satisfy.
     package var workerSelector: Selector
+    /// The one pool whose workers will do, as older manifests have it; nil for any.
+    package var workerPool: PoolRef?
+    /// Whether new actors start from a snapshot of a first one. Kept; nothing takes such snapshots yet.
+    package var golden = false
+    /// What becomes of an actor whose worker is lost. Kept; so far every actor reverts.
+    package var onWorkerLoss = OnWorkerLoss.revert
+    /// After how long without a request an actor is suspended; nil for never. Kept; nothing suspends idle actors yet.
+    package var idleTimeout: Duration?
+    package var status = Status()
     package var unknownFields = UnknownFields()
 
+    /// - Parameter onPause: the default of the class when nil.
     package init(
-        ref: TemplateRef, containers: [Container], snapshotLocation: String, onCommit: SnapshotContent,
-        sandboxClass: SandboxClass, workerSelector: Selector = Selector()
+        ref: TemplateRef, containers: [Container], snapshotLocation: String, onPause: SnapshotContent? = nil,
+        onCommit: SnapshotContent, sandboxClass: SandboxClass, workerSelector: Selector = Selector()
     ) {
         self.ref = ref
         self.containers = containers
         self.snapshotLocation = snapshotLocation
+        self.onPause = onPause ?? .default(of: sandboxClass)
         self.onCommit = onCommit
         self.sandboxClass = sandboxClass
         self.workerSelector = workerSelector
+    }
+
+    /// What operators declare of it: all but the status, which is the control plane's.
+    package var declaration: ActorTemplate {
+        var declaration = self
+        declaration.status = Status()
+        return declaration
     }
 }
 
@@ -47,46 +86,35 @@ package enum SnapshotContent: String, Sendable, CaseIterable {
     case full = "Full"
     /// The durable directory only.
     case data = "Data"
+
+    /// What a template means that does not say: everything, as far as it can be saved.
+    package static func `default`(of sandboxClass: SandboxClass) -> SnapshotContent {
+        sandboxClass == .process ? .data : .full
+    }
 }
 
-/// One process of an actor.
-package struct Container: Sendable, Equatable {
-    package struct Variable: Sendable, Equatable {
-        package var name: String
-        package var value: String
+/// What becomes of an actor whose worker is lost.
+package enum OnWorkerLoss: String, Sendable, CaseIterable {
+    /// It is suspended at its last snapshot; the next request resumes it.
+    case revert
+    /// It is resumed at once.
+    case resume
+    /// It is suspended, and not resumed before an operator says so.
+    case hold
+}
 
-        package init(name: String, value: String) {
-            self.name = name
-            self.value = value
-        }
-    }
-
-    /// An HTTP request that is answered with 200 once the container is ready.
-    package struct Readiness: Sendable, Equatable {
-        package var path: String
-        package var port: Int
-
-        package init(path: String, port: Int) {
-            self.path = path
-            self.port = port
-        }
+/// Something that containers of an actor can mount.
+package struct Volume: Sendable, Equatable {
+    package enum Source: Sendable, Equatable {
+        /// A directory that is part of every snapshot.
+        case durableDirectory
     }
 
     package var name: String
-    package var image: String
-    /// Program and arguments; not run in a shell.
-    package var command: [String]
-    package var environment: [Variable]
-    package var readiness: Readiness?
-    package var unknownFields = UnknownFields()
+    package var source: Source
 
-    package init(
-        name: String, image: String = "", command: [String], environment: [Variable] = [], readiness: Readiness? = nil
-    ) {
+    package init(name: String, source: Source) {
         self.name = name
-        self.image = image
-        self.command = command
-        self.environment = environment
-        self.readiness = readiness
+        self.source = source
     }
 }

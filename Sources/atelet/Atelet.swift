@@ -15,7 +15,8 @@ enum Atelet {
             let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
             let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
             let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
-            let runtime = ProcessRuntime(directory: directory, snapshots: snapshots, log: log)
+            let secrets = SecretDirectory(path: try values.optional("secrets") == nil ? nil : path(values, "secrets"))
+            let runtime = ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
 
             let address = try values.text("grpc-listen-addr")
             try Loopback.check(address, isAllowedAnyway: values.isSet("insecure"), flag: "--grpc-listen-addr")
@@ -103,6 +104,11 @@ enum Atelet {
         flags.text(
             "snapshot-dir", "DIRECTORY", default: "/var/lib/substrate/snapshots",
             help: "Snapshots of file:// locations have to lie below this; shared by all nodes that may run an actor.")
+        flags.text(
+            "secrets", "DIRECTORY",
+            help:
+                "Where the values of secrets lie that templates refer to, each as the whole of the file NAMESPACE/NAME/KEY. Read anew at every start of an actor. Without it there are none."
+        )
         flags.text(
             "actor-address", "ADDRESS", default: "127.0.1.1",
             help:

@@ -170,7 +170,8 @@ import Testing
                 ResourcesMethods.deleteTemplate,
                 NamedRequest(namespace: api.fixture.template.ref.namespace, name: api.fixture.template.ref.name))
             let message =
-                "internal server error: while getting ActorTemplate \(api.fixture.template.ref): not found"
+                "internal server error: while getting ActorTemplate \(api.fixture.template.ref): not found; "
+                + "apply it again, or delete the actor"
             try await eventually("the deletion has come round") {
                 do {
                     _ = try await api.call(ControlMethods.resumeActor, resume("bob"))

@@ -77,4 +77,106 @@ import Testing
                         ref: PoolRef(namespace: "default", name: "x"), replicas: -1, sandboxClass: .process)))
         }
     }
+
+    @Test func whatIsKeptAndNotUsedComesBackAndStatusIsNotTheClientsToWrite() async throws {
+        try await APIHarness.run { api in
+            var pool = api.fixture.pool
+            pool.ateomImage = "registry.test/ateom@sha256:1"
+            pool.sandboxConfigName = "fast"
+            pool.podTemplate = #"{"nodeSelector":{"disk":"ssd"},"tolerations":[{"operator":"Exists"}]}"#
+            pool.status.replicas = 99
+            _ = try await api.call(ResourcesMethods.applyPool, PoolMessage(pool: pool))
+            // The node of the harness offers two.
+            pool.status.replicas = 2
+            let poolName = NamedRequest(namespace: "default", name: "pool")
+            #expect(try await api.call(ResourcesMethods.getPool, poolName).pool == pool)
+            #expect(try await api.call(ResourcesMethods.listPools, ListRequest()).pools == [pool])
+
+            var template = api.fixture.template
+            template.ref.name = "mine"
+            template.labels = ["team": "x"]
+            template.pauseImage = "registry.test/pause@sha256:2"
+            template.volumes = [Volume(name: "work", source: .durableDirectory)]
+            template.golden = true
+            template.onWorkerLoss = .hold
+            template.idleTimeout = .seconds(90)
+            template.workerPool = pool.ref
+            template.workerSelector.matchExpressions = [Selector.Requirement(key: "size", operator: .exists)]
+            template.containers[0].environment = [
+                Container.Variable(name: "T", source: .secret(Container.SecretKey(name: "s", key: "k")))
+            ]
+            var pretended = template
+            pretended.status.phase = .ready
+            let applied = try await api.call(ResourcesMethods.applyTemplate, TemplateMessage(template: pretended))
+            #expect(applied.template == template)
+            let templateName = NamedRequest(namespace: "default", name: "mine")
+            #expect(try await api.call(ResourcesMethods.getTemplate, templateName).template == template)
+            // What the control plane has noted of it does not make it another template.
+            #expect(try await api.call(ResourcesMethods.applyTemplate, TemplateMessage(template: template)) == applied)
+            template.idleTimeout = .seconds(91)
+            await api.expect(
+                .failedPrecondition, "ActorTemplate default/mine exists and is immutable: apply it under another name",
+                ResourcesMethods.applyTemplate, TemplateMessage(template: template))
+        }
+    }
+
+    @Test func anActorGoesOnlyWhereItsTemplateAllows() async throws {
+        try await APIHarness.run { api in
+            func resume(
+                _ name: String, _ change: (inout ActorTemplate) -> Void
+            ) async throws -> ResumeActorRequest {
+                var template = api.fixture.template
+                template.ref.name = name
+                change(&template)
+                _ = try await api.call(ResourcesMethods.applyTemplate, TemplateMessage(template: template))
+                let creation = CreateActorRequest(actor: api.actor(name), template: template.ref)
+                _ = try await api.call(ControlMethods.createActor, creation)
+                return ResumeActorRequest(actor: api.actor(name))
+            }
+            let none = "no worker pool matches the template's sandboxClass and the template/actor selectors"
+            let elsewhere = try await resume("elsewhere") {
+                $0.workerPool = PoolRef(namespace: "default", name: "other")
+            }
+            await api.expect(.failedPrecondition, none, ControlMethods.resumeActor, elsewhere)
+            let picky = try await resume("picky") {
+                $0.workerSelector.matchExpressions = [
+                    Selector.Requirement(key: "size", operator: .notIn, values: ["small"])
+                ]
+            }
+            await api.expect(.failedPrecondition, none, ControlMethods.resumeActor, picky)
+            let sandboxed = try await resume("sandboxed") { $0.sandboxClass = .gvisor }
+            await api.expect(.failedPrecondition, none, ControlMethods.resumeActor, sandboxed)
+            let here = try await resume("here") {
+                $0.workerPool = api.fixture.pool.ref
+                $0.workerSelector.matchExpressions = [
+                    Selector.Requirement(key: "size", operator: .isIn, values: ["small", "large"])
+                ]
+            }
+            #expect(try await api.call(ControlMethods.resumeActor, here).actor.status == .running)
+        }
+    }
+
+    @Test(arguments: [
+        ("[]", "must be a JSON object"), ("{", "must be a JSON object"),
+        (
+            #"{"colour":"red"}"#,
+            ".colour is unknown; known are nodeAffinity, nodeSelector, priorityClassName, resources, tolerations"
+        ),
+        (#"{"nodeSelector":["x"]}"#, ".nodeSelector must be a mapping"),
+        (#"{"priorityClassName":1}"#, ".priorityClassName must be a text"),
+        (#"{"tolerations":[1]}"#, ".tolerations must be a list of mappings"),
+        (
+            #"{"tolerations":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]}"#,
+            ".tolerations has more than 16 entries"
+        ),
+    ]) func settingsOfPodsThatAreNotAllowed(json: String, problem: String) async throws {
+        try await APIHarness.run { api in
+            var pool = api.fixture.pool
+            pool.podTemplate = json
+            let separator = problem.hasPrefix(".") ? "" : " "
+            await api.expect(
+                .invalidArgument, "WorkerPool default/pool: spec.template\(separator)\(problem)",
+                ResourcesMethods.applyPool, PoolMessage(pool: pool))
+        }
+    }
 }

@@ -149,31 +149,4 @@ import Testing
         let none = table.reserve(in: [PoolRef(namespace: "x", name: "y")], chance)
         #expect(none == nil)
     }
-
-    @Test func placementAsksForClassAndLabelsOfTemplateAndActor() {
-        func pool(_ name: String, _ labels: [String: String], _ sandboxClass: SandboxClass = .process) -> WorkerPool {
-            WorkerPool(
-                ref: PoolRef(namespace: "default", name: name), labels: labels, replicas: 1, sandboxClass: sandboxClass)
-        }
-        let pools = [
-            pool("c", ["size": "s", "zone": "a"]), pool("b", ["size": "s", "zone": "b"]),
-            pool("a", ["size": "l", "zone": "a"]),
-            pool("g", ["size": "s", "zone": "a"], .gvisor),
-        ]
-        func eligible(_ template: [String: String], _ actor: [String: String]) -> [String] {
-            eligiblePools(
-                pools,
-                template: ActorTemplate(
-                    ref: TemplateRef(namespace: "n", name: "t"), containers: [], snapshotLocation: "", onCommit: .data,
-                    sandboxClass: .process, workerSelector: Selector(matchLabels: template)),
-                actor: Actor(
-                    uid: "u", template: TemplateRef(namespace: "n", name: "t"),
-                    workerSelector: Selector(matchLabels: actor))
-            ).map(\.name)
-        }
-        #expect(eligible([:], [:]) == ["a", "b", "c"])
-        #expect(eligible(["size": "s"], [:]) == ["b", "c"])
-        #expect(eligible(["size": "s"], ["zone": "a"]) == ["c"])
-        #expect(eligible(["size": "s"], ["size": "l"]).isEmpty)
-    }
 }

@@ -1,3 +1,4 @@
+internal import ControlPlane
 internal import GRPC
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -5,24 +6,34 @@ internal import SubstrateStore
 
 extension ControlServices {
     @Sendable func applyPool(_ request: PoolMessage) async throws -> PoolMessage {
-        let pool = request.pool
-        if let violation = ResourceRules.violation(of: pool) {
+        var pool = request.pool
+        pool.status = WorkerPool.Status()
+        if let violation = ResourceRules.violation(of: pool) ?? PodSettings.violation(of: pool.podTemplate) {
             throw Status.invalid("WorkerPool \(pool.ref): \(violation)")
         }
         let stored = try await store.pool(pool.ref)
-        if stored?.value == pool { return request }
-        guard try await store.putPool(pool, over: stored) else { throw Status.conflict }
-        return request
+        if stored?.value != pool {
+            guard try await store.putPool(pool, over: stored) else { throw Status.conflict }
+        }
+        return PoolMessage(pool: withStatus(pool, control.inventory.liveCounts))
     }
 
     @Sendable func getPool(_ request: NamedRequest) async throws -> PoolMessage {
         let ref = try poolRef(request)
         guard let pool = try await store.pool(ref) else { throw Status.notFound("WorkerPool \(ref) not found") }
-        return PoolMessage(pool: pool.value)
+        return PoolMessage(pool: withStatus(pool.value, control.inventory.liveCounts))
     }
 
     @Sendable func listPools(_ request: ListRequest) async throws -> ListPoolsResponse {
-        ListPoolsResponse(pools: try await store.listPools())
+        let pools = try await store.listPools()
+        let live = control.inventory.liveCounts
+        return ListPoolsResponse(pools: pools.map { withStatus($0, live) })
+    }
+
+    private func withStatus(_ pool: WorkerPool, _ live: [PoolRef: Int]) -> WorkerPool {
+        var pool = pool
+        pool.status = WorkerPool.Status(replicas: live[pool.ref] ?? 0)
+        return pool
     }
 
     @Sendable func deletePool(_ request: NamedRequest) async throws -> EmptyResponse {

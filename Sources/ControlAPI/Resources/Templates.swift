@@ -6,17 +6,17 @@ internal import SubstrateStore
 extension ControlServices {
     /// Templates never change: actors that were made from one rely on it.
     @Sendable func applyTemplate(_ request: TemplateMessage) async throws -> TemplateMessage {
-        let template = request.template
+        let template = request.template.declaration
         if let violation = ResourceRules.violation(of: template) {
             throw Status.invalid("ActorTemplate \(template.ref): \(violation)")
         }
-        if try await store.createTemplate(template) { return request }
+        if try await store.createTemplate(template) { return TemplateMessage(template: template) }
         guard let stored = try await store.template(template.ref) else { throw Status.conflict }
-        guard stored.value == template else {
+        guard stored.value.declaration == template else {
             throw Status.failedPrecondition(
                 "ActorTemplate \(template.ref) exists and is immutable: apply it under another name")
         }
-        return request
+        return TemplateMessage(template: stored.value)
     }
 
     @Sendable func getTemplate(_ request: NamedRequest) async throws -> TemplateMessage {

@@ -44,6 +44,9 @@ package final class WorkerInventory: Sendable {
 
     package func freeCount(in pool: PoolRef) -> Int { state.withLock { $0.table.freeCount(in: pool) } }
 
+    /// How many workers of each pool are live.
+    package var liveCounts: [PoolRef: Int] { state.withLock { $0.table.liveCounts } }
+
     /// Takes in changes of keys under the worker prefix.
     package func take(_ events: [WatchEvent]) {
         update { table in
@@ -91,8 +94,11 @@ package final class WorkerInventory: Sendable {
     package func takeUnbound(_ ref: WorkerRef, at revision: Int64) { update { $0.remove(.bound(ref), at: revision) } }
 
     /// Reserves any free worker of the pools.
-    package func reserve(in pools: [PoolRef], _ chance: Chance) -> (ref: WorkerRef, presence: Stored<Presence>)? {
-        state.withLock { $0.table.reserve(in: pools, chance) }
+    /// - Parameter nodes: on which it has to be; nil for any.
+    package func reserve(
+        in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance
+    ) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+        state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
     }
 
     /// Gives a reserved worker back.

@@ -99,10 +99,11 @@ package struct WorkerTable: Sendable {
 
     /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
     /// its rows have changed.
-    package mutating func reserve(in pools: [PoolRef], _ chance: Chance) -> (
+    /// - Parameter nodes: on which it has to be; nil for any.
+    package mutating func reserve(in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance) -> (
         ref: WorkerRef, presence: Stored<Presence>
     )? {
-        while let ref = free.take(from: pools, chance) {
+        while let ref = free.take(from: pools, nodes: nodes, chance) {
             if let presence = rows[ref]?.presence { return (ref, presence) }
         }
         return nil
@@ -110,11 +111,16 @@ package struct WorkerTable: Sendable {
 
     /// Makes a reserved worker free again, if its rows still say so.
     package mutating func unreserve(_ ref: WorkerRef) {
-        if rows[ref]?.isFree == true { free.insert(ref) }
+        if let row = rows[ref] { setFree(ref, row) }
     }
 
     /// How many workers of the pool could be reserved now.
     package func freeCount(in pool: PoolRef) -> Int { free.count(in: pool) }
+
+    /// How many workers of each pool are live.
+    package var liveCounts: [PoolRef: Int] {
+        rows.reduce(into: [:]) { if $1.value.presence != nil { $0[$1.key.pool, default: 0] += 1 } }
+    }
 
     private func known(_ key: Keys.WorkerKey) -> Int64 {
         let row = rows[key.ref]
@@ -126,11 +132,19 @@ package struct WorkerTable: Sendable {
         return present ?? deletions[key] ?? listedAt
     }
 
+    private mutating func setFree(_ ref: WorkerRef, _ row: WorkerRow) {
+        if row.isFree, let presence = row.presence {
+            free.insert(ref, on: presence.value.node)
+        } else {
+            free.remove(ref)
+        }
+    }
+
     private mutating func update(_ ref: WorkerRef, _ change: (inout WorkerRow) -> Void) {
         var row = rows[ref] ?? WorkerRow()
         change(&row)
         rows[ref] = row.presence == nil && row.binding == nil ? nil : row
         if row.isLost { lost.insert(ref) } else { lost.remove(ref) }
-        if row.isFree { free.insert(ref) } else { free.remove(ref) }
+        setFree(ref, row)
     }
 }

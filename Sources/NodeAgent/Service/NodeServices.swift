@@ -73,7 +73,7 @@ enum NodeValidation {
         guard NameRule.allows(actor.name), NameRule.allows(actor.atespace) else {
             throw Status(code: .invalidArgument, message: "invalid actor \(actor)")
         }
-        if let violation = ResourceRules.violation(of: workload.containers, .process) {
+        if let violation = ContainerRules.violation(of: workload.containers, .process) {
             throw Status(code: .invalidArgument, message: violation)
         }
     }

@@ -1,10 +1,20 @@
-/// Reads the members of a mapping one by one, and knows which are left.
+/// Reads the members of a mapping one by one, and knows which of it and of the mappings within are left.
 ///
 /// The path is that of the manifest, for messages: `spec.containers[0].name`.
-struct FieldReader {
+final class FieldReader {
+    /// Something in a manifest that makes no difference.
+    struct Remark {
+        var line: Int
+        var text: String
+    }
+
     let path: String
     let line: Int
-    private var members: [(key: String, value: YAMLNode)]
+    private var members: [YAMLNode.Member]
+    /// Where the members that have been read stand.
+    private var lines: [String: Int] = [:]
+    private var children: [FieldReader] = []
+    private var noted: [Remark] = []
 
     /// - Throws: `ManifestError` when the node is not a mapping. Nothing at all counts as an empty one.
     init(_ node: YAMLNode, path: String) throws(ManifestError) {
@@ -15,77 +25,80 @@ struct FieldReader {
         } else if node.isNull {
             members = []
         } else {
-            throw ManifestError("line \(node.line): \(path) must be a mapping")
+            throw ManifestError("line \(node.line): \(path.isEmpty ? "the document" : path) must be a mapping")
         }
     }
 
-    /// The names that nobody has asked for.
-    var unread: [String] { members.map { name($0.key) } }
+    /// An empty one, in place of a mapping that is not there.
+    init(path: String, line: Int) {
+        self.path = path
+        self.line = line
+        members = []
+    }
+
+    /// What has been noted, and the fields that nobody has asked for, here and within, in the order of the file.
+    var remarks: [Remark] {
+        let unread = members.map { Remark(line: $0.line, text: "the unknown field \(name($0.key)) is ignored") }
+        return (noted + unread + children.flatMap(\.remarks)).sorted { $0.line < $1.line }
+    }
+
+    /// The names of the members that nobody has asked for.
+    var unread: [String] { members.map(\.key) }
 
     private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
+    /// An error about the mapping itself.
+    func error(_ problem: String) -> ManifestError { ManifestError("line \(line): \(path) \(problem)") }
+
+    /// An error about a member.
+    func error(_ key: String, at line: Int? = nil, _ problem: String) -> ManifestError {
+        ManifestError("line \(line ?? self.line): \(name(key)) \(problem)")
+    }
+
+    /// Says something about a member that was read.
+    func note(_ key: String, _ remark: String) {
+        noted.append(Remark(line: lines[key] ?? line, text: "\(name(key)) \(remark)"))
+    }
+
     /// The member, which counts as read; nil when it is not there or null.
-    mutating func take(_ key: String) -> YAMLNode? {
+    func take(_ key: String) -> YAMLNode? {
         guard let index = members.firstIndex(where: { $0.key == key }) else { return nil }
-        let node = members.remove(at: index).value
-        return node.isNull ? nil : node
+        let member = members.remove(at: index)
+        lines[key] = member.line
+        return member.value.isNull ? nil : member.value
     }
 
-    /// A text; a number or the like is taken as it is written.
-    mutating func text(_ key: String) throws(ManifestError) -> String? {
-        guard let node = take(key) else { return nil }
-        guard case .scalar(let text, _, _) = node else {
-            throw ManifestError("line \(node.line): \(name(key)) must be a text")
-        }
-        return text
-    }
-
-    mutating func integer(_ key: String) throws(ManifestError) -> Int? {
-        guard let node = take(key) else { return nil }
-        guard case .scalar(let text, isQuoted: false, _) = node, let number = Int(text) else {
-            throw ManifestError("line \(node.line): \(name(key)) must be a whole number")
-        }
-        return number
-    }
-
-    mutating func texts(_ key: String) throws(ManifestError) -> [String] {
-        var texts: [String] = []
-        for node in try list(key) {
-            guard case .scalar(let text, _, _) = node else {
-                throw ManifestError("line \(node.line): \(name(key)) must be a list of texts")
-            }
-            texts.append(text)
-        }
-        return texts
-    }
-
-    mutating func list(_ key: String) throws(ManifestError) -> [YAMLNode] {
-        guard let node = take(key) else { return [] }
-        guard case .sequence(let elements, _) = node else {
-            throw ManifestError("line \(node.line): \(name(key)) must be a list")
-        }
-        return elements
-    }
-
-    /// A mapping of texts.
-    mutating func labels(_ key: String) throws(ManifestError) -> [String: String] {
-        guard let node = take(key) else { return [:] }
-        guard case .mapping(let members, _) = node else {
-            throw ManifestError("line \(node.line): \(name(key)) must be a mapping of texts")
-        }
-        var labels: [String: String] = [:]
-        for (label, value) in members {
-            guard case .scalar(let text, _, _) = value else {
-                throw ManifestError("line \(value.line): \(name(key)).\(label) must be a text")
-            }
-            labels[label] = text
-        }
-        return labels
+    /// Reads over what has no effect in this system, and says so.
+    func setAside(_ key: String) {
+        if take(key) != nil { note(key, "has no effect here") }
     }
 
     /// A mapping within; nil when it is not there.
-    mutating func mapping(_ key: String) throws(ManifestError) -> FieldReader? {
+    func mapping(_ key: String) throws(ManifestError) -> FieldReader? {
         guard let node = take(key) else { return nil }
-        return try FieldReader(node, path: name(key))
+        let child = try FieldReader(node, path: name(key))
+        children.append(child)
+        return child
+    }
+
+    /// A mapping within, an empty one when it is not there.
+    func mappingOrEmpty(_ key: String) throws(ManifestError) -> FieldReader {
+        try mapping(key) ?? FieldReader(path: name(key), line: line)
+    }
+
+    /// The mappings of a list.
+    func mappings(_ key: String) throws(ManifestError) -> [FieldReader] {
+        var readers: [FieldReader] = []
+        for (index, node) in try list(key).enumerated() {
+            readers.append(try FieldReader(node, path: "\(name(key))[\(index)]"))
+        }
+        children += readers
+        return readers
+    }
+
+    func list(_ key: String) throws(ManifestError) -> [YAMLNode] {
+        guard let node = take(key) else { return [] }
+        guard case .sequence(let elements, _) = node else { throw error(key, at: node.line, "must be a list") }
+        return elements
     }
 }

@@ -1,51 +1,82 @@
 internal import SubstrateModel
 
-/// What one document of a file declares.
-enum Manifest {
-    case pool(WorkerPool)
-    case template(ActorTemplate)
+/// A resource that a file declares.
+struct Manifest {
+    enum Resource {
+        case pool(WorkerPool)
+        case template(ActorTemplate)
+    }
 
-    /// The resources of a file, and warnings about what in it has no effect.
+    var resource: Resource
+    /// Which document of the file it is, from 1 on.
+    var document: Int
+
+    /// The resources of a file, all of them valid as far as can be told without the control plane, and warnings about what
+    /// in it has no effect.
+    /// - Throws: `ManifestError` with the document and the path of the field.
     static func read(_ text: String) throws(ManifestError) -> (manifests: [Manifest], warnings: [String]) {
         var manifests: [Manifest] = []
         var warnings: [String] = []
-        for document in try YAMLParser.documents(text) where !document.isNull {
-            var reader = try FieldReader(document, path: "")
-            let kind = try reader.text("kind") ?? ""
-            let version = try reader.text("apiVersion") ?? ""
-            guard version.hasPrefix("ate.dev/"), ["WorkerPool", "ActorTemplate"].contains(kind) else {
-                warnings.append(
-                    "line \(document.line): skipped: \(kind.isEmpty ? "a document without a kind" : kind) (\(version)) is not kept here"
-                )
-                continue
+        for (index, node) in try YAMLParser.documents(text).enumerated() where !node.isNull {
+            let number = index + 1
+            do throws(ManifestError) {
+                let reader = try FieldReader(node, path: "")
+                if let resource = try Resource(reader, &warnings, document: number) {
+                    manifests.append(Manifest(resource: resource, document: number))
+                }
+            } catch {
+                throw error.within(document: number)
             }
-            manifests.append(
-                kind == "WorkerPool"
-                    ? .pool(try WorkerPool(&reader, &warnings)) : .template(try ActorTemplate(&reader, &warnings)))
         }
         return (manifests, warnings)
     }
-
-    /// Names what was read over, each with why it makes no difference.
-    static func warn(of readers: [FieldReader], _ warnings: inout [String]) {
-        for reader in readers {
-            for name in reader.unread where !ignored.contains(name) {
-                warnings.append("line \(reader.line): \(name) has no effect here")
-            }
-        }
-    }
-
-    /// What tools of Kubernetes write into every manifest.
-    private static let ignored: Set<String> = ["metadata.annotations", "metadata.creationTimestamp", "status"]
 }
 
-extension SandboxClass {
-    /// The reference's default when nothing is said.
-    init(_ text: String?, path: String) throws(ManifestError) {
-        guard let known = SandboxClass(rawValue: text ?? SandboxClass.gvisor.rawValue) else {
-            let names = SandboxClass.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ManifestError("\(path) must be one of \(names)")
+extension Manifest.Resource {
+    /// - Returns: nil for a kind that is not kept here, with a warning.
+    fileprivate init?(
+        _ document: FieldReader, _ warnings: inout [String], document number: Int
+    ) throws(ManifestError) {
+        let kind = try document.text("kind") ?? ""
+        let version = try document.text("apiVersion") ?? ""
+        let violation: String?
+        switch kind {
+        case "WorkerPool" where version.hasPrefix("ate.dev/"):
+            let pool = try WorkerPool(document)
+            self = .pool(pool)
+            violation = ResourceRules.violation(of: pool)
+        case "ActorTemplate" where version.hasPrefix("ate.dev/"):
+            let template = try ActorTemplate(document)
+            self = .template(template)
+            violation = ResourceRules.violation(of: template)
+        default:
+            let what = kind.isEmpty ? "a document without a kind" : "\(kind) (\(version))"
+            warnings.append("document \(number), line \(document.line): skipped: \(what) is not kept here")
+            return nil
         }
-        self = known
+        if let violation { throw ManifestError("\(kind): \(violation)") }
+        warnings += document.remarks.map { "document \(number), line \($0.line): \($0.text)" }
+    }
+}
+
+/// `metadata`, which all kinds have.
+struct ManifestMetadata {
+    /// What tools of Kubernetes write there, to which nobody need be told that it makes no difference.
+    private static let written = [
+        "annotations", "creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid",
+    ]
+
+    var namespace: String
+    var name: String
+    var labels: [String: String]
+
+    init(_ document: FieldReader) throws(ManifestError) {
+        let metadata = try document.mappingOrEmpty("metadata")
+        namespace = try metadata.text("namespace") ?? "default"
+        name = try metadata.text("name") ?? ""
+        labels = try metadata.labels("labels")
+        for field in Self.written { _ = metadata.take(field) }
+        // The control plane's to write.
+        _ = document.take("status")
     }
 }

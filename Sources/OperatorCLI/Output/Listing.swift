@@ -57,8 +57,13 @@ struct Listing {
     static func pools(_ pools: [WorkerPool]) -> Listing {
         let sorted = pools.sorted { $0.ref < $1.ref }
         return Listing(
-            header: ["NAMESPACE", "NAME", "CLASS", "REPLICAS"],
-            rows: sorted.map { [$0.ref.namespace, $0.ref.name, $0.sandboxClass.rawValue, "\($0.replicas)"] },
+            header: ["NAMESPACE", "NAME", "CLASS", "REPLICAS", "WORKERS"],
+            rows: sorted.map {
+                [
+                    $0.ref.namespace, $0.ref.name, $0.sandboxClass.rawValue, "\($0.replicas)",
+                    "\($0.status.replicas)",
+                ]
+            },
             whole: ProtoJSON.object([("pools", .array(sorted.map(ProtoJSON.pool)))]))
     }
 

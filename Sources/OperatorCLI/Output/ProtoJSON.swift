@@ -56,40 +56,4 @@ enum ProtoJSON {
             ("actorTemplate", .string(worker.template?.name ?? "")),
         ])
     }
-
-    static func pool(_ pool: WorkerPool) -> JSON {
-        object([
-            ("namespace", .string(pool.ref.namespace)), ("name", .string(pool.ref.name)),
-            ("labels", labels(pool.labels)), ("replicas", .integer(Int64(pool.replicas))),
-            ("sandboxClass", .string(pool.sandboxClass.rawValue)),
-        ])
-    }
-
-    static func template(_ template: ActorTemplate) -> JSON {
-        object([
-            ("namespace", .string(template.ref.namespace)), ("name", .string(template.ref.name)),
-            ("containers", .array(template.containers.map(container))),
-            ("snapshotLocation", .string(template.snapshotLocation)), ("onCommit", .string(template.onCommit.rawValue)),
-            ("sandboxClass", .string(template.sandboxClass.rawValue)),
-            ("workerSelector", labels(template.workerSelector.matchLabels)),
-        ])
-    }
-
-    private static func container(_ container: Container) -> JSON {
-        object([
-            ("name", .string(container.name)), ("image", .string(container.image)),
-            ("command", .array(container.command.map(JSON.string))),
-            (
-                "env",
-                .array(
-                    container.environment.map { object([("name", .string($0.name)), ("value", .string($0.value))]) })
-            ),
-            (
-                "readyz",
-                container.readiness.map {
-                    object([("path", .string($0.path)), ("port", .integer(Int64($0.port)))])
-                } ?? .object([])
-            ),
-        ])
-    }
 }

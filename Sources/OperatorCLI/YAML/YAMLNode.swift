@@ -2,8 +2,10 @@
 indirect enum YAMLNode: Sendable {
     case scalar(String, isQuoted: Bool, line: Int)
     case sequence([YAMLNode], line: Int)
-    /// In the order of the file.
-    case mapping([(key: String, value: YAMLNode)], line: Int)
+    /// In the order of the file, each with the line of its key.
+    case mapping([Member], line: Int)
+
+    typealias Member = (key: String, line: Int, value: YAMLNode)
 
     var line: Int {
         switch self {
@@ -25,4 +27,9 @@ struct ManifestError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// The same in front of which stands in which document of the file, from 1 on.
+    func within(document: Int) -> ManifestError {
+        ManifestError("document \(document)\(description.hasPrefix("line ") ? "," : ":") \(description)")
+    }
 }

@@ -33,13 +33,17 @@ struct YAMLParser: ~Copyable {
 
     private func readDocuments() throws(ManifestError) -> [YAMLNode] {
         var documents: [YAMLNode] = []
-        while true {
-            let event = try next()
-            switch event.kind {
-            case YAML_STREAM_END_EVENT: return documents
-            case YAML_DOCUMENT_START_EVENT: documents.append(try node(startingWith: try next(), depth: 0))
-            default: break
+        do throws(ManifestError) {
+            while true {
+                let event = try next()
+                switch event.kind {
+                case YAML_STREAM_END_EVENT: return documents
+                case YAML_DOCUMENT_START_EVENT: documents.append(try node(startingWith: try next(), depth: 0))
+                default: break
+                }
             }
+        } catch {
+            throw error.within(document: documents.count + 1)
         }
     }
 
@@ -84,7 +88,7 @@ struct YAMLParser: ~Copyable {
     }
 
     private func mapping(_ start: Event, depth: Int) throws(ManifestError) -> YAMLNode {
-        var members: [(key: String, value: YAMLNode)] = []
+        var members: [YAMLNode.Member] = []
         while true {
             let key = try next()
             if key.kind == YAML_MAPPING_END_EVENT { return .mapping(members, line: start.line) }
@@ -92,7 +96,7 @@ struct YAMLParser: ~Copyable {
             if members.contains(where: { $0.key == key.text }) {
                 throw ManifestError("line \(key.line): \(key.text) is given twice")
             }
-            members.append((key.text, try node(startingWith: try next(), depth: depth + 1)))
+            members.append((key.text, key.line, try node(startingWith: try next(), depth: depth + 1)))
         }
     }
 }

@@ -383,6 +383,14 @@ extension Substrate__WorkerPool: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_pool__init(message) }
 }
 
+extension Substrate__WorkerPoolStatus: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_pool_status__init(message) }
+}
+
+extension Substrate__SecretKeySelector: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__secret_key_selector__init(message) }
+}
+
 extension Substrate__EnvironmentVariable: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__environment_variable__init(message) }
 }
@@ -391,12 +399,40 @@ extension Substrate__HTTPProbe: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__httpprobe__init(message) }
 }
 
+extension Substrate__VolumeMount: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__volume_mount__init(message) }
+}
+
 extension Substrate__TemplateContainer: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__template_container__init(message) }
 }
 
+extension Substrate__DurableDirectory: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__durable_directory__init(message) }
+}
+
+extension Substrate__Volume: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__volume__init(message) }
+}
+
+extension Substrate__SelectorRequirement: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__selector_requirement__init(message) }
+}
+
+extension Substrate__WorkerPoolRef: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_pool_ref__init(message) }
+}
+
 extension Substrate__ActorTemplate: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__actor_template__init(message) }
+}
+
+extension Substrate__ActorTemplateStatus: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__actor_template_status__init(message) }
+}
+
+extension Substrate__Condition: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__condition__init(message) }
 }
 
 extension Substrate__ApplyWorkerPoolRequest: ProtobufMessage {

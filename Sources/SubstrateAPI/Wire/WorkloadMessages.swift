@@ -55,7 +55,10 @@ extension Container {
         (message.n_command, message.command) = arena.repeated(command)
         (message.n_env, message.env) = arena.repeated(environment) { variable, entry in
             entry.name = arena.bytes(variable.name)
-            entry.value = arena.bytes(variable.value)
+            switch variable.source {
+            case .value(let value): entry.value = arena.bytes(value)
+            case .secret(let secret): entry.secret_key_ref = arena.message { secret.fill(&$0, arena) }
+            }
         }
         if let readiness {
             message.readyz = arena.message { readyz in
@@ -72,10 +75,17 @@ extension Container {
             name: try message.name.text("container name"), image: try message.image.text("container image"),
             command: try texts(message.command, count: message.n_command, "container command"),
             environment: try map(message.env, count: message.n_env) { entry in
-                Variable(name: try entry.name.text("env name"), value: try entry.value.text("env value"))
+                let source: Variable.Source =
+                    if let secret = entry.secret_key_ref {
+                        .secret(try SecretKey(secret.pointee))
+                    } else {
+                        .value(try entry.value.text("env value"))
+                    }
+                return Variable(name: try entry.name.text("env name"), source: source)
             },
             readiness: try message.readyz?.pointee.http_get.map { probe in
-                Readiness(path: try probe.pointee.path.text("readyz path"), port: Int(probe.pointee.port))
+                let path = try probe.pointee.path.text("readyz path")
+                return Readiness(path: path.isEmpty ? Readiness.defaultPath : path, port: Int(probe.pointee.port))
             })
     }
 }

@@ -22,8 +22,11 @@ extension Atespace: StoredValue {
 
 extension WorkerPool: StoredValue {
     package func record(after prefix: [UInt8]) -> [UInt8] {
-        pack(Substrate__Store__WorkerPoolRecord.self, after: prefix) { record, arena in
-            record.pool = arena.message { fill(&$0, arena) }
+        // What is seen of a pool changes without anybody declaring anything.
+        var declared = self
+        declared.status = Status()
+        return pack(Substrate__Store__WorkerPoolRecord.self, after: prefix) { record, arena in
+            record.pool = arena.message { declared.fill(&$0, arena) }
         }
     }
 

@@ -636,7 +636,7 @@ const ProtobufCMessageDescriptor atelet__readyz__descriptor =
   (ProtobufCMessageInit) atelet__readyz__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__env_entry__field_descriptors[2] =
+static const ProtobufCFieldDescriptor atelet__env_entry__field_descriptors[3] =
 {
   {
     "name",
@@ -662,15 +662,29 @@ static const ProtobufCFieldDescriptor atelet__env_entry__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "secret_key_ref",
+    100,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__EnvEntry, secret_key_ref),
+    &substrate__secret_key_selector__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned atelet__env_entry__field_indices_by_name[] = {
   0,   /* field[0] = name */
+  2,   /* field[2] = secret_key_ref */
   1,   /* field[1] = value */
 };
-static const ProtobufCIntRange atelet__env_entry__number_ranges[1 + 1] =
+static const ProtobufCIntRange atelet__env_entry__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 100, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor atelet__env_entry__descriptor =
 {
@@ -680,10 +694,10 @@ const ProtobufCMessageDescriptor atelet__env_entry__descriptor =
   "Atelet__EnvEntry",
   "atelet",
   sizeof(Atelet__EnvEntry),
-  2,
+  3,
   atelet__env_entry__field_descriptors,
   atelet__env_entry__field_indices_by_name,
-  1,  atelet__env_entry__number_ranges,
+  2,  atelet__env_entry__number_ranges,
   (ProtobufCMessageInit) atelet__env_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -52,6 +52,96 @@ void   substrate__worker_pool__free_unpacked
   assert(message->base.descriptor == &substrate__worker_pool__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__worker_pool_status__init
+                     (Substrate__WorkerPoolStatus         *message)
+{
+  static const Substrate__WorkerPoolStatus init_value = SUBSTRATE__WORKER_POOL_STATUS__INIT;
+  *message = init_value;
+}
+size_t substrate__worker_pool_status__get_packed_size
+                     (const Substrate__WorkerPoolStatus *message)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__worker_pool_status__pack
+                     (const Substrate__WorkerPoolStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__worker_pool_status__pack_to_buffer
+                     (const Substrate__WorkerPoolStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__WorkerPoolStatus *
+       substrate__worker_pool_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__WorkerPoolStatus *)
+     protobuf_c_message_unpack (&substrate__worker_pool_status__descriptor,
+                                allocator, len, data);
+}
+void   substrate__worker_pool_status__free_unpacked
+                     (Substrate__WorkerPoolStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__worker_pool_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__secret_key_selector__init
+                     (Substrate__SecretKeySelector         *message)
+{
+  static const Substrate__SecretKeySelector init_value = SUBSTRATE__SECRET_KEY_SELECTOR__INIT;
+  *message = init_value;
+}
+size_t substrate__secret_key_selector__get_packed_size
+                     (const Substrate__SecretKeySelector *message)
+{
+  assert(message->base.descriptor == &substrate__secret_key_selector__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__secret_key_selector__pack
+                     (const Substrate__SecretKeySelector *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__secret_key_selector__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__secret_key_selector__pack_to_buffer
+                     (const Substrate__SecretKeySelector *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__secret_key_selector__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__SecretKeySelector *
+       substrate__secret_key_selector__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__SecretKeySelector *)
+     protobuf_c_message_unpack (&substrate__secret_key_selector__descriptor,
+                                allocator, len, data);
+}
+void   substrate__secret_key_selector__free_unpacked
+                     (Substrate__SecretKeySelector *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__secret_key_selector__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__environment_variable__init
                      (Substrate__EnvironmentVariable         *message)
 {
@@ -142,6 +232,51 @@ void   substrate__httpprobe__free_unpacked
   assert(message->base.descriptor == &substrate__httpprobe__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__volume_mount__init
+                     (Substrate__VolumeMount         *message)
+{
+  static const Substrate__VolumeMount init_value = SUBSTRATE__VOLUME_MOUNT__INIT;
+  *message = init_value;
+}
+size_t substrate__volume_mount__get_packed_size
+                     (const Substrate__VolumeMount *message)
+{
+  assert(message->base.descriptor == &substrate__volume_mount__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__volume_mount__pack
+                     (const Substrate__VolumeMount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__volume_mount__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__volume_mount__pack_to_buffer
+                     (const Substrate__VolumeMount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__volume_mount__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__VolumeMount *
+       substrate__volume_mount__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__VolumeMount *)
+     protobuf_c_message_unpack (&substrate__volume_mount__descriptor,
+                                allocator, len, data);
+}
+void   substrate__volume_mount__free_unpacked
+                     (Substrate__VolumeMount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__volume_mount__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__template_container__init
                      (Substrate__TemplateContainer         *message)
 {
@@ -187,6 +322,186 @@ void   substrate__template_container__free_unpacked
   assert(message->base.descriptor == &substrate__template_container__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__durable_directory__init
+                     (Substrate__DurableDirectory         *message)
+{
+  static const Substrate__DurableDirectory init_value = SUBSTRATE__DURABLE_DIRECTORY__INIT;
+  *message = init_value;
+}
+size_t substrate__durable_directory__get_packed_size
+                     (const Substrate__DurableDirectory *message)
+{
+  assert(message->base.descriptor == &substrate__durable_directory__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__durable_directory__pack
+                     (const Substrate__DurableDirectory *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__durable_directory__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__durable_directory__pack_to_buffer
+                     (const Substrate__DurableDirectory *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__durable_directory__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__DurableDirectory *
+       substrate__durable_directory__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__DurableDirectory *)
+     protobuf_c_message_unpack (&substrate__durable_directory__descriptor,
+                                allocator, len, data);
+}
+void   substrate__durable_directory__free_unpacked
+                     (Substrate__DurableDirectory *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__durable_directory__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__volume__init
+                     (Substrate__Volume         *message)
+{
+  static const Substrate__Volume init_value = SUBSTRATE__VOLUME__INIT;
+  *message = init_value;
+}
+size_t substrate__volume__get_packed_size
+                     (const Substrate__Volume *message)
+{
+  assert(message->base.descriptor == &substrate__volume__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__volume__pack
+                     (const Substrate__Volume *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__volume__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__volume__pack_to_buffer
+                     (const Substrate__Volume *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__volume__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Volume *
+       substrate__volume__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Volume *)
+     protobuf_c_message_unpack (&substrate__volume__descriptor,
+                                allocator, len, data);
+}
+void   substrate__volume__free_unpacked
+                     (Substrate__Volume *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__volume__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__selector_requirement__init
+                     (Substrate__SelectorRequirement         *message)
+{
+  static const Substrate__SelectorRequirement init_value = SUBSTRATE__SELECTOR_REQUIREMENT__INIT;
+  *message = init_value;
+}
+size_t substrate__selector_requirement__get_packed_size
+                     (const Substrate__SelectorRequirement *message)
+{
+  assert(message->base.descriptor == &substrate__selector_requirement__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__selector_requirement__pack
+                     (const Substrate__SelectorRequirement *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__selector_requirement__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__selector_requirement__pack_to_buffer
+                     (const Substrate__SelectorRequirement *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__selector_requirement__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__SelectorRequirement *
+       substrate__selector_requirement__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__SelectorRequirement *)
+     protobuf_c_message_unpack (&substrate__selector_requirement__descriptor,
+                                allocator, len, data);
+}
+void   substrate__selector_requirement__free_unpacked
+                     (Substrate__SelectorRequirement *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__selector_requirement__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__worker_pool_ref__init
+                     (Substrate__WorkerPoolRef         *message)
+{
+  static const Substrate__WorkerPoolRef init_value = SUBSTRATE__WORKER_POOL_REF__INIT;
+  *message = init_value;
+}
+size_t substrate__worker_pool_ref__get_packed_size
+                     (const Substrate__WorkerPoolRef *message)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_ref__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__worker_pool_ref__pack
+                     (const Substrate__WorkerPoolRef *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_ref__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__worker_pool_ref__pack_to_buffer
+                     (const Substrate__WorkerPoolRef *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__worker_pool_ref__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__WorkerPoolRef *
+       substrate__worker_pool_ref__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__WorkerPoolRef *)
+     protobuf_c_message_unpack (&substrate__worker_pool_ref__descriptor,
+                                allocator, len, data);
+}
+void   substrate__worker_pool_ref__free_unpacked
+                     (Substrate__WorkerPoolRef *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__worker_pool_ref__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__actor_template__init
                      (Substrate__ActorTemplate         *message)
 {
@@ -230,6 +545,96 @@ void   substrate__actor_template__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &substrate__actor_template__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__actor_template_status__init
+                     (Substrate__ActorTemplateStatus         *message)
+{
+  static const Substrate__ActorTemplateStatus init_value = SUBSTRATE__ACTOR_TEMPLATE_STATUS__INIT;
+  *message = init_value;
+}
+size_t substrate__actor_template_status__get_packed_size
+                     (const Substrate__ActorTemplateStatus *message)
+{
+  assert(message->base.descriptor == &substrate__actor_template_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__actor_template_status__pack
+                     (const Substrate__ActorTemplateStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__actor_template_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__actor_template_status__pack_to_buffer
+                     (const Substrate__ActorTemplateStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__actor_template_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__ActorTemplateStatus *
+       substrate__actor_template_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__ActorTemplateStatus *)
+     protobuf_c_message_unpack (&substrate__actor_template_status__descriptor,
+                                allocator, len, data);
+}
+void   substrate__actor_template_status__free_unpacked
+                     (Substrate__ActorTemplateStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__actor_template_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__condition__init
+                     (Substrate__Condition         *message)
+{
+  static const Substrate__Condition init_value = SUBSTRATE__CONDITION__INIT;
+  *message = init_value;
+}
+size_t substrate__condition__get_packed_size
+                     (const Substrate__Condition *message)
+{
+  assert(message->base.descriptor == &substrate__condition__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__condition__pack
+                     (const Substrate__Condition *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__condition__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__condition__pack_to_buffer
+                     (const Substrate__Condition *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__condition__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Condition *
+       substrate__condition__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Condition *)
+     protobuf_c_message_unpack (&substrate__condition__descriptor,
+                                allocator, len, data);
+}
+void   substrate__condition__free_unpacked
+                     (Substrate__Condition *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__condition__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   substrate__apply_worker_pool_request__init
@@ -952,7 +1357,7 @@ void   substrate__delete_actor_template_response__free_unpacked
   assert(message->base.descriptor == &substrate__delete_actor_template_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor substrate__worker_pool__field_descriptors[5] =
+static const ProtobufCFieldDescriptor substrate__worker_pool__field_descriptors[9] =
 {
   {
     "namespace",
@@ -1014,18 +1419,70 @@ static const ProtobufCFieldDescriptor substrate__worker_pool__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ateom_image",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPool, ateom_image),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sandbox_config_name",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPool, sandbox_config_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pod_template",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPool, pod_template),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPool, status),
+    &substrate__worker_pool_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__worker_pool__field_indices_by_name[] = {
+  5,   /* field[5] = ateom_image */
   2,   /* field[2] = labels */
   1,   /* field[1] = name */
   0,   /* field[0] = namespace */
+  7,   /* field[7] = pod_template */
   3,   /* field[3] = replicas */
   4,   /* field[4] = sandbox_class */
+  6,   /* field[6] = sandbox_config_name */
+  8,   /* field[8] = status */
 };
 static const ProtobufCIntRange substrate__worker_pool__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor substrate__worker_pool__descriptor =
 {
@@ -1035,14 +1492,116 @@ const ProtobufCMessageDescriptor substrate__worker_pool__descriptor =
   "Substrate__WorkerPool",
   "substrate",
   sizeof(Substrate__WorkerPool),
-  5,
+  9,
   substrate__worker_pool__field_descriptors,
   substrate__worker_pool__field_indices_by_name,
   1,  substrate__worker_pool__number_ranges,
   (ProtobufCMessageInit) substrate__worker_pool__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__environment_variable__field_descriptors[2] =
+static const ProtobufCFieldDescriptor substrate__worker_pool_status__field_descriptors[1] =
+{
+  {
+    "replicas",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPoolStatus, replicas),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__worker_pool_status__field_indices_by_name[] = {
+  0,   /* field[0] = replicas */
+};
+static const ProtobufCIntRange substrate__worker_pool_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor substrate__worker_pool_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.WorkerPoolStatus",
+  "WorkerPoolStatus",
+  "Substrate__WorkerPoolStatus",
+  "substrate",
+  sizeof(Substrate__WorkerPoolStatus),
+  1,
+  substrate__worker_pool_status__field_descriptors,
+  substrate__worker_pool_status__field_indices_by_name,
+  1,  substrate__worker_pool_status__number_ranges,
+  (ProtobufCMessageInit) substrate__worker_pool_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__secret_key_selector__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SecretKeySelector, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SecretKeySelector, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "optional",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SecretKeySelector, optional),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__secret_key_selector__field_indices_by_name[] = {
+  1,   /* field[1] = key */
+  0,   /* field[0] = name */
+  2,   /* field[2] = optional */
+};
+static const ProtobufCIntRange substrate__secret_key_selector__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__secret_key_selector__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.SecretKeySelector",
+  "SecretKeySelector",
+  "Substrate__SecretKeySelector",
+  "substrate",
+  sizeof(Substrate__SecretKeySelector),
+  3,
+  substrate__secret_key_selector__field_descriptors,
+  substrate__secret_key_selector__field_indices_by_name,
+  1,  substrate__secret_key_selector__number_ranges,
+  (ProtobufCMessageInit) substrate__secret_key_selector__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__environment_variable__field_descriptors[3] =
 {
   {
     "name",
@@ -1061,22 +1620,35 @@ static const ProtobufCFieldDescriptor substrate__environment_variable__field_des
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
+    offsetof(Substrate__EnvironmentVariable, source_case),
     offsetof(Substrate__EnvironmentVariable, value),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "secret_key_ref",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__EnvironmentVariable, source_case),
+    offsetof(Substrate__EnvironmentVariable, secret_key_ref),
+    &substrate__secret_key_selector__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
 static const unsigned substrate__environment_variable__field_indices_by_name[] = {
   0,   /* field[0] = name */
+  2,   /* field[2] = secret_key_ref */
   1,   /* field[1] = value */
 };
 static const ProtobufCIntRange substrate__environment_variable__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor substrate__environment_variable__descriptor =
 {
@@ -1086,7 +1658,7 @@ const ProtobufCMessageDescriptor substrate__environment_variable__descriptor =
   "Substrate__EnvironmentVariable",
   "substrate",
   sizeof(Substrate__EnvironmentVariable),
-  2,
+  3,
   substrate__environment_variable__field_descriptors,
   substrate__environment_variable__field_indices_by_name,
   1,  substrate__environment_variable__number_ranges,
@@ -1144,7 +1716,58 @@ const ProtobufCMessageDescriptor substrate__httpprobe__descriptor =
   (ProtobufCMessageInit) substrate__httpprobe__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__template_container__field_descriptors[5] =
+static const ProtobufCFieldDescriptor substrate__volume_mount__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__VolumeMount, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mount_path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__VolumeMount, mount_path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__volume_mount__field_indices_by_name[] = {
+  1,   /* field[1] = mount_path */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange substrate__volume_mount__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__volume_mount__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.VolumeMount",
+  "VolumeMount",
+  "Substrate__VolumeMount",
+  "substrate",
+  sizeof(Substrate__VolumeMount),
+  2,
+  substrate__volume_mount__field_descriptors,
+  substrate__volume_mount__field_indices_by_name,
+  1,  substrate__volume_mount__number_ranges,
+  (ProtobufCMessageInit) substrate__volume_mount__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__template_container__field_descriptors[6] =
 {
   {
     "name",
@@ -1206,6 +1829,18 @@ static const ProtobufCFieldDescriptor substrate__template_container__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "volume_mounts",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__TemplateContainer, n_volume_mounts),
+    offsetof(Substrate__TemplateContainer, volume_mounts),
+    &substrate__volume_mount__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__template_container__field_indices_by_name[] = {
   2,   /* field[2] = command */
@@ -1213,11 +1848,12 @@ static const unsigned substrate__template_container__field_indices_by_name[] = {
   1,   /* field[1] = image */
   0,   /* field[0] = name */
   4,   /* field[4] = readyz */
+  5,   /* field[5] = volume_mounts */
 };
 static const ProtobufCIntRange substrate__template_container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor substrate__template_container__descriptor =
 {
@@ -1227,14 +1863,232 @@ const ProtobufCMessageDescriptor substrate__template_container__descriptor =
   "Substrate__TemplateContainer",
   "substrate",
   sizeof(Substrate__TemplateContainer),
-  5,
+  6,
   substrate__template_container__field_descriptors,
   substrate__template_container__field_indices_by_name,
   1,  substrate__template_container__number_ranges,
   (ProtobufCMessageInit) substrate__template_container__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__actor_template__field_descriptors[7] =
+#define substrate__durable_directory__field_descriptors NULL
+#define substrate__durable_directory__field_indices_by_name NULL
+#define substrate__durable_directory__number_ranges NULL
+const ProtobufCMessageDescriptor substrate__durable_directory__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.DurableDirectory",
+  "DurableDirectory",
+  "Substrate__DurableDirectory",
+  "substrate",
+  sizeof(Substrate__DurableDirectory),
+  0,
+  substrate__durable_directory__field_descriptors,
+  substrate__durable_directory__field_indices_by_name,
+  0,  substrate__durable_directory__number_ranges,
+  (ProtobufCMessageInit) substrate__durable_directory__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__volume__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Volume, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "durable_dir",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__Volume, source_case),
+    offsetof(Substrate__Volume, durable_dir),
+    &substrate__durable_directory__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__volume__field_indices_by_name[] = {
+  1,   /* field[1] = durable_dir */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange substrate__volume__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__volume__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.Volume",
+  "Volume",
+  "Substrate__Volume",
+  "substrate",
+  sizeof(Substrate__Volume),
+  2,
+  substrate__volume__field_descriptors,
+  substrate__volume__field_indices_by_name,
+  1,  substrate__volume__number_ranges,
+  (ProtobufCMessageInit) substrate__volume__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue substrate__selector_requirement__operator__enum_values_by_number[5] =
+{
+  { "OPERATOR_UNSPECIFIED", "SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_UNSPECIFIED", 0 },
+  { "OPERATOR_IN", "SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_IN", 1 },
+  { "OPERATOR_NOT_IN", "SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_NOT_IN", 2 },
+  { "OPERATOR_EXISTS", "SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_EXISTS", 3 },
+  { "OPERATOR_DOES_NOT_EXIST", "SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_DOES_NOT_EXIST", 4 },
+};
+static const ProtobufCIntRange substrate__selector_requirement__operator__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex substrate__selector_requirement__operator__enum_values_by_name[5] =
+{
+  { "OPERATOR_DOES_NOT_EXIST", 4 },
+  { "OPERATOR_EXISTS", 3 },
+  { "OPERATOR_IN", 1 },
+  { "OPERATOR_NOT_IN", 2 },
+  { "OPERATOR_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor substrate__selector_requirement__operator__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.SelectorRequirement.Operator",
+  "Operator",
+  "Substrate__SelectorRequirement__Operator",
+  "substrate",
+  5,
+  substrate__selector_requirement__operator__enum_values_by_number,
+  5,
+  substrate__selector_requirement__operator__enum_values_by_name,
+  1,
+  substrate__selector_requirement__operator__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor substrate__selector_requirement__field_descriptors[3] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SelectorRequirement, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "operator",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SelectorRequirement, operator_),
+    &substrate__selector_requirement__operator__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "values",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Substrate__SelectorRequirement, n_values),
+    offsetof(Substrate__SelectorRequirement, values),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__selector_requirement__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = operator */
+  2,   /* field[2] = values */
+};
+static const ProtobufCIntRange substrate__selector_requirement__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__selector_requirement__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.SelectorRequirement",
+  "SelectorRequirement",
+  "Substrate__SelectorRequirement",
+  "substrate",
+  sizeof(Substrate__SelectorRequirement),
+  3,
+  substrate__selector_requirement__field_descriptors,
+  substrate__selector_requirement__field_indices_by_name,
+  1,  substrate__selector_requirement__number_ranges,
+  (ProtobufCMessageInit) substrate__selector_requirement__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__worker_pool_ref__field_descriptors[2] =
+{
+  {
+    "namespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPoolRef, namespace_),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerPoolRef, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__worker_pool_ref__field_indices_by_name[] = {
+  1,   /* field[1] = name */
+  0,   /* field[0] = namespace */
+};
+static const ProtobufCIntRange substrate__worker_pool_ref__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__worker_pool_ref__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.WorkerPoolRef",
+  "WorkerPoolRef",
+  "Substrate__WorkerPoolRef",
+  "substrate",
+  sizeof(Substrate__WorkerPoolRef),
+  2,
+  substrate__worker_pool_ref__field_descriptors,
+  substrate__worker_pool_ref__field_indices_by_name,
+  1,  substrate__worker_pool_ref__number_ranges,
+  (ProtobufCMessageInit) substrate__worker_pool_ref__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__actor_template__field_descriptors[17] =
 {
   {
     "namespace",
@@ -1320,20 +2174,150 @@ static const ProtobufCFieldDescriptor substrate__actor_template__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "labels",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__ActorTemplate, n_labels),
+    offsetof(Substrate__ActorTemplate, labels),
+    &substrate__string_pair__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pause_image",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, pause_image),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "volumes",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__ActorTemplate, n_volumes),
+    offsetof(Substrate__ActorTemplate, volumes),
+    &substrate__volume__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on_pause",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, on_pause),
+    &substrate__snapshot_content__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_expressions",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__ActorTemplate, n_worker_expressions),
+    offsetof(Substrate__ActorTemplate, worker_expressions),
+    &substrate__selector_requirement__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool_ref",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, worker_pool_ref),
+    &substrate__worker_pool_ref__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "golden",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, golden),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "on_worker_loss",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, on_worker_loss),
+    &substrate__on_worker_loss__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_timeout_ms",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, idle_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, status),
+    &substrate__actor_template_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__actor_template__field_indices_by_name[] = {
   2,   /* field[2] = containers */
+  13,   /* field[13] = golden */
+  15,   /* field[15] = idle_timeout_ms */
+  7,   /* field[7] = labels */
   1,   /* field[1] = name */
   0,   /* field[0] = namespace */
   4,   /* field[4] = on_commit */
+  10,   /* field[10] = on_pause */
+  14,   /* field[14] = on_worker_loss */
+  8,   /* field[8] = pause_image */
   5,   /* field[5] = sandbox_class */
   3,   /* field[3] = snapshot_location */
+  16,   /* field[16] = status */
+  9,   /* field[9] = volumes */
+  11,   /* field[11] = worker_expressions */
+  12,   /* field[12] = worker_pool_ref */
   6,   /* field[6] = worker_selector */
 };
 static const ProtobufCIntRange substrate__actor_template__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor substrate__actor_template__descriptor =
 {
@@ -1343,11 +2327,225 @@ const ProtobufCMessageDescriptor substrate__actor_template__descriptor =
   "Substrate__ActorTemplate",
   "substrate",
   sizeof(Substrate__ActorTemplate),
-  7,
+  17,
   substrate__actor_template__field_descriptors,
   substrate__actor_template__field_indices_by_name,
   1,  substrate__actor_template__number_ranges,
   (ProtobufCMessageInit) substrate__actor_template__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue substrate__actor_template_status__phase__enum_values_by_number[5] =
+{
+  { "PHASE_UNSPECIFIED", "SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_UNSPECIFIED", 0 },
+  { "PHASE_RESUME_GOLDEN_ACTOR", "SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_RESUME_GOLDEN_ACTOR", 1 },
+  { "PHASE_WAIT_GOLDEN_ACTOR", "SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_WAIT_GOLDEN_ACTOR", 2 },
+  { "PHASE_READY", "SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_READY", 3 },
+  { "PHASE_FAILED", "SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_FAILED", 4 },
+};
+static const ProtobufCIntRange substrate__actor_template_status__phase__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex substrate__actor_template_status__phase__enum_values_by_name[5] =
+{
+  { "PHASE_FAILED", 4 },
+  { "PHASE_READY", 3 },
+  { "PHASE_RESUME_GOLDEN_ACTOR", 1 },
+  { "PHASE_UNSPECIFIED", 0 },
+  { "PHASE_WAIT_GOLDEN_ACTOR", 2 },
+};
+const ProtobufCEnumDescriptor substrate__actor_template_status__phase__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.ActorTemplateStatus.Phase",
+  "Phase",
+  "Substrate__ActorTemplateStatus__Phase",
+  "substrate",
+  5,
+  substrate__actor_template_status__phase__enum_values_by_number,
+  5,
+  substrate__actor_template_status__phase__enum_values_by_name,
+  1,
+  substrate__actor_template_status__phase__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor substrate__actor_template_status__field_descriptors[5] =
+{
+  {
+    "phase",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, phase),
+    &substrate__actor_template_status__phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "golden_actor_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, golden_actor_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "take_golden_snapshot_at_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, take_golden_snapshot_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "golden_snapshot",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, golden_snapshot),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "conditions",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__ActorTemplateStatus, n_conditions),
+    offsetof(Substrate__ActorTemplateStatus, conditions),
+    &substrate__condition__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__actor_template_status__field_indices_by_name[] = {
+  4,   /* field[4] = conditions */
+  1,   /* field[1] = golden_actor_id */
+  3,   /* field[3] = golden_snapshot */
+  0,   /* field[0] = phase */
+  2,   /* field[2] = take_golden_snapshot_at_ms */
+};
+static const ProtobufCIntRange substrate__actor_template_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor substrate__actor_template_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.ActorTemplateStatus",
+  "ActorTemplateStatus",
+  "Substrate__ActorTemplateStatus",
+  "substrate",
+  sizeof(Substrate__ActorTemplateStatus),
+  5,
+  substrate__actor_template_status__field_descriptors,
+  substrate__actor_template_status__field_indices_by_name,
+  1,  substrate__actor_template_status__number_ranges,
+  (ProtobufCMessageInit) substrate__actor_template_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__condition__field_descriptors[5] =
+{
+  {
+    "type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Condition, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Condition, status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Condition, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Condition, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_transition_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Condition, last_transition_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__condition__field_indices_by_name[] = {
+  4,   /* field[4] = last_transition_ms */
+  3,   /* field[3] = message */
+  2,   /* field[2] = reason */
+  1,   /* field[1] = status */
+  0,   /* field[0] = type */
+};
+static const ProtobufCIntRange substrate__condition__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor substrate__condition__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.Condition",
+  "Condition",
+  "Substrate__Condition",
+  "substrate",
+  sizeof(Substrate__Condition),
+  5,
+  substrate__condition__field_descriptors,
+  substrate__condition__field_indices_by_name,
+  1,  substrate__condition__number_ranges,
+  (ProtobufCMessageInit) substrate__condition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor substrate__apply_worker_pool_request__field_descriptors[1] =
@@ -1990,6 +3188,38 @@ const ProtobufCEnumDescriptor substrate__snapshot_content__descriptor =
   substrate__snapshot_content__enum_values_by_name,
   1,
   substrate__snapshot_content__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue substrate__on_worker_loss__enum_values_by_number[4] =
+{
+  { "ON_WORKER_LOSS_UNSPECIFIED", "SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_UNSPECIFIED", 0 },
+  { "ON_WORKER_LOSS_REVERT", "SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_REVERT", 1 },
+  { "ON_WORKER_LOSS_RESUME", "SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_RESUME", 2 },
+  { "ON_WORKER_LOSS_HOLD", "SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_HOLD", 3 },
+};
+static const ProtobufCIntRange substrate__on_worker_loss__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex substrate__on_worker_loss__enum_values_by_name[4] =
+{
+  { "ON_WORKER_LOSS_HOLD", 3 },
+  { "ON_WORKER_LOSS_RESUME", 2 },
+  { "ON_WORKER_LOSS_REVERT", 1 },
+  { "ON_WORKER_LOSS_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor substrate__on_worker_loss__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.OnWorkerLoss",
+  "OnWorkerLoss",
+  "Substrate__OnWorkerLoss",
+  "substrate",
+  4,
+  substrate__on_worker_loss__enum_values_by_number,
+  4,
+  substrate__on_worker_loss__enum_values_by_name,
+  1,
+  substrate__on_worker_loss__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor substrate__resources__method_descriptors[8] =

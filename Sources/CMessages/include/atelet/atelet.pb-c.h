@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 #include "substrate/node.pb-c.h"
+#include "substrate/resources.pb-c.h"
 
 typedef struct Atelet__HTTPGetAction Atelet__HTTPGetAction;
 typedef struct Atelet__Readyz Atelet__Readyz;
@@ -76,10 +77,14 @@ struct  Atelet__EnvEntry
   ProtobufCMessage base;
   ProtobufCBinaryData name;
   ProtobufCBinaryData value;
+  /*
+   * Where the node finds the value, instead of it; the secret's namespace is that of the template.
+   */
+  Substrate__SecretKeySelector *secret_key_ref;
 };
 #define ATELET__ENV_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&atelet__env_entry__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, NULL }
 
 
 struct  Atelet__Container

@@ -17,10 +17,19 @@ PROTOBUF_C__BEGIN_DECLS
 #include "substrate/string_pair.pb-c.h"
 
 typedef struct Substrate__WorkerPool Substrate__WorkerPool;
+typedef struct Substrate__WorkerPoolStatus Substrate__WorkerPoolStatus;
+typedef struct Substrate__SecretKeySelector Substrate__SecretKeySelector;
 typedef struct Substrate__EnvironmentVariable Substrate__EnvironmentVariable;
 typedef struct Substrate__HTTPProbe Substrate__HTTPProbe;
+typedef struct Substrate__VolumeMount Substrate__VolumeMount;
 typedef struct Substrate__TemplateContainer Substrate__TemplateContainer;
+typedef struct Substrate__DurableDirectory Substrate__DurableDirectory;
+typedef struct Substrate__Volume Substrate__Volume;
+typedef struct Substrate__SelectorRequirement Substrate__SelectorRequirement;
+typedef struct Substrate__WorkerPoolRef Substrate__WorkerPoolRef;
 typedef struct Substrate__ActorTemplate Substrate__ActorTemplate;
+typedef struct Substrate__ActorTemplateStatus Substrate__ActorTemplateStatus;
+typedef struct Substrate__Condition Substrate__Condition;
 typedef struct Substrate__ApplyWorkerPoolRequest Substrate__ApplyWorkerPoolRequest;
 typedef struct Substrate__ApplyWorkerPoolResponse Substrate__ApplyWorkerPoolResponse;
 typedef struct Substrate__GetWorkerPoolRequest Substrate__GetWorkerPoolRequest;
@@ -41,6 +50,22 @@ typedef struct Substrate__DeleteActorTemplateResponse Substrate__DeleteActorTemp
 
 /* --- enums --- */
 
+typedef enum _Substrate__SelectorRequirement__Operator {
+  SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_UNSPECIFIED = 0,
+  SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_IN = 1,
+  SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_NOT_IN = 2,
+  SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_EXISTS = 3,
+  SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_DOES_NOT_EXIST = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR)
+} Substrate__SelectorRequirement__Operator;
+typedef enum _Substrate__ActorTemplateStatus__Phase {
+  SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_UNSPECIFIED = 0,
+  SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_RESUME_GOLDEN_ACTOR = 1,
+  SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_WAIT_GOLDEN_ACTOR = 2,
+  SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_READY = 3,
+  SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_FAILED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE)
+} Substrate__ActorTemplateStatus__Phase;
 typedef enum _Substrate__SandboxClass {
   SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED = 0,
   SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_GVISOR = 1,
@@ -52,6 +77,9 @@ typedef enum _Substrate__SandboxClass {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__SANDBOX_CLASS)
 } Substrate__SandboxClass;
 typedef enum _Substrate__SnapshotContent {
+  /*
+   * The default: Full, and Data for actors of class process, whose memory cannot be saved.
+   */
   SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED = 0,
   /*
    * Memory and durable directory.
@@ -63,6 +91,28 @@ typedef enum _Substrate__SnapshotContent {
   SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_DATA = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__SNAPSHOT_CONTENT)
 } Substrate__SnapshotContent;
+/*
+ * What becomes of an actor whose worker is lost.
+ */
+typedef enum _Substrate__OnWorkerLoss {
+  /*
+   * The default: REVERT.
+   */
+  SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_UNSPECIFIED = 0,
+  /*
+   * Suspended at its last snapshot; the next request resumes it.
+   */
+  SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_REVERT = 1,
+  /*
+   * Resumed at once.
+   */
+  SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_RESUME = 2,
+  /*
+   * Suspended, and not resumed before an operator says so.
+   */
+  SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_HOLD = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__ON_WORKER_LOSS)
+} Substrate__OnWorkerLoss;
 
 /* --- messages --- */
 
@@ -78,32 +128,104 @@ struct  Substrate__WorkerPool
    */
   int32_t replicas;
   Substrate__SandboxClass sandbox_class;
+  /*
+   * The next three are for those who start machines. They are kept and not used here.
+   */
+  ProtobufCBinaryData ateom_image;
+  ProtobufCBinaryData sandbox_config_name;
+  /*
+   * Settings of Kubernetes pods, a JSON object: nodeSelector, tolerations, priorityClassName, nodeAffinity, resources.
+   */
+  ProtobufCBinaryData pod_template;
+  /*
+   * Written by the control plane; what a client sends is ignored.
+   */
+  Substrate__WorkerPoolStatus *status;
 };
 #define SUBSTRATE__WORKER_POOL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__worker_pool__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, NULL }
 
+
+struct  Substrate__WorkerPoolStatus
+{
+  ProtobufCMessage base;
+  /*
+   * How many workers of the pool nodes offer now, as far as the replica that answers knows.
+   */
+  int32_t replicas;
+};
+#define SUBSTRATE__WORKER_POOL_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__worker_pool_status__descriptor) \
+    , 0 }
+
+
+/*
+ * A value of a secret of the template's namespace.
+ */
+struct  Substrate__SecretKeySelector
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData key;
+  /*
+   * Without the secret or the key, the variable is left out; otherwise the actor cannot start.
+   */
+  protobuf_c_boolean optional;
+};
+#define SUBSTRATE__SECRET_KEY_SELECTOR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__secret_key_selector__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+typedef enum {
+  SUBSTRATE__ENVIRONMENT_VARIABLE__SOURCE__NOT_SET = 0,
+  SUBSTRATE__ENVIRONMENT_VARIABLE__SOURCE_VALUE = 2,
+  SUBSTRATE__ENVIRONMENT_VARIABLE__SOURCE_SECRET_KEY_REF = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__ENVIRONMENT_VARIABLE__SOURCE__CASE)
+} Substrate__EnvironmentVariable__SourceCase;
 
 struct  Substrate__EnvironmentVariable
 {
   ProtobufCMessage base;
   ProtobufCBinaryData name;
-  ProtobufCBinaryData value;
+  Substrate__EnvironmentVariable__SourceCase source_case;
+  union {
+    ProtobufCBinaryData value;
+    Substrate__SecretKeySelector *secret_key_ref;
+  };
 };
 #define SUBSTRATE__ENVIRONMENT_VARIABLE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__environment_variable__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, SUBSTRATE__ENVIRONMENT_VARIABLE__SOURCE__NOT_SET, {0} }
 
 
 struct  Substrate__HTTPProbe
 {
   ProtobufCMessage base;
+  /*
+   * Empty stands for /readyz.
+   */
   ProtobufCBinaryData path;
   int32_t port;
 };
 #define SUBSTRATE__HTTPPROBE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__httpprobe__descriptor) \
     , {0,NULL}, 0 }
+
+
+struct  Substrate__VolumeMount
+{
+  ProtobufCMessage base;
+  /*
+   * The name of a volume of the template.
+   */
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData mount_path;
+};
+#define SUBSTRATE__VOLUME_MOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__volume_mount__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Substrate__TemplateContainer
@@ -119,10 +241,68 @@ struct  Substrate__TemplateContainer
    * Run and Restore succeed only once this answers 200.
    */
   Substrate__HTTPProbe *readyz;
+  size_t n_volume_mounts;
+  Substrate__VolumeMount **volume_mounts;
 };
 #define SUBSTRATE__TEMPLATE_CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__template_container__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, 0,NULL }
+
+
+struct  Substrate__DurableDirectory
+{
+  ProtobufCMessage base;
+};
+#define SUBSTRATE__DURABLE_DIRECTORY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__durable_directory__descriptor) \
+     }
+
+
+typedef enum {
+  SUBSTRATE__VOLUME__SOURCE__NOT_SET = 0,
+  SUBSTRATE__VOLUME__SOURCE_DURABLE_DIR = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__VOLUME__SOURCE__CASE)
+} Substrate__Volume__SourceCase;
+
+struct  Substrate__Volume
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  Substrate__Volume__SourceCase source_case;
+  union {
+    Substrate__DurableDirectory *durable_dir;
+  };
+};
+#define SUBSTRATE__VOLUME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__volume__descriptor) \
+    , {0,NULL}, SUBSTRATE__VOLUME__SOURCE__NOT_SET, {0} }
+
+
+/*
+ * As in Kubernetes' label selectors.
+ */
+struct  Substrate__SelectorRequirement
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData key;
+  Substrate__SelectorRequirement__Operator operator_;
+  size_t n_values;
+  ProtobufCBinaryData *values;
+};
+#define SUBSTRATE__SELECTOR_REQUIREMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__selector_requirement__descriptor) \
+    , {0,NULL}, SUBSTRATE__SELECTOR_REQUIREMENT__OPERATOR__OPERATOR_UNSPECIFIED, 0,NULL }
+
+
+struct  Substrate__WorkerPoolRef
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData namespace_;
+  ProtobufCBinaryData name;
+};
+#define SUBSTRATE__WORKER_POOL_REF__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__worker_pool_ref__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Substrate__ActorTemplate
@@ -137,7 +317,7 @@ struct  Substrate__ActorTemplate
    */
   ProtobufCBinaryData snapshot_location;
   /*
-   * What a suspend puts into the snapshot.
+   * What a suspend puts into the snapshot: at most what on_pause does.
    */
   Substrate__SnapshotContent on_commit;
   Substrate__SandboxClass sandbox_class;
@@ -146,10 +326,88 @@ struct  Substrate__ActorTemplate
    */
   size_t n_worker_selector;
   Substrate__StringPair **worker_selector;
+  size_t n_labels;
+  Substrate__StringPair **labels;
+  /*
+   * Pinned with '@'; required when a container has an image.
+   */
+  ProtobufCBinaryData pause_image;
+  size_t n_volumes;
+  Substrate__Volume **volumes;
+  /*
+   * What a pause puts into the snapshot.
+   */
+  Substrate__SnapshotContent on_pause;
+  /*
+   * What a pool's labels must satisfy beside worker_selector.
+   */
+  size_t n_worker_expressions;
+  Substrate__SelectorRequirement **worker_expressions;
+  /*
+   * The one pool whose workers will do, as older manifests have it.
+   */
+  Substrate__WorkerPoolRef *worker_pool_ref;
+  /*
+   * Whether new actors start from a snapshot that is taken of a first one.
+   */
+  protobuf_c_boolean golden;
+  Substrate__OnWorkerLoss on_worker_loss;
+  /*
+   * After how long without a request an actor is suspended, in milliseconds; 0 for never.
+   */
+  int64_t idle_timeout_ms;
+  /*
+   * Written by the control plane; what a client sends is ignored.
+   */
+  Substrate__ActorTemplateStatus *status;
 };
 #define SUBSTRATE__ACTOR_TEMPLATE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_template__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, 0,NULL, NULL, 0, SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_UNSPECIFIED, 0, NULL }
+
+
+struct  Substrate__ActorTemplateStatus
+{
+  ProtobufCMessage base;
+  Substrate__ActorTemplateStatus__Phase phase;
+  ProtobufCBinaryData golden_actor_id;
+  /*
+   * Unix time in milliseconds; 0 while none is due.
+   */
+  int64_t take_golden_snapshot_at_ms;
+  /*
+   * URI prefix; empty while there is none.
+   */
+  ProtobufCBinaryData golden_snapshot;
+  size_t n_conditions;
+  Substrate__Condition **conditions;
+};
+#define SUBSTRATE__ACTOR_TEMPLATE_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_template_status__descriptor) \
+    , SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_UNSPECIFIED, {0,NULL}, 0, {0,NULL}, 0,NULL }
+
+
+/*
+ * As Kubernetes' conditions.
+ */
+struct  Substrate__Condition
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData type;
+  /*
+   * True, False or Unknown.
+   */
+  ProtobufCBinaryData status;
+  ProtobufCBinaryData reason;
+  ProtobufCBinaryData message;
+  /*
+   * Unix time in milliseconds.
+   */
+  int64_t last_transition_ms;
+};
+#define SUBSTRATE__CONDITION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__condition__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Substrate__ApplyWorkerPoolRequest
@@ -333,6 +591,44 @@ Substrate__WorkerPool *
 void   substrate__worker_pool__free_unpacked
                      (Substrate__WorkerPool *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__WorkerPoolStatus methods */
+void   substrate__worker_pool_status__init
+                     (Substrate__WorkerPoolStatus         *message);
+size_t substrate__worker_pool_status__get_packed_size
+                     (const Substrate__WorkerPoolStatus   *message);
+size_t substrate__worker_pool_status__pack
+                     (const Substrate__WorkerPoolStatus   *message,
+                      uint8_t             *out);
+size_t substrate__worker_pool_status__pack_to_buffer
+                     (const Substrate__WorkerPoolStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__WorkerPoolStatus *
+       substrate__worker_pool_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__worker_pool_status__free_unpacked
+                     (Substrate__WorkerPoolStatus *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__SecretKeySelector methods */
+void   substrate__secret_key_selector__init
+                     (Substrate__SecretKeySelector         *message);
+size_t substrate__secret_key_selector__get_packed_size
+                     (const Substrate__SecretKeySelector   *message);
+size_t substrate__secret_key_selector__pack
+                     (const Substrate__SecretKeySelector   *message,
+                      uint8_t             *out);
+size_t substrate__secret_key_selector__pack_to_buffer
+                     (const Substrate__SecretKeySelector   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__SecretKeySelector *
+       substrate__secret_key_selector__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__secret_key_selector__free_unpacked
+                     (Substrate__SecretKeySelector *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__EnvironmentVariable methods */
 void   substrate__environment_variable__init
                      (Substrate__EnvironmentVariable         *message);
@@ -371,6 +667,25 @@ Substrate__HTTPProbe *
 void   substrate__httpprobe__free_unpacked
                      (Substrate__HTTPProbe *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__VolumeMount methods */
+void   substrate__volume_mount__init
+                     (Substrate__VolumeMount         *message);
+size_t substrate__volume_mount__get_packed_size
+                     (const Substrate__VolumeMount   *message);
+size_t substrate__volume_mount__pack
+                     (const Substrate__VolumeMount   *message,
+                      uint8_t             *out);
+size_t substrate__volume_mount__pack_to_buffer
+                     (const Substrate__VolumeMount   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__VolumeMount *
+       substrate__volume_mount__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__volume_mount__free_unpacked
+                     (Substrate__VolumeMount *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__TemplateContainer methods */
 void   substrate__template_container__init
                      (Substrate__TemplateContainer         *message);
@@ -390,6 +705,82 @@ Substrate__TemplateContainer *
 void   substrate__template_container__free_unpacked
                      (Substrate__TemplateContainer *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__DurableDirectory methods */
+void   substrate__durable_directory__init
+                     (Substrate__DurableDirectory         *message);
+size_t substrate__durable_directory__get_packed_size
+                     (const Substrate__DurableDirectory   *message);
+size_t substrate__durable_directory__pack
+                     (const Substrate__DurableDirectory   *message,
+                      uint8_t             *out);
+size_t substrate__durable_directory__pack_to_buffer
+                     (const Substrate__DurableDirectory   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__DurableDirectory *
+       substrate__durable_directory__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__durable_directory__free_unpacked
+                     (Substrate__DurableDirectory *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__Volume methods */
+void   substrate__volume__init
+                     (Substrate__Volume         *message);
+size_t substrate__volume__get_packed_size
+                     (const Substrate__Volume   *message);
+size_t substrate__volume__pack
+                     (const Substrate__Volume   *message,
+                      uint8_t             *out);
+size_t substrate__volume__pack_to_buffer
+                     (const Substrate__Volume   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Volume *
+       substrate__volume__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__volume__free_unpacked
+                     (Substrate__Volume *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__SelectorRequirement methods */
+void   substrate__selector_requirement__init
+                     (Substrate__SelectorRequirement         *message);
+size_t substrate__selector_requirement__get_packed_size
+                     (const Substrate__SelectorRequirement   *message);
+size_t substrate__selector_requirement__pack
+                     (const Substrate__SelectorRequirement   *message,
+                      uint8_t             *out);
+size_t substrate__selector_requirement__pack_to_buffer
+                     (const Substrate__SelectorRequirement   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__SelectorRequirement *
+       substrate__selector_requirement__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__selector_requirement__free_unpacked
+                     (Substrate__SelectorRequirement *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__WorkerPoolRef methods */
+void   substrate__worker_pool_ref__init
+                     (Substrate__WorkerPoolRef         *message);
+size_t substrate__worker_pool_ref__get_packed_size
+                     (const Substrate__WorkerPoolRef   *message);
+size_t substrate__worker_pool_ref__pack
+                     (const Substrate__WorkerPoolRef   *message,
+                      uint8_t             *out);
+size_t substrate__worker_pool_ref__pack_to_buffer
+                     (const Substrate__WorkerPoolRef   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__WorkerPoolRef *
+       substrate__worker_pool_ref__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__worker_pool_ref__free_unpacked
+                     (Substrate__WorkerPoolRef *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__ActorTemplate methods */
 void   substrate__actor_template__init
                      (Substrate__ActorTemplate         *message);
@@ -408,6 +799,44 @@ Substrate__ActorTemplate *
                       const uint8_t       *data);
 void   substrate__actor_template__free_unpacked
                      (Substrate__ActorTemplate *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__ActorTemplateStatus methods */
+void   substrate__actor_template_status__init
+                     (Substrate__ActorTemplateStatus         *message);
+size_t substrate__actor_template_status__get_packed_size
+                     (const Substrate__ActorTemplateStatus   *message);
+size_t substrate__actor_template_status__pack
+                     (const Substrate__ActorTemplateStatus   *message,
+                      uint8_t             *out);
+size_t substrate__actor_template_status__pack_to_buffer
+                     (const Substrate__ActorTemplateStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__ActorTemplateStatus *
+       substrate__actor_template_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__actor_template_status__free_unpacked
+                     (Substrate__ActorTemplateStatus *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__Condition methods */
+void   substrate__condition__init
+                     (Substrate__Condition         *message);
+size_t substrate__condition__get_packed_size
+                     (const Substrate__Condition   *message);
+size_t substrate__condition__pack
+                     (const Substrate__Condition   *message,
+                      uint8_t             *out);
+size_t substrate__condition__pack_to_buffer
+                     (const Substrate__Condition   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Condition *
+       substrate__condition__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__condition__free_unpacked
+                     (Substrate__Condition *message,
                       ProtobufCAllocator *allocator);
 /* Substrate__ApplyWorkerPoolRequest methods */
 void   substrate__apply_worker_pool_request__init
@@ -718,17 +1147,44 @@ void   substrate__delete_actor_template_response__free_unpacked
 typedef void (*Substrate__WorkerPool_Closure)
                  (const Substrate__WorkerPool *message,
                   void *closure_data);
+typedef void (*Substrate__WorkerPoolStatus_Closure)
+                 (const Substrate__WorkerPoolStatus *message,
+                  void *closure_data);
+typedef void (*Substrate__SecretKeySelector_Closure)
+                 (const Substrate__SecretKeySelector *message,
+                  void *closure_data);
 typedef void (*Substrate__EnvironmentVariable_Closure)
                  (const Substrate__EnvironmentVariable *message,
                   void *closure_data);
 typedef void (*Substrate__HTTPProbe_Closure)
                  (const Substrate__HTTPProbe *message,
                   void *closure_data);
+typedef void (*Substrate__VolumeMount_Closure)
+                 (const Substrate__VolumeMount *message,
+                  void *closure_data);
 typedef void (*Substrate__TemplateContainer_Closure)
                  (const Substrate__TemplateContainer *message,
                   void *closure_data);
+typedef void (*Substrate__DurableDirectory_Closure)
+                 (const Substrate__DurableDirectory *message,
+                  void *closure_data);
+typedef void (*Substrate__Volume_Closure)
+                 (const Substrate__Volume *message,
+                  void *closure_data);
+typedef void (*Substrate__SelectorRequirement_Closure)
+                 (const Substrate__SelectorRequirement *message,
+                  void *closure_data);
+typedef void (*Substrate__WorkerPoolRef_Closure)
+                 (const Substrate__WorkerPoolRef *message,
+                  void *closure_data);
 typedef void (*Substrate__ActorTemplate_Closure)
                  (const Substrate__ActorTemplate *message,
+                  void *closure_data);
+typedef void (*Substrate__ActorTemplateStatus_Closure)
+                 (const Substrate__ActorTemplateStatus *message,
+                  void *closure_data);
+typedef void (*Substrate__Condition_Closure)
+                 (const Substrate__Condition *message,
                   void *closure_data);
 typedef void (*Substrate__ApplyWorkerPoolRequest_Closure)
                  (const Substrate__ApplyWorkerPoolRequest *message,
@@ -870,11 +1326,23 @@ void substrate__resources__delete_actor_template(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    substrate__sandbox_class__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__snapshot_content__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__on_worker_loss__descriptor;
 extern const ProtobufCMessageDescriptor substrate__worker_pool__descriptor;
+extern const ProtobufCMessageDescriptor substrate__worker_pool_status__descriptor;
+extern const ProtobufCMessageDescriptor substrate__secret_key_selector__descriptor;
 extern const ProtobufCMessageDescriptor substrate__environment_variable__descriptor;
 extern const ProtobufCMessageDescriptor substrate__httpprobe__descriptor;
+extern const ProtobufCMessageDescriptor substrate__volume_mount__descriptor;
 extern const ProtobufCMessageDescriptor substrate__template_container__descriptor;
+extern const ProtobufCMessageDescriptor substrate__durable_directory__descriptor;
+extern const ProtobufCMessageDescriptor substrate__volume__descriptor;
+extern const ProtobufCMessageDescriptor substrate__selector_requirement__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__selector_requirement__operator__descriptor;
+extern const ProtobufCMessageDescriptor substrate__worker_pool_ref__descriptor;
 extern const ProtobufCMessageDescriptor substrate__actor_template__descriptor;
+extern const ProtobufCMessageDescriptor substrate__actor_template_status__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__actor_template_status__phase__descriptor;
+extern const ProtobufCMessageDescriptor substrate__condition__descriptor;
 extern const ProtobufCMessageDescriptor substrate__apply_worker_pool_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__apply_worker_pool_response__descriptor;
 extern const ProtobufCMessageDescriptor substrate__get_worker_pool_request__descriptor;

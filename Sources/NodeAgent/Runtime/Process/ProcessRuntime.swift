@@ -15,14 +15,20 @@ package struct ProcessRuntime: Runtime {
 
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
+    let secrets: SecretDirectory
     let log: Log
 
     /// - Parameters:
     ///   - directory: for the directories of running actors.
     ///   - snapshots: where snapshots may lie.
-    package init(directory: StateDirectory, snapshots: SnapshotDirectory, log: Log) {
+    ///   - secrets: what containers' variables may refer to.
+    package init(
+        directory: StateDirectory, snapshots: SnapshotDirectory, secrets: SecretDirectory = SecretDirectory(path: nil),
+        log: Log
+    ) {
         self.directory = directory
         self.snapshots = snapshots
+        self.secrets = secrets
         self.log = log
     }
 
@@ -71,11 +77,18 @@ package struct ProcessRuntime: Runtime {
     private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure)
         -> [ChildProcess]
     {
+        let containers = activation.workload.containers
+        let namespace = activation.workload.template.namespace
+        let variables = try await BlockingThread.result { [secrets] () throws(RuntimeFailure) in
+            var variables: [[String: String]] = []
+            for container in containers { variables.append(try secrets.variables(of: container, namespace)) }
+            return variables
+        }
         var processes: [ChildProcess] = []
         do {
-            for container in activation.workload.containers {
+            for (container, variables) in zip(containers, variables) {
                 try Task.checkCancellation()
-                processes.append(try await ChildProcess.start(command(container, activation, place)))
+                processes.append(try await ChildProcess.start(command(container, variables, activation, place)))
             }
             return processes
         } catch {
@@ -84,14 +97,16 @@ package struct ProcessRuntime: Runtime {
         }
     }
 
-    private func command(_ container: Container, _ activation: Activation, _ place: ActivationDirectory) -> Command {
+    private func command(
+        _ container: Container, _ variables: [String: String], _ activation: Activation, _ place: ActivationDirectory
+    ) -> Command {
         let workload = activation.workload
         var environment = [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
             "HOME": place.durable,
             "LANG": "C.UTF-8",
         ]
-        for variable in container.environment { environment[variable.name] = variable.value }
+        environment.merge(variables) { $1 }
         environment.merge([
             "ATE_ACTOR_ID": workload.actor.name, "ATE_ATESPACE": workload.actor.atespace,
             "ATE_ACTOR_UID": workload.actorUID, "ATE_CONTAINER": container.name,
