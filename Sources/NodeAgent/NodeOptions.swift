@@ -15,6 +15,8 @@ package struct NodeOptions: Sendable {
     package var leaseMargin: Duration
     /// How long to wait for the presence of another agent under a worker's name to go away.
     package var takeoverLimit: Duration
+    /// How often to look for local snapshots that no actor wants any more.
+    package var collectionInterval: Duration = .seconds(600)
 
     package init(
         node: String, pool: PoolRef, addresses: [ActorAddress], agentAddress: String, labels: [String: String] = [:],

@@ -42,5 +42,7 @@ struct FreeWorkers {
         return nil
     }
 
+    func workers(in pool: PoolRef) -> [WorkerRef] { pools[pool] ?? [] }
+
     func count(in pool: PoolRef) -> Int { pools[pool]?.count ?? 0 }
 }

@@ -90,9 +90,16 @@ package final class WorkerInventory: Sendable {
     /// Takes in that a binding has been deleted.
     package func takeUnbound(_ ref: WorkerRef, at revision: Int64) { update { $0.remove(.bound(ref), at: revision) } }
 
-    /// Reserves any free worker of the pools.
-    package func reserve(in pools: [PoolRef], _ chance: Chance) -> (ref: WorkerRef, presence: Stored<Presence>)? {
-        state.withLock { $0.table.reserve(in: pools, chance) }
+    /// Reserves any free worker of the pools, of one of the nodes unless these are nil.
+    package func reserve(
+        in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance
+    ) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+        state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
+    }
+
+    /// Whether a worker is present whose agent has this state directory.
+    package func isPresent(directoryID: String) -> Bool {
+        state.withLock { $0.table.rows.values.contains { $0.presence?.value.directoryID == directoryID } }
     }
 
     /// Gives a reserved worker back.

@@ -99,9 +99,19 @@ package struct WorkerTable: Sendable {
 
     /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
     /// its rows have changed.
-    package mutating func reserve(in pools: [PoolRef], _ chance: Chance) -> (
-        ref: WorkerRef, presence: Stored<Presence>
-    )? {
+    /// - Parameter nodes: only workers of these will do; nil for any.
+    package mutating func reserve(
+        in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance
+    ) -> (ref: WorkerRef, presence: Stored<Presence>)? {
+        if let nodes {
+            let candidates = pools.flatMap(free.workers).compactMap { ref in
+                rows[ref]?.presence.map { (ref: ref, presence: $0) }
+            }.filter { nodes.contains($0.presence.value.node) }
+            guard !candidates.isEmpty else { return nil }
+            let chosen = candidates[chance.number(in: 0..<candidates.count)]
+            free.remove(chosen.ref)
+            return chosen
+        }
         while let ref = free.take(from: pools, chance) {
             if let presence = rows[ref]?.presence { return (ref, presence) }
         }

@@ -12,17 +12,18 @@ package import SubstrateModel
 /// listen at `ATE_ADDRESS`, port `ATE_PORT`.
 package struct ProcessRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
+    package var localSnapshots: LocalSnapshots { directory.localSnapshots }
 
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
     let log: Log
 
     /// - Parameters:
-    ///   - directory: for the directories of running actors.
-    ///   - snapshots: where snapshots may lie.
+    ///   - directory: for the directories of running actors, and for local snapshots.
+    ///   - snapshots: where external snapshots may lie.
     package init(directory: StateDirectory, snapshots: SnapshotDirectory, log: Log) {
         self.directory = directory
-        self.snapshots = snapshots
+        self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
         self.log = log
     }
 
