@@ -107,6 +107,19 @@ import Testing
         }
     }
 
+    @Test func aNodeIsFoundByItsDirectoryWhenItHasAnotherName() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            _ = try await pausedAfterASuspend()
+            let actor = try await fixture.current("alice")
+            var renamed = actor.value
+            renamed.localSnapshot?.node = "old-name"
+            _ = try await fixture.store.updateActor(alice, from: actor, to: renamed)
+            let resumed = try await control.resumeActor(alice)
+            #expect(resumed.value.lastFallback == nil)
+        }
+    }
+
     @Test func aNodeOfTheSameNameWithAnotherDirectoryIsNotTheOneThatHasTheSnapshot() async throws {
         try await cluster.run {
             _ = try await cluster.addNode("a", workers: 1)
@@ -167,7 +180,7 @@ import Testing
             let runtime = node.runtime
             try await stopAndWait(node)
             try await eventually("the control plane knows") {
-                !control.inventory.isPresent(directoryID: "a")
+                control.inventory.nodes(withDirectory: "a").isEmpty
             }
             // The node comes back, which the watch does not show.
             cluster.etcd.deliver { _ in false }
@@ -176,7 +189,7 @@ import Testing
             try await eventually("the node is back") {
                 try await fixture.store.presence(of: worker) != nil
             }
-            #expect(!control.inventory.isPresent(directoryID: "a"))
+            #expect(control.inventory.nodes(withDirectory: "a").isEmpty)
             let resumed = try await control.resumeActor(alice)
             #expect(resumed.value.state.assignment?.worker == worker && resumed.value.lastFallback == nil)
             let local = try #require(paused.value.localSnapshot)

@@ -148,7 +148,7 @@ import Testing
         try await withAgent { slot in
             _ = try await fixture.createActor("alice")
             let resume = try await fixture.resuming("alice", on: held(slot))
-            let inside = Snapshot.external(SnapshotURI("file://\(snapshots.root)/uid-alice/1"))
+            let inside = Snapshot.external(SnapshotURI("file:///\(snapshots.root)//uid-alice/1"))
             let error = await #expect(throws: NodeFailure.self) {
                 _ = try await slot.start(workload("exec sleep 60"), from: inside, resume.fences)
             }

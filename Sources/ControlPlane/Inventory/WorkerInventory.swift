@@ -97,9 +97,11 @@ package final class WorkerInventory: Sendable {
         state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
     }
 
-    /// Whether a worker is present whose agent has this state directory.
-    package func isPresent(directoryID: String) -> Bool {
-        state.withLock { $0.table.rows.values.contains { $0.presence?.value.directoryID == directoryID } }
+    /// The names under which the agent with this state directory offers workers: one, or none while it offers no worker.
+    package func nodes(withDirectory id: String) -> Set<String> {
+        state.withLock { state in
+            Set(state.table.rows.values.compactMap(\.presence?.value).filter { $0.directoryID == id }.map(\.node))
+        }
     }
 
     /// Gives a reserved worker back.

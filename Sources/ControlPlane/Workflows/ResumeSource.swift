@@ -4,13 +4,14 @@ internal import SubstrateStore
 
 /// What a resume starts an actor from.
 enum ResumeSource: Sendable {
-    /// The snapshot on a node, so only a worker of that node will do.
-    case local(LocalSnapshot)
+    /// The snapshot on a node, so only a worker of that node will do, whatever its name is now.
+    case local(LocalSnapshot, nodes: Set<String>)
     /// The last external snapshot, or the template where there is none. The fallback says why it is not the local snapshot,
     /// when the actor has one.
     case anywhere(Fallback?)
 
-    var local: LocalSnapshot? { if case .local(let local) = self { local } else { nil } }
+    var local: LocalSnapshot? { if case .local(let local, _) = self { local } else { nil } }
+    var nodes: Set<String>? { if case .local(_, let nodes) = self { nodes } else { nil } }
     var fallback: Fallback? { if case .anywhere(let fallback) = self { fallback } else { nil } }
 }
 
@@ -20,11 +21,14 @@ extension ResumeWorkflow {
     func source(of actor: Actor, missing: LocalSnapshot?) async throws(ControlError) -> ResumeSource {
         guard let local = actor.localSnapshot else { return .anywhere(nil) }
         if local == missing { return .anywhere(fallback(from: local, .snapshotMissing)) }
-        if inventory.isPresent(directoryID: local.directoryID) { return .local(local) }
-        // Giving the snapshot up loses what the actor has done since the external one: not on the word of a watch that lags.
-        do { inventory.take(try await store.listWorkers()) } catch { throw ControlError(error) }
-        if inventory.isPresent(directoryID: local.directoryID) { return .local(local) }
-        return .anywhere(fallback(from: local, .nodeGone))
+        var nodes = inventory.nodes(withDirectory: local.directoryID)
+        if nodes.isEmpty {
+            // Giving the snapshot up loses what the actor has done since the external one: not on the word of a watch that
+            // lags.
+            do { inventory.take(try await store.listWorkers()) } catch { throw ControlError(error) }
+            nodes = inventory.nodes(withDirectory: local.directoryID)
+        }
+        return nodes.isEmpty ? .anywhere(fallback(from: local, .nodeGone)) : .local(local, nodes: nodes)
     }
 
     private func fallback(from local: LocalSnapshot, _ reason: Fallback.Reason) -> Fallback {

@@ -60,7 +60,7 @@ struct ResumeWorkflow: Workflow {
         defer { for worker in tried { inventory.unreserve(worker) } }
         while true {
             let worker = try inventory.findFreeWorker(
-                pools: pools, template: template, actor: actor.value, nodes: source.local.map { [$0.node] },
+                pools: pools, template: template, actor: actor.value, nodes: source.nodes,
                 environment.chance)
             tried.append(worker.ref)
             // A node's name is unique only in its pool; the directory is the one that has the snapshot.
@@ -100,7 +100,7 @@ struct ResumeWorkflow: Workflow {
         let workload = workload(claim.actor.value, template)
         let snapshot: Snapshot? =
             switch source {
-            case .local(let local): .local(local.name)
+            case .local(let local, _): .local(local.name)
             case .anywhere: claim.actor.value.lastSnapshot.map { .external($0) }
             }
         return try await settle(claim) { (nodes, address) throws(NodeFailure) in

@@ -20,7 +20,9 @@ package struct LocalSnapshots: Sendable {
     package func uri(of name: LocalSnapshotName) -> SnapshotURI { SnapshotURI("file://\(root)/\(name)") }
 
     /// Whether the URI lies in here.
-    func holds(_ uri: SnapshotURI) -> Bool { uri.filePath?.hasPrefix(root + "/") == true || uri.filePath == root }
+    func holds(_ uri: SnapshotURI) -> Bool {
+        uri.filePath?.split(separator: "/").starts(with: root.split(separator: "/")) == true
+    }
 
     /// Whether there is anything under the name. What is there may still turn out to be damaged.
     package func contains(_ name: LocalSnapshotName) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
