@@ -154,7 +154,7 @@ import Testing
             #expect(resumed.value.localSnapshot == nil && resumed.value.lastSnapshot == external)
             #expect(resumed.value.lastFallback?.reason == .nodeGone)
             #expect(resumed.value.lastFallback?.snapshot == paused.value.localSnapshot)
-            #expect(cluster.log.lines.contains { $0.message == "resuming a paused actor without its local snapshot" })
+            #expect(cluster.log.lines.contains { $0.message == "resuming an actor without its local snapshot" })
         }
     }
 

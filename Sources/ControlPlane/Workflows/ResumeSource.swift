@@ -38,7 +38,7 @@ extension ResumeWorkflow {
     /// Says that the actor has lost what it did since its last external snapshot.
     func note(_ fallback: Fallback, of actor: Actor) {
         environment.log.warning(
-            "resuming a paused actor without its local snapshot",
+            "resuming an actor without its local snapshot",
             [
                 "actor": .text(ref), "reason": .string(fallback.reason.rawValue),
                 "node": .string(fallback.snapshot.node), "local snapshot": .text(fallback.snapshot.name),

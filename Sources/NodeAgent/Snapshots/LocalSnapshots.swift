@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 package import SubstrateModel
 
 /// The snapshots of paused actors, which stay on this node.
@@ -12,7 +13,10 @@ package struct LocalSnapshots: Sendable {
     /// An absolute path that no snapshot of a template's location may lie below.
     package let root: String
 
-    package init(root: String) { self.root = root }
+    /// - Parameter root: an absolute path.
+    package init(root: String) {
+        self.root = "/" + root.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
 
     private static let ownerName = ".actor"
 
@@ -58,11 +62,6 @@ package struct LocalSnapshots: Sendable {
         try? FileManager.default.removeItem(atPath: path(name))
     }
 
-    /// Removes those of the actor but `kept`.
-    func removeOthers(uid: String, than kept: LocalSnapshotName?) {
-        for name in of(uid: uid) where name != kept { remove(name) }
-    }
-
     /// Removes what an agent that was killed while it wrote has left, and what is left of actors without snapshots. Only
     /// before anything is written.
     func removeUnfinished() {
@@ -70,7 +69,10 @@ package struct LocalSnapshots: Sendable {
             for name in names(in: "\(root)/\(uid)") where name.hasSuffix(".partial") {
                 try? FileManager.default.removeItem(atPath: "\(root)/\(uid)/\(name)")
             }
-            if of(uid: uid).isEmpty { try? FileManager.default.removeItem(atPath: "\(root)/\(uid)") }
+            guard of(uid: uid).isEmpty else { continue }
+            unlink("\(root)/\(uid)/\(Self.ownerName)")
+            // Not if there is something in it after all.
+            rmdir("\(root)/\(uid)")
         }
     }
 

@@ -42,10 +42,6 @@ struct SnapshotPlaces: Sendable {
 
     func remove(_ name: LocalSnapshotName) async { await BlockingThread.result { [local] in local.remove(name) } }
 
-    func removeOthers(uid: String, than kept: LocalSnapshotName?) async {
-        await BlockingThread.result { [local] in local.removeOthers(uid: uid, than: kept) }
-    }
-
     /// What is removed with a local snapshot must be no one's last external one.
     private func external(_ uri: SnapshotURI) throws(RuntimeFailure) -> SnapshotURI {
         guard !local.holds(uri) else {

@@ -52,7 +52,7 @@ package final class WorkerSlot: Sendable {
     }
 
     private var incarnation: Incarnation { presence.incarnation }
-    private var local: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshots) }
+    private var places: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshots) }
 
     /// Runs what is asked for until the worker has to be registered anew or the task is cancelled; then kills the actor.
     package func run() async {
@@ -156,7 +156,7 @@ package final class WorkerSlot: Sendable {
             let revision = try await verify(epoch)
             let activation = Activation(
                 pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address,
-                snapshot: try await local.source(snapshot))
+                snapshot: try await places.source(snapshot))
             let sandbox = try await runtime.start(activation)
             let isOurs = state.withLock { state in
                 guard !state.isClosed else { return false }
@@ -229,10 +229,8 @@ package final class WorkerSlot: Sendable {
         }
         let sandbox = running.sandbox
         do throws(RuntimeFailure) {
-            let target = try await local.target(snapshot, running.actor, uid: running.actorUID)
+            let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
             try await sandbox.checkpoint(to: target)
-            // While the actor ran here, its row named no local snapshot: whatever else there is of it is left over.
-            await local.removeOthers(uid: running.actorUID, than: snapshot.localName)
             state.withLock { state in
                 state.fence.checkpointed(epoch, snapshot)
                 state.running = nil
@@ -292,7 +290,7 @@ package final class WorkerSlot: Sendable {
             defer { state.running = nil }
             return state.running?.sandbox
         }
-        if let origin = state.withLock({ Self.takeUselessOrigin(&$0) }) { await local.remove(origin) }
+        if let origin = state.withLock({ Self.takeUselessOrigin(&$0) }) { await places.remove(origin) }
         if let orphan {
             log.warning("killing an actor whose claim is gone", ["worker": .text(ref), "revision": .integer(revision)])
             await orphan.kill()
