@@ -97,7 +97,8 @@ import Testing
         try await withAgent { slot in
             let resume = try await restore(slot, kept)
             try await eventually("what was written is read") { file("copy", resume.binding.epoch) == "kept\n" }
-            // Until that is written down the snapshot may be needed again.
+            // Until that is written down the snapshot may be needed again, whatever else is heard of the binding.
+            await slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
             #expect(snapshots.all == [kept])
             _ = try await fixture.store.confirmRunning(resume)
             try await eventually("the snapshot is removed") { snapshots.all.isEmpty }
@@ -158,6 +159,24 @@ import Testing
                 _ = try await slot.start(workload("exec sleep 60"), from: inside, resume.fences)
             }
             #expect(error?.status.message.contains("is for local snapshots") == true)
+        }
+    }
+
+    @Test func aSnapshotIsNotCollectedBeforeItsPauseIsWrittenDown() async throws {
+        try await withAgent(collecting: .milliseconds(20)) { slot in
+            _ = try await fixture.createActor("alice")
+            let resume = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("exec sleep 60"), from: nil, resume.fences)
+            _ = try await fixture.store.confirmRunning(resume)
+            let claim = try await fixture.pausing("alice", on: held(slot), nonce: "one")
+            let name = try #require(LocalSnapshotName("uid-alice/one"))
+            _ = try await slot.checkpoint(to: .local(name), claim.fences)
+            // They are looked at in order: once the second is removed, the first has been looked at.
+            let leftOver = try #require(LocalSnapshotName("uid-alice/two"))
+            try FileManager.default.createDirectory(
+                atPath: try #require(snapshots.uri(of: leftOver).filePath), withIntermediateDirectories: true)
+            try await eventually("the other one is removed") { !snapshots.contains(leftOver) }
+            #expect(snapshots.all == [name])
         }
     }
 
