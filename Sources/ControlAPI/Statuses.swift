@@ -30,13 +30,17 @@ extension Status {
         case .noFreeWorkers: self = .failedPrecondition("no free workers available")
         case .operationInProgress:
             self.init(code: .aborted, message: "another operation is in progress for this actor")
+        case .isSuspended(let ref):
+            self = .failedPrecondition("Actor \(ref.name.excerpt) is suspended; resume it first")
+        case .isPaused(let ref): self = .failedPrecondition("Actor \(ref.name.excerpt) is paused; resume it first")
         case .conflict: self = .conflict
         case .workerLost(let worker):
             self.init(code: .aborted, message: "worker \(worker) was lost under the actor, please retry")
         case .node(let failure): self.init(code: failure.status.code, message: failure.status.message)
         case .diedWhileSuspending:
             self.init(
-                code: .aborted, message: "the actor died while it was being suspended and is at its last snapshot")
+                code: .aborted,
+                message: "the actor died before its snapshot was complete and is suspended at its last external one")
         case .noAnswer(let worker):
             self.init(code: .unavailable, message: "worker \(worker) gives no answer and is being given up")
         case .unavailable(let reason): self.init(code: .unavailable, message: reason)

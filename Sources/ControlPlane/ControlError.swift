@@ -11,6 +11,10 @@ package enum ControlError: Error, Sendable {
     case noEligiblePool
     /// Every worker of the eligible pools is taken, draining or gone.
     case noFreeWorkers
+    /// It cannot be paused: it does not run.
+    case isSuspended(ActorRef)
+    /// It cannot be suspended: it does not run.
+    case isPaused(ActorRef)
     /// Another workflow has the actor in hand.
     case operationInProgress
     /// Somebody else changed the actor first.
@@ -19,7 +23,7 @@ package enum ControlError: Error, Sendable {
     case workerLost(WorkerRef)
     /// The node says why it could not start or checkpoint the actor.
     case node(NodeFailure)
-    /// The actor died while it was being suspended.
+    /// The actor died while it was being suspended or paused.
     case diedWhileSuspending
     /// The node gave no final answer within the limit; the worker is being given up.
     case noAnswer(WorkerRef)

@@ -70,6 +70,15 @@ package final class ControlPlane: Sendable {
         }
     }
 
+    /// Checkpoints the actor onto the disk of its node and frees its worker. One that is paused is returned as it is.
+    package func pauseActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+        let actor = try await read(ref)
+        if case .paused = actor.value.state { return actor }
+        return try await replica.perform { session throws(ControlError) in
+            try await PauseWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        }
+    }
+
     private func read(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         do {
             guard let actor = try await store.actor(ref) else { throw ControlError.actorNotFound(ref) }

@@ -7,7 +7,7 @@ package import SubstrateStore
 package final class NodeAgent: Sendable {
     let options: NodeOptions
     let store: Store
-    private let runtime: any Runtime
+    let runtime: any Runtime
     let environment: Environment
     private let bootID: String
     private let directoryID: String
@@ -34,6 +34,7 @@ package final class NodeAgent: Sendable {
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away.
     package func run() async throws {
         try await runtime.killLeftovers()
+        await BlockingThread.result { [runtime] in runtime.localSnapshots.removeUnfinished() }
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
             let sinceGrant = environment.clock.stopwatch()
@@ -72,6 +73,7 @@ package final class NodeAgent: Sendable {
                     self.environment.log.error("lost the lease: killing all actors", ["reason": .text(loss)])
                 }
                 group.addTask { await self.followBindings() }
+                group.addTask { await self.collectLocalSnapshots() }
                 for (ref, address) in self.options.workers {
                     group.addTask { try await self.offer(ref, address, under: lease.id, clock) }
                 }

@@ -15,11 +15,13 @@ package struct NodeOptions: Sendable {
     package var leaseMargin: Duration
     /// How long to wait for the presence of another agent under a worker's name to go away.
     package var takeoverLimit: Duration
+    /// How often to look for local snapshots that no actor wants any more.
+    package var collectionInterval: Duration
 
     package init(
         node: String, pool: PoolRef, addresses: [ActorAddress], agentAddress: String, labels: [String: String] = [:],
         leaseTimeToLive: Duration = .seconds(5), leaseMargin: Duration = .seconds(1),
-        takeoverLimit: Duration = .seconds(30)
+        takeoverLimit: Duration = .seconds(30), collectionInterval: Duration = .seconds(600)
     ) {
         self.node = node
         self.pool = pool
@@ -29,6 +31,7 @@ package struct NodeOptions: Sendable {
         self.leaseTimeToLive = leaseTimeToLive
         self.leaseMargin = leaseMargin
         self.takeoverLimit = takeoverLimit
+        self.collectionInterval = collectionInterval
     }
 
     /// The workers: `<node>-0`, `<node>-1`, ...

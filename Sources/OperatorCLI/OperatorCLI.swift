@@ -5,7 +5,8 @@ internal import ServiceKit
 package enum OperatorCLI {
     private static let verbs: [(name: String, run: @Sendable (CommandContext) async throws -> Void)] = [
         ("apply", Apply.run), ("create", Create.run), ("get", Get.run), ("list", Get.run),
-        ("resume", Lifecycle.resume), ("suspend", Lifecycle.suspend), ("delete", Delete.run),
+        ("resume", Lifecycle.resume), ("suspend", Lifecycle.suspend), ("pause", Lifecycle.pause),
+        ("delete", Delete.run),
     ]
 
     /// Does what the arguments say and exits: 0 when it was done, 1 when not, 2 when they cannot be understood.
@@ -36,7 +37,8 @@ package enum OperatorCLI {
 
     static var flags: Flags {
         var flags = Flags(
-            program: "atectl", summary: "Creates, shows, resumes, suspends and deletes actors, and what they need.",
+            program: "atectl",
+            summary: "Creates, shows, resumes, suspends, pauses and deletes actors, and what they need.",
             usage: """
                 atectl COMMAND [arguments] [flags]
 
@@ -47,6 +49,7 @@ package enum OperatorCLI {
                   get KIND [NAME]                   KIND: actors, atespaces, workers, pools, templates; list is the same
                   resume actor NAME                 put it on a free worker, from its last snapshot
                   suspend actor NAME                write a snapshot and free the worker
+                  pause actor NAME                  the same, quicker: the snapshot stays on the node, to be resumed there
                   delete KIND NAME                  KIND: actor, atespace, pool, template
                 """)
         flags.text(

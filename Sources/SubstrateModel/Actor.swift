@@ -5,10 +5,15 @@ package struct Actor: Sendable, Equatable {
     package var template: TemplateRef
     package var workerSelector: Selector
     package var state: ActorState
-    /// URI prefix of the last snapshot that a node has confirmed.
+    /// URI prefix of the last external snapshot that a node has confirmed.
     package var lastSnapshot: SnapshotURI?
+    /// A snapshot that is newer than the external one, until the actor runs again. A PAUSED actor has one; a SUSPENDED one
+    /// has it when the worker was lost that was to resume it.
+    package var localSnapshot: LocalSnapshot?
     /// The last time it was taken from a lost worker.
     package var lastRecovery: Recovery?
+    /// The last time it was resumed without its local snapshot.
+    package var lastFallback: Fallback?
     /// What a newer version of the control plane has stored beside all this.
     package var unknownFields = UnknownFields()
 
@@ -23,37 +28,63 @@ package struct Actor: Sendable, Equatable {
     package var status: ActorStatus { state.status }
 }
 
-/// Where an actor is in its life. A state has exactly what belongs to it: nothing but SUSPENDED is without a worker.
+/// Where an actor is in its life. A state has exactly what belongs to it: only SUSPENDED and PAUSED are
+/// without a worker.
 package enum ActorState: Sendable, Equatable {
     /// Runs nowhere; the next resume starts it from its last snapshot.
     case suspended
-    /// Claimed a worker, which is starting it.
-    case resuming(Assignment)
+    /// Runs nowhere; the next resume starts it from its local snapshot.
+    case paused
+    /// Claimed a worker, which is starting it. When nothing comes of it, it goes back to where it came from.
+    case resuming(Assignment, from: Rest = .suspended)
     /// Runs.
     case running(Assignment)
     /// The worker is writing the snapshot.
     case suspending(Assignment, snapshot: SnapshotURI)
+    /// The worker is writing the snapshot onto its node's disk.
+    case pausing(Assignment, snapshot: LocalSnapshot)
+
+    /// The states in which an actor stays without a worker.
+    package enum Rest: Sendable, Equatable {
+        case suspended
+        case paused
+
+        package var state: ActorState {
+            switch self {
+            case .suspended: .suspended
+            case .paused: .paused
+            }
+        }
+    }
 
     package var status: ActorStatus {
         switch self {
         case .suspended: .suspended
+        case .paused: .paused
         case .resuming: .resuming
         case .running: .running
         case .suspending: .suspending
+        case .pausing: .pausing
         }
     }
 
     /// The worker that holds the actor.
     package var assignment: Assignment? {
         switch self {
-        case .suspended: nil
-        case .resuming(let assignment), .running(let assignment), .suspending(let assignment, _): assignment
+        case .suspended, .paused: nil
+        case .resuming(let assignment, _), .running(let assignment), .suspending(let assignment, _),
+            .pausing(let assignment, _):
+            assignment
         }
     }
 
     /// The snapshot being written.
-    package var inProgressSnapshot: SnapshotURI? {
-        if case .suspending(_, let snapshot) = self { snapshot } else { nil }
+    package var inProgressSnapshot: Snapshot? {
+        switch self {
+        case .suspending(_, let snapshot): .external(snapshot)
+        case .pausing(_, let snapshot): .local(snapshot.name)
+        case .suspended, .paused, .resuming, .running: nil
+        }
     }
 }
 
@@ -63,6 +94,8 @@ package enum ActorStatus: String, Sendable, CaseIterable {
     case running = "STATUS_RUNNING"
     case suspending = "STATUS_SUSPENDING"
     case suspended = "STATUS_SUSPENDED"
+    case pausing = "STATUS_PAUSING"
+    case paused = "STATUS_PAUSED"
 }
 
 /// The worker that holds an actor, with what is shown of it: the presence may be gone by then.

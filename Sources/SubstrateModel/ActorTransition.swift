@@ -1,8 +1,8 @@
 /// What can happen to an actor.
 package enum ActorEvent: Sendable, Equatable {
-    /// A resume has picked a worker.
-    case claimed(Assignment)
-    /// The node says that it runs: after a resume, or when a suspend has come to nothing.
+    /// A resume has picked a worker; the fallback when it is to start without the actor's local snapshot.
+    case claimed(Assignment, fallback: Fallback? = nil)
+    /// The node says that it runs: after a resume, or when a suspend or pause has come to nothing.
     case runningConfirmed
     /// The node says that it does not run and never will under this claim.
     case resumeUndone
@@ -10,8 +10,12 @@ package enum ActorEvent: Sendable, Equatable {
     case suspendBegan(snapshot: SnapshotURI)
     /// The node says that this snapshot is complete and the actor stopped.
     case suspended(snapshot: SnapshotURI)
+    /// A pause begins; the snapshot is to get this name.
+    case pauseBegan(snapshot: LocalSnapshot)
+    /// The node says that this snapshot is complete and the actor stopped.
+    case paused(snapshot: LocalSnapshotName)
     /// The node says that nothing runs and no snapshot was written.
-    case suspendAbandoned
+    case abandoned
     /// The worker is gone.
     case workerLost(atMilliseconds: Int64)
 }
@@ -34,30 +38,48 @@ extension Actor {
     package func transition(_ event: ActorEvent) throws(IllegalTransition) -> Actor {
         var next = self
         switch (state, event) {
-        case (.suspended, .claimed(let assignment)):
-            next.state = .resuming(assignment)
-        case (.resuming(let assignment), .runningConfirmed):
+        case (.suspended, .claimed(let assignment, let fallback)):
+            next.state = .resuming(assignment, from: .suspended)
+            next.lastFallback = fallback ?? lastFallback
+        case (.paused, .claimed(let assignment, let fallback)):
+            next.state = .resuming(assignment, from: .paused)
+            next.lastFallback = fallback ?? lastFallback
+        case (.resuming(let assignment, _), .runningConfirmed):
             next.state = .running(assignment)
-        case (.resuming, .resumeUndone):
-            next.state = .suspended
+            next.localSnapshot = nil
+        case (.resuming(_, let rest), .resumeUndone):
+            next.state = rest.state
+            next.takeBackFallback()
         case (.running(let assignment), .suspendBegan(let snapshot)):
             next.state = .suspending(assignment, snapshot: snapshot)
         case (.suspending(_, let snapshot), .suspended(let confirmed)) where snapshot == confirmed:
             next.state = .suspended
             next.lastSnapshot = confirmed
-        case (.suspending(let assignment, _), .runningConfirmed):
+        case (.running(let assignment), .pauseBegan(let snapshot)):
+            next.state = .pausing(assignment, snapshot: snapshot)
+        case (.pausing(_, let snapshot), .paused(let confirmed)) where snapshot.name == confirmed:
+            next.state = .paused
+            next.localSnapshot = snapshot
+        case (.suspending(let assignment, _), .runningConfirmed), (.pausing(let assignment, _), .runningConfirmed):
             next.state = .running(assignment)
-        case (.suspending, .suspendAbandoned):
+        case (.suspending, .abandoned), (.pausing, .abandoned):
             next.state = .suspended
-        case (.resuming(let assignment), .workerLost(let time)),
+        case (.resuming(let assignment, _), .workerLost(let time)),
             (.running(let assignment), .workerLost(let time)),
-            (.suspending(let assignment, _), .workerLost(let time)):
+            (.suspending(let assignment, _), .workerLost(let time)),
+            (.pausing(let assignment, _), .workerLost(let time)):
             next.state = .suspended
+            next.takeBackFallback()
             next.lastRecovery = Recovery(
                 worker: assignment.worker, statusBefore: state.status, releasedAtMilliseconds: time)
         default:
             throw IllegalTransition(state: state, event: event)
         }
         return next
+    }
+
+    /// A resume without the local snapshot has come to nothing, so the snapshot has not been given up after all.
+    private mutating func takeBackFallback() {
+        if localSnapshot != nil, lastFallback?.snapshot == localSnapshot { lastFallback = nil }
     }
 }

@@ -54,9 +54,11 @@ package struct Receipt: Hashable, Sendable {
         /// Nothing runs under the epoch, and nothing ever will again.
         case notRunning
         /// The snapshot is complete, the actor stopped, the epoch burned.
-        case checkpointed(SnapshotURI)
+        case checkpointed(Snapshot)
         /// Starting or checkpointing: ask again.
         case busy
+        /// As `notRunning`, because the node does not have the local snapshot that it was to start from.
+        case noSnapshot
     }
 
     package var epoch: Epoch

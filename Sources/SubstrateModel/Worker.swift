@@ -79,6 +79,7 @@ package struct Operation: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
         case resume
         case suspend
+        case pause
         /// Taken over from a replica that died.
         case adopt
     }

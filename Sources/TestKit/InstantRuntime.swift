@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRPC
 package import NodeAgent
 package import SubstrateModel
@@ -6,10 +7,13 @@ internal import Synchronization
 /// A runtime whose actors are only pretended: they start at once, unless a test says otherwise.
 package final class InstantRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
+    package let localSnapshots: LocalSnapshots
+    private let directory: TemporaryDirectory
 
     private struct State {
         var running: [Epoch: InstantSandbox] = [:]
         var started: [Epoch] = []
+        var origins: [SnapshotURI?] = []
         var startFailure: RuntimeFailure?
         var checkpointFailure: RuntimeFailure?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
@@ -19,10 +23,16 @@ package final class InstantRuntime: Runtime {
 
     private let state = Mutex(State())
 
-    package init() {}
+    /// - Parameter directory: for local snapshots, each of which is an empty directory.
+    package init(directory: TemporaryDirectory = TemporaryDirectory()) {
+        self.directory = directory
+        localSnapshots = LocalSnapshots(root: "\(directory.path)/snapshots")
+    }
 
     /// The epochs that have been started, in order.
     package var started: [Epoch] { state.withLock { $0.started } }
+    /// What they were started from, in the same order.
+    package var origins: [SnapshotURI?] { state.withLock { $0.origins } }
     /// The epochs that run now.
     package var running: [Epoch] { state.withLock { $0.running.keys.sorted() } }
 
@@ -59,8 +69,15 @@ package final class InstantRuntime: Runtime {
         state.withLock { state in
             state.running[activation.epoch] = sandbox
             state.started.append(activation.epoch)
+            state.origins.append(activation.snapshot)
         }
         return sandbox
+    }
+
+    /// Local snapshots are looked for before a start, so they have to be there.
+    fileprivate func pretend(_ snapshot: SnapshotURI) {
+        guard let path = snapshot.filePath, path.hasPrefix(localSnapshots.root) else { return }
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
     fileprivate func ended(_ epoch: Epoch) { state.withLock { $0.running[epoch] = nil } }
@@ -121,6 +138,7 @@ final class InstantSandbox: Sandbox {
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
         await runtime.checkpointHook?()
         if let failure = runtime.checkpointFailure { throw failure }
+        runtime.pretend(snapshot)
         end()
     }
 

@@ -96,10 +96,33 @@ package struct StoreFixture: Sendable {
     @discardableResult
     package func suspended(_ name: String, on worker: Worker, nonce: String = "next") async throws -> Stored<Actor> {
         let claim = try await suspending(name, on: worker, nonce: nonce)
-        guard let snapshot = claim.actor.value.state.inProgressSnapshot else {
+        guard case .suspending(_, let snapshot) = claim.actor.value.state else {
             throw DidNotHappen(description: "\(name) is not suspending")
         }
         return try await store.finishSuspend(claim, snapshot: snapshot)
+    }
+
+    /// Brings the actor from RUNNING to PAUSING.
+    package func pausing(_ name: String, on worker: Worker, nonce: String = "next") async throws -> Claim {
+        let actor = try await current(name)
+        guard let binding = try await store.binding(of: worker.ref),
+            let snapshot = LocalSnapshotName(actorUID: actor.value.uid, nonce: nonce)
+        else { throw DidNotHappen(description: "\(worker.ref) is bound") }
+        let presence = worker.presence.value
+        return try await store.beginPause(
+            ref(name), actor, worker: worker.ref, binding: binding,
+            snapshot: LocalSnapshot(name: snapshot, node: presence.node, directoryID: presence.directoryID),
+            operation: operation(.pause), lease: try await lease())
+    }
+
+    /// Brings the actor from RUNNING to PAUSED, with a new local snapshot.
+    @discardableResult
+    package func paused(_ name: String, on worker: Worker, nonce: String = "next") async throws -> Stored<Actor> {
+        let claim = try await pausing(name, on: worker, nonce: nonce)
+        guard case .pausing(_, let snapshot) = claim.actor.value.state else {
+            throw DidNotHappen(description: "\(name) is not pausing")
+        }
+        return try await store.finishPause(claim, snapshot: snapshot.name)
     }
 
     /// The actor as it is now.

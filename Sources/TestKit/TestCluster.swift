@@ -25,11 +25,14 @@ package final class TestCluster: Sendable {
     /// One node with its agent.
     package final class Node: Sendable {
         package let name: String
-        package let runtime = InstantRuntime()
+        package let runtime: InstantRuntime
         package let slots = WorkerSlots()
         fileprivate let stopped = Signal()
 
-        init(name: String) { self.name = name }
+        init(name: String, runtime: InstantRuntime) {
+            self.name = name
+            self.runtime = runtime
+        }
     }
 
     /// - Parameters:
@@ -68,10 +71,12 @@ package final class TestCluster: Sendable {
     }
 
     /// Adds a node and waits until the control plane knows its workers. To be called within `run`.
+    /// - Parameter runtime: of an earlier node that this one is, to have that one's disk.
     package func addNode(
-        _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60)
+        _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60),
+        runtime: InstantRuntime = InstantRuntime()
     ) async throws -> Node {
-        let node = Node(name: name)
+        let node = Node(name: name, runtime: runtime)
         let options = NodeOptions(
             node: name, pool: fixture.pool.ref,
             addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: name,

@@ -61,7 +61,8 @@ enum Atelet {
                 ActorAddress(ip: $0, port: actorPort)
             },
             agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
-            leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"))
+            leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
+            collectionInterval: try values.duration("collection-interval"))
     }
 
     /// `count` addresses from the first on.
@@ -100,7 +101,9 @@ enum Atelet {
             help: "The node's name, unique in the pool. Workers are NAME-0, NAME-1 and so on.")
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atelet",
-            help: "For the agent's lock, its id, and the files of running actors. One agent at a time can use it.")
+            help:
+                "For the agent's lock, its id, the files of running actors, and the snapshots of paused ones. One agent at a time can use it."
+        )
         flags.text(
             "snapshot-dir", "DIRECTORY", default: "/var/lib/substrate/snapshots",
             help: "Snapshots of file:// locations have to lie below this; shared by all nodes that may run an actor.")
@@ -134,6 +137,11 @@ enum Atelet {
             "lease-margin", default: "1s",
             help:
                 "How long before the lease can have expired, counted from when its last renewal was sent, the actors are killed."
+        )
+        flags.duration(
+            "collection-interval", default: "10m",
+            help:
+                "How often to look for snapshots of paused actors that no actor wants any more, at a read of etcd for each there is. It also happens at the start."
         )
         Logging.declare(in: &flags)
         return flags

@@ -55,7 +55,9 @@ import Testing
 
     @Test func malformedRequestsAreRefusedAndTheServerLivesOn() async throws {
         try await APIHarness.run { api in
-            let actorMethods = ["GetActor", "CreateActor", "UpdateActor", "SuspendActor", "ResumeActor", "DeleteActor"]
+            let actorMethods = [
+                "GetActor", "CreateActor", "UpdateActor", "SuspendActor", "PauseActor", "ResumeActor", "DeleteActor",
+            ]
             let methods =
                 actorMethods + [
                     "ListActors", "ListWorkers", "CreateAtespace", "GetAtespace", "ListAtespaces", "DeleteAtespace",

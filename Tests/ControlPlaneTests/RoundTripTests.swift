@@ -61,6 +61,22 @@ import Testing
         }
     }
 
+    @Test func aPauseTakesOneReadAndTwoWritesAndAResumeFromItNoMoreThanAnyOther() async throws {
+        try await withCluster(workers: 2) { cluster, _, etcd in
+            _ = try await cluster.fixture.createActor("alice")
+            _ = try await cluster.control.resumeActor(cluster.fixture.ref("alice"))
+            cluster.etcd.resetCounts()
+            let pause = try await calls(etcd) {
+                _ = try await cluster.control.pauseActor(cluster.fixture.ref("alice"))
+            }
+            #expect(cluster.etcd.counts == InterceptedEtcd.Counts(ranges: 1, writeTransactions: 2))
+            #expect(pause == EtcdMetrics(ranges: 1, transactions: 2))
+            cluster.etcd.resetCounts()
+            _ = try await cluster.control.resumeActor(cluster.fixture.ref("alice"))
+            #expect(cluster.etcd.counts == InterceptedEtcd.Counts(ranges: 1, writeTransactions: 2))
+        }
+    }
+
     @Test func aSuspendRightAfterAResumeCostsNoMore() async throws {
         // The binding's last revision may not have come over the watch; the resume knows it all the same.
         try await withCluster(workers: 2) { cluster, _, _ in

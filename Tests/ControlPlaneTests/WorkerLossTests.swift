@@ -94,7 +94,7 @@ import Testing
         // The workflow that was suspending it comes too late.
         await #expect(throws: StoreError.self) {
             try await fixture.store.finishSuspend(
-                claim, snapshot: try #require(claim.actor.value.state.inProgressSnapshot))
+                claim, snapshot: SnapshotURI("file:///snapshots/uid-alice/unfinished"))
         }
     }
 

@@ -46,6 +46,25 @@ import Testing
         #expect(!WorkerRow(presence: presence(1, draining: true), binding: binding(2, to: 1)).isLost)
     }
 
+    @Test func onlyWorkersOfTheNodesThatWillDoAreReserved() {
+        var table = WorkerTable()
+        for (revision, node) in ["a", "b", "a", "c"].enumerated() {
+            var stored = presence(Int64(revision + 1))
+            stored.value.node = node
+            table.put(stored, of: WorkerRef(pool: pool, pod: "\(node)-\(revision)"))
+        }
+        let chance = Chance(SystemRandomNumberGenerator())
+        #expect(table.reserve(in: [pool], nodes: ["x"], chance) == nil)
+        #expect(table.reserve(in: [pool], nodes: [], chance) == nil)
+        #expect(table.reserve(in: [PoolRef(namespace: "default", name: "other")], nodes: ["a"], chance) == nil)
+        let reserved = (0..<3).map { _ in table.reserve(in: [pool], nodes: ["a"], chance)?.ref.pod }
+        #expect(Set(reserved) == ["a-0", "a-2", nil] && reserved.last == .some(nil))
+        #expect(table.freeCount(in: pool) == 2)
+        table.unreserve(WorkerRef(pool: pool, pod: "a-2"))
+        #expect(table.reserve(in: [pool], nodes: ["a", "b"], chance) != nil)
+        #expect(table.freeCount(in: pool) == 2)
+    }
+
     @Test func eventsMakeAWorkerFreeBoundLostAndForgotten() {
         var table = WorkerTable()
         table.put(presence(1), of: worker)

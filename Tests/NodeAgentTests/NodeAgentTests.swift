@@ -136,7 +136,7 @@ import Testing
             _ = try await slot.start(workload("alice"), from: nil, resume.fences)
             _ = try await fixture.store.confirmRunning(resume)
             let claim = try await fixture.suspending("alice", on: held(slot))
-            let snapshot = SnapshotURI("file:///s/1")
+            let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
             #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
             #expect(try await slot.status(claim.fences).state == .checkpointed(snapshot))
             try await deleteBinding()
@@ -166,7 +166,7 @@ import Testing
             runtime.beforeCheckpoint { [runtime] in runtime.die(claim.binding.epoch) }
             runtime.failCheckpoints(with: RuntimeFailure(.internal, "it is gone"))
             let error = await #expect(throws: NodeFailure.self) {
-                try await slot.checkpoint(to: SnapshotURI("file:///s/1"), claim.fences)
+                try await slot.checkpoint(to: .external(SnapshotURI("file:///s/1")), claim.fences)
             }
             #expect(error?.receipt?.state == .notRunning)
             // A ready binding, and nothing that runs under it.
@@ -342,7 +342,7 @@ import Testing
                 // As a write to a disk, which does not hear of a cancellation.
                 await uncancelled { try? await eventually("the test lets it end") { mayEnd.isSet } }
             }
-            let checkpoint = Task { try await slot.checkpoint(to: SnapshotURI("file:///s/1"), claim.fences) }
+            let checkpoint = Task { try await slot.checkpoint(to: .external(SnapshotURI("file:///s/1")), claim.fences) }
             try await eventually("it is being written") { isWriting.isSet }
             etcd.cutOff()
             try await eventually("the actor is dead") { runtime.running.isEmpty }

@@ -126,13 +126,79 @@ import Testing
             func checkpoint(_ snapshot: String, _ content: SnapshotContent?) async -> Status? {
                 let request = CheckpointRequest(
                     workerUID: slot.presence.value.uid, workload: run(slot).workload,
-                    snapshot: SnapshotURI(snapshot), content: content)
+                    snapshot: .external(SnapshotURI(snapshot)), content: content)
                 return await failure(channel, NodeMethods.checkpoint, request, metadata)
             }
             #expect(await checkpoint("", .data)?.message == "external_config.snapshot_uri_prefix is required")
             #expect(await checkpoint("file:///s/1", nil)?.message == "scope is required")
             #expect(await checkpoint("file:///s/1", .full)?.code == .failedPrecondition)
             #expect(runtime.started.isEmpty)
+        }
+    }
+
+    /// Requests for local snapshots as bytes: field 9 is the type, 10 the local configuration, 11 the external one.
+    @Test func aLocalSnapshotIsAskedForByANameThatCanBeNoPath() async throws {
+        func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
+        try await serve { channel, slot in
+            func message(_ path: String, _ bytes: [UInt8]) async -> String {
+                let error = await #expect(throws: RPCError.self) {
+                    try await channel.unary(
+                        Method(path), Message(bytes), metadata: anyFences.metadata, timeout: .seconds(20))
+                }
+                #expect(error?.code == .invalidArgument, "\(path)")
+                return error?.status.message ?? ""
+            }
+            for path in ["/atelet.AteomHerder/Checkpoint", "/atelet.AteomHerder/Restore"] {
+                for name in [
+                    "../uid-alice", "uid-alice/..", "/etc/passwd", "uid-alice", "uid-alice/1/2", "a/B", "a/.b",
+                ] {
+                    let config = field(10, field(1, Array(name.utf8)))
+                    let text = await message(path, [9 << 3, 1] + config)
+                    #expect(text.hasPrefix("local_config.snapshot_prefix must be"), "\(name)")
+                }
+                let missing = "local_config.snapshot_prefix is required"
+                #expect(await message(path, [9 << 3, 1]) == missing)
+                #expect(await message(path, [9 << 3, 1] + field(10, [])) == missing)
+                // The configuration of the other kind.
+                #expect(await message(path, [9 << 3, 1] + field(11, field(1, Array("file:///s".utf8)))) == missing)
+                let external = field(10, field(1, Array("uid-alice/1".utf8)))
+                #expect(
+                    await message(path, [9 << 3, 2] + external) == "external_config.snapshot_uri_prefix is required")
+            }
+            let stranger = CheckpointRequest(
+                workerUID: slot.presence.value.uid, workload: run(slot).workload,
+                snapshot: .local(try #require(LocalSnapshotName("uid-bob/1"))), content: .data)
+            let status = await failure(channel, NodeMethods.checkpoint, stranger, anyFences.metadata)
+            #expect(
+                status?.message == "local_config.snapshot_prefix must begin with the uid of the actor, uid-alice")
+        }
+    }
+
+    @Test func aPauseAndTheResumeFromItGoOverTheWire() async throws {
+        try await serve { channel, slot in
+            let worker = StoreFixture.Worker(ref: slot.ref, presence: slot.presence, lease: LeaseID(1))
+            let resume = try await claim(slot)
+            _ = try await channel.call(
+                NodeMethods.run, run(slot), metadata: resume.fences.metadata, timeout: .seconds(20))
+            _ = try await fixture.store.confirmRunning(resume)
+            let pause = try await fixture.pausing("alice", on: worker)
+            let name = try #require(LocalSnapshotName("uid-alice/next"))
+            let checkpoint = CheckpointRequest(
+                workerUID: slot.presence.value.uid, workload: run(slot).workload, snapshot: .local(name), content: .data
+            )
+            let receipt = try await channel.call(
+                NodeMethods.checkpoint, checkpoint, metadata: pause.fences.metadata, timeout: .seconds(20)
+            ).receipt
+            #expect(receipt == Receipt(epoch: pause.binding.epoch, state: .checkpointed(.local(name))))
+            _ = try await fixture.store.finishPause(pause, snapshot: name)
+            runtime.localSnapshots.remove(name)
+            let again = try await fixture.resuming("alice", on: worker)
+            let restore = RestoreRequest(
+                workerUID: slot.presence.value.uid, workload: run(slot).workload, snapshot: .local(name), content: .data
+            )
+            let status = try #require(await failure(channel, NodeMethods.restore, restore, again.fences.metadata))
+            #expect(status.code == .notFound)
+            #expect(Receipt(trailer: status.metadata) == Receipt(epoch: again.binding.epoch, state: .noSnapshot))
         }
     }
 

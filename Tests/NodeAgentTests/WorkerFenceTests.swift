@@ -4,7 +4,7 @@ import Testing
 
 /// Which calls a worker follows: each rule, and what goes wrong without it.
 @Suite struct WorkerFenceTests {
-    private let snapshot = SnapshotURI("file:///s/1")
+    private let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
 
     private func token(_ revision: Int64) -> OperationToken { OperationToken(revision) }
     private func receipt(_ epoch: Int64, _ state: Receipt.State) -> WorkerFence.Decision {

@@ -58,6 +58,29 @@ import Testing
                 """)
     }
 
+    @Test func aPausedActorShowsItsLocalSnapshotBesideTheExternalOne() {
+        var paused = actor("bob", running: false)
+        paused.status = .paused
+        paused.localSnapshot = LocalSnapshotInfo(prefix: "u/2", nodes: ["node-a"])
+        let listing = Listing.actors([paused])
+        #expect(listing.text("table").contains("STATUS_PAUSED"))
+        #expect(
+            listing.text("json").contains(
+                """
+                      "lastSnapshot": "file:///s/u/1",
+                      "latestSnapshotInfo": {
+                        "local": {
+                          "nodeVmsWithLocalSnapshots": [
+                            "node-a"
+                          ],
+                          "snapshotPrefix": "u/2"
+                        },
+                        "type": "SNAPSHOT_TYPE_LOCAL"
+                      },
+                      "status": "STATUS_PAUSED",
+                """))
+    }
+
     @Test func workersShowWhatTheyHold() {
         let pool = PoolRef(namespace: "default", name: "small")
         func worker(_ pod: String, _ actor: ActorRef?) -> WorkerInfo {

@@ -8,25 +8,42 @@ import Testing
     static let snapshot = SnapshotURI("file:///s/uid/1")
     static let other = SnapshotURI("file:///s/uid/2")
 
+    static let local = LocalSnapshot(name: name("1"), node: "node", directoryID: "directory")
+    static let otherName = name("2")
+
+    private static func name(_ nonce: String) -> LocalSnapshotName {
+        guard let name = LocalSnapshotName(actorUID: "uid", nonce: nonce) else {
+            preconditionFailure("\(nonce) is not a name")
+        }
+        return name
+    }
+
     static let states: [ActorState] = [
-        .suspended, .resuming(assignment), .running(assignment), .suspending(assignment, snapshot: snapshot),
+        .suspended, .paused, .resuming(assignment, from: .suspended), .resuming(assignment, from: .paused),
+        .running(assignment), .suspending(assignment, snapshot: snapshot), .pausing(assignment, snapshot: local),
     ]
 
     static let events: [ActorEvent] = [
         .claimed(assignment), .runningConfirmed, .resumeUndone, .suspendBegan(snapshot: snapshot),
-        .suspended(snapshot: snapshot), .suspended(snapshot: other), .suspendAbandoned, .workerLost(atMilliseconds: 7),
+        .suspended(snapshot: snapshot), .suspended(snapshot: other), .pauseBegan(snapshot: local),
+        .paused(snapshot: local.name), .paused(snapshot: otherName), .abandoned, .workerLost(atMilliseconds: 7),
     ]
 
     /// Every legal step; whatever is not here is refused.
     static func next(_ state: ActorState, _ event: ActorEvent) -> ActorState? {
         switch (state.status, event) {
-        case (.suspended, .claimed): .resuming(assignment)
-        case (.resuming, .runningConfirmed), (.suspending, .runningConfirmed): .running(assignment)
-        case (.resuming, .resumeUndone): .suspended
-        case (.running, .suspendBegan(let snapshot)): .suspending(assignment, snapshot: snapshot)
+        case (.suspended, .claimed): .resuming(assignment, from: .suspended)
+        case (.paused, .claimed): .resuming(assignment, from: .paused)
+        case (.resuming, .runningConfirmed), (.suspending, .runningConfirmed), (.pausing, .runningConfirmed):
+            .running(assignment)
+        case (.resuming, .resumeUndone): state == .resuming(assignment, from: .paused) ? .paused : .suspended
+        case (.running, .suspendBegan): .suspending(assignment, snapshot: snapshot)
+        case (.running, .pauseBegan): .pausing(assignment, snapshot: local)
         case (.suspending, .suspended(snapshot)): .suspended
-        case (.suspending, .suspendAbandoned): .suspended
-        case (.resuming, .workerLost), (.running, .workerLost), (.suspending, .workerLost): .suspended
+        case (.pausing, .paused(local.name)): .paused
+        case (.suspending, .abandoned), (.pausing, .abandoned): .suspended
+        case (.resuming, .workerLost), (.running, .workerLost), (.suspending, .workerLost), (.pausing, .workerLost):
+            .suspended
         default: nil
         }
     }
@@ -43,6 +60,7 @@ import Testing
         #expect(next.state == expected)
         // Promoted only by the receipt for this very snapshot.
         #expect(next.lastSnapshot == (event == .suspended(snapshot: Self.snapshot) ? Self.snapshot : Self.other))
+        #expect(next.localSnapshot == (event == .paused(snapshot: Self.local.name) ? Self.local : nil))
         if case .workerLost = event {
             #expect(
                 next.lastRecovery
@@ -51,6 +69,49 @@ import Testing
             #expect(next.lastRecovery == nil)
         }
         #expect(next.uid == actor.uid && next.template == actor.template)
+    }
+
+    /// An actor with a local snapshot, on its way back from where it rested.
+    private func resuming(from rest: ActorState, _ fallback: Fallback? = nil) throws -> Actor {
+        var actor = Actor(uid: "uid", template: TemplateRef(namespace: "n", name: "t"))
+        actor.state = rest
+        actor.lastSnapshot = Self.snapshot
+        actor.localSnapshot = Self.local
+        return try actor.transition(.claimed(Self.assignment, fallback: fallback))
+    }
+
+    @Test(arguments: [ActorState.suspended, .paused]) func aLocalSnapshotIsKeptUntilTheActorRunsAgain(rest: ActorState)
+        throws
+    {
+        let resuming = try resuming(from: rest)
+        #expect(resuming.localSnapshot == Self.local)
+        let undone = try resuming.transition(.resumeUndone)
+        #expect(undone.state == rest && undone.localSnapshot == Self.local)
+        let lost = try resuming.transition(.workerLost(atMilliseconds: 7))
+        #expect(lost.state == .suspended && lost.localSnapshot == Self.local)
+        let running = try resuming.transition(.runningConfirmed)
+        #expect(running.localSnapshot == nil && running.lastSnapshot == Self.snapshot)
+    }
+
+    @Test func aFallbackIsNotedUnlessNothingComesOfIt() throws {
+        let fallback = Fallback(snapshot: Self.local, reason: .nodeGone, atMilliseconds: 5)
+        let resuming = try resuming(from: .paused, fallback)
+        #expect(resuming.lastFallback == fallback)
+        #expect(try resuming.transition(.runningConfirmed).lastFallback == fallback)
+        #expect(try resuming.transition(.resumeUndone).lastFallback == nil)
+        #expect(try resuming.transition(.workerLost(atMilliseconds: 7)).lastFallback == nil)
+    }
+
+    @Test func aLocalSnapshotIsNamedByTwoNamesAndNothingElse() throws {
+        let name = try #require(LocalSnapshotName("uid-1/0a"))
+        #expect(name.actorUID == "uid-1" && name.nonce == "0a" && name.text == "uid-1/0a")
+        for bad in [
+            "", "/", "uid", "uid/", "/nonce", "uid/nonce/", "/uid/nonce", "uid//nonce", "uid/a/b", "../nonce", "uid/..",
+            "./nonce", "uid/.", "uid/.hidden", "Uid/nonce", "uid/no nce", "uid/nonce\u{0}", "uid/ä", "uid\\nonce",
+            "uid/" + String(repeating: "a", count: 64),
+        ] {
+            #expect(LocalSnapshotName(bad) == nil, "\(bad)")
+        }
     }
 
     @Test func snapshotsAreNamedAfterTheActorAndTheNonce() {

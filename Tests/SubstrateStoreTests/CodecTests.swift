@@ -10,6 +10,11 @@ import Testing
         worker: WorkerRef(pool: PoolRef(namespace: "ns", name: "pool.x"), pod: "node-0"), uid: "uid",
         address: ActorAddress(ip: "127.0.0.9", port: 8080))
 
+    private func local(_ nonce: String) throws -> LocalSnapshot {
+        let name = try #require(LocalSnapshotName(actorUID: "u", nonce: nonce))
+        return LocalSnapshot(name: name, node: "node-a", directoryID: "directory")
+    }
+
     private func stored<Value: StoredValue>(_ value: Value) throws -> Value {
         let bytes = value.record(after: Codec.magic)
         let pair = KeyValue(key: "k", value: bytes, createRevision: 3, modRevision: 5, version: 2)
@@ -22,14 +27,18 @@ import Testing
 
     @Test func everyValueSurvives() throws {
         for state in [
-            ActorState.suspended, .resuming(assignment), .running(assignment),
-            .suspending(assignment, snapshot: SnapshotURI("file:///s/2")),
+            ActorState.suspended, .paused, .resuming(assignment), .resuming(assignment, from: .paused),
+            .running(assignment), .suspending(assignment, snapshot: SnapshotURI("file:///s/2")),
+            .pausing(assignment, snapshot: try local("2")),
         ] {
             var actor = Actor(
                 uid: "u", template: TemplateRef(namespace: "n", name: "t"),
                 workerSelector: Selector(matchLabels: ["b": "2", "a": "1", "c": ""]))
             actor.state = state
             actor.lastSnapshot = SnapshotURI("file:///s/1")
+            actor.localSnapshot = try local("1")
+            actor.lastFallback = Fallback(
+                snapshot: try local("0"), reason: state == .paused ? .nodeGone : .snapshotMissing, atMilliseconds: 11)
             actor.lastRecovery = Recovery(worker: assignment.worker, statusBefore: .running, releasedAtMilliseconds: 12)
             #expect(try stored(actor) == actor)
         }
@@ -44,7 +53,7 @@ import Testing
                 incarnation: Incarnation(7), phase: phase)
             #expect(try stored(binding) == binding)
         }
-        for kind in [Operation.Kind.resume, .suspend, .adopt] {
+        for kind in [Operation.Kind.resume, .suspend, .pause, .adopt] {
             let operation = Operation(kind: kind, owner: "o", nonce: "n")
             #expect(try stored(operation) == operation)
         }
@@ -85,6 +94,9 @@ import Testing
         // Status 99; RUNNING without a worker; a name with a NUL.
         #expect(error(Codec.magic + [5 << 3, 99]).contains("unknown value 99"))
         #expect(error(Codec.magic + [5 << 3, 2]).contains("does not go with no worker"))
+        // PAUSED without a local snapshot; a local snapshot whose name would lead elsewhere.
+        #expect(error(Codec.magic + [5 << 3, 6]).contains("and no local snapshot"))
+        #expect(error(Codec.magic + [11 << 3 | 2, 6, 1 << 3 | 2, 4] + Array("../x".utf8)).contains("prefix is not"))
         #expect(error(Codec.magic + [1 << 3 | 2, 1, 0]).contains("NUL"))
     }
 

@@ -8,6 +8,7 @@ extension ActorInfo {
         self.init(
             ref: ref, version: stored.version, template: actor.template, workerSelector: actor.workerSelector,
             status: actor.status, assignment: actor.state.assignment, lastSnapshot: actor.lastSnapshot,
-            inProgressSnapshot: actor.state.inProgressSnapshot)
+            localSnapshot: actor.localSnapshot.map { LocalSnapshotInfo(prefix: $0.name.text, nodes: [$0.node]) },
+            inProgressSnapshot: actor.state.inProgressSnapshot?.text)
     }
 }

@@ -9,6 +9,7 @@ extension ControlServices {
             offer(ControlMethods.createActor, createActor),
             offer(ControlMethods.updateActor, updateActor),
             offer(ControlMethods.suspendActor, suspendActor),
+            offer(ControlMethods.pauseActor, pauseActor),
             offer(ControlMethods.resumeActor, resumeActor),
             offer(ControlMethods.deleteActor, deleteActor),
             offer(ControlMethods.listActors, listActors),

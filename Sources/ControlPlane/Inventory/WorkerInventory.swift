@@ -101,6 +101,13 @@ package final class WorkerInventory: Sendable {
         state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
     }
 
+    /// The names under which the agent with this state directory offers workers: one, or none while it offers no worker.
+    package func nodes(withDirectory id: String) -> Set<String> {
+        state.withLock { state in
+            Set(state.table.rows.values.compactMap(\.presence?.value).filter { $0.directoryID == id }.map(\.node))
+        }
+    }
+
     /// Gives a reserved worker back.
     package func unreserve(_ ref: WorkerRef) { state.withLock { $0.table.unreserve(ref) } }
 

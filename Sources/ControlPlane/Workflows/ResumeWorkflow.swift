@@ -6,9 +6,11 @@ internal import SubstrateStore
 
 /// Puts an actor on a worker.
 ///
-/// 1. claim: a free worker, in one transaction; when it turns out to be taken or gone, the next one.
+/// 1. claim: a free worker, in one transaction; when it turns out to be taken or gone, the next one. For an actor with a
+///    local snapshot it has to be of the node that has it.
 /// 2. call the node: Restore from the last snapshot, or Run from the template.
-/// 3. settle: RUNNING on the node's word, or undone on its receipt.
+/// 3. settle: RUNNING on the node's word, or undone on its receipt. When the node does not have the local snapshot, from 1
+///    on without it.
 struct ResumeWorkflow: Workflow {
     let control: ControlPlane
     let session: Session
@@ -16,15 +18,26 @@ struct ResumeWorkflow: Workflow {
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         var actor = actor
+        var missing: LocalSnapshot?
         while true {
             switch actor.value.state {
             case .running: return actor
-            case .resuming, .suspending: actor = try await adopt(actor)
-            case .suspended:
+            case .resuming, .suspending, .pausing: actor = try await adopt(actor)
+            case .suspended, .paused:
                 let template = try await template(of: actor.value)
-                switch try await claim(actor, template) {
-                case .claimed(let claim): return try await start(claim, template)
+                let source = try await source(of: actor.value, missing: missing)
+                switch try await claim(actor, template, source) {
                 case .changed(let fresh): actor = fresh
+                case .claimed(let claim):
+                    if let fallback = source.fallback { note(fallback, of: actor.value) }
+                    switch try await start(claim, template, source) {
+                    case .done(let running): return running
+                    case .undone(let undone, _, isSnapshotMissing: true) where missing == nil:
+                        missing = actor.value.localSnapshot
+                        actor = undone
+                    case .undone(_, let failure?, _): throw .node(failure)
+                    case .undone: throw .workerLost(claim.worker)
+                    }
                 }
             }
         }
@@ -36,7 +49,9 @@ struct ResumeWorkflow: Workflow {
         case changed(Stored<Actor>)
     }
 
-    private func claim(_ actor: Stored<Actor>, _ template: ActorTemplate) async throws(ControlError) -> ClaimOutcome {
+    private func claim(
+        _ actor: Stored<Actor>, _ template: ActorTemplate, _ source: ResumeSource
+    ) async throws(ControlError) -> ClaimOutcome {
         guard inventory.isListed else { throw .unavailable("this replica has not listed the workers yet") }
         let pools = try await pools(for: actor.value, template)
         let operation = newOperation(.resume)
@@ -45,13 +60,16 @@ struct ResumeWorkflow: Workflow {
         defer { for worker in tried { inventory.unreserve(worker) } }
         while true {
             let worker = try inventory.findFreeWorker(
-                pools: pools, template: template, actor: actor.value, environment.chance)
+                pools: pools, template: template, actor: actor.value, nodes: source.nodes,
+                environment.chance)
             tried.append(worker.ref)
+            // A node's name is unique only in its pool; the directory is the one that has the snapshot.
+            if let local = source.local, worker.presence.value.directoryID != local.directoryID { continue }
             do {
                 let claim = try await resolving(operation, on: worker.ref) { () throws(StoreError) in
                     try await store.claim(
-                        ref, actor, worker: worker.ref, presence: worker.presence, operation: operation,
-                        lease: session.lease)
+                        ref, actor, worker: worker.ref, presence: worker.presence, fallback: source.fallback,
+                        operation: operation, lease: session.lease)
                 }
                 inventory.take(binding: claim.binding, of: worker.ref)
                 return .claimed(claim)
@@ -75,23 +93,25 @@ struct ResumeWorkflow: Workflow {
         do { return try await store.listPools() } catch { throw ControlError(error) }
     }
 
-    private func start(_ claim: Claim, _ template: ActorTemplate) async throws(ControlError) -> Stored<Actor> {
+    private func start(
+        _ claim: Claim, _ template: ActorTemplate, _ source: ResumeSource
+    ) async throws(ControlError) -> Settlement {
         let workerUID = claim.actor.value.state.assignment?.uid ?? ""
         let workload = workload(claim.actor.value, template)
-        let snapshot = claim.actor.value.lastSnapshot
-        let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
+        let snapshot: Snapshot?
+        let content: SnapshotContent
+        switch source {
+        case .local(let local, _): (snapshot, content) = (.local(local.name), template.onPause)
+        case .anywhere: (snapshot, content) = (claim.actor.value.lastSnapshot.map { .external($0) }, template.onCommit)
+        }
+        return try await settle(claim) { (nodes, address) throws(NodeFailure) in
             if let snapshot {
                 let request = RestoreRequest(
-                    workerUID: workerUID, workload: workload, snapshot: snapshot, content: template.onCommit)
+                    workerUID: workerUID, workload: workload, snapshot: snapshot, content: content)
                 return try await nodes.restore(request, claim.fences, at: address)
             }
             let request = RunRequest(workerUID: workerUID, workload: workload)
             return try await nodes.run(request, claim.fences, at: address)
-        }
-        switch settlement {
-        case .done(let actor): return actor
-        case .undone(_, let failure?): throw .node(failure)
-        case .undone: throw .workerLost(claim.worker)
         }
     }
 }

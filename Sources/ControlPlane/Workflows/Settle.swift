@@ -6,14 +6,15 @@ internal import SubstrateStore
 
 /// How a claim that was in a transitional state ended.
 enum Settlement: Sendable {
-    /// As was intended: RUNNING after a resume, SUSPENDED with the new snapshot after a suspend.
+    /// As was intended: RUNNING after a resume, SUSPENDED or PAUSED with the new snapshot after a suspend or pause.
     case done(Stored<Actor>)
-    /// The resume was taken back, or the suspend came to nothing; the failure says why, if the node did.
-    case undone(Stored<Actor>, because: NodeFailure?)
+    /// The resume was taken back, or the suspend or pause came to nothing; the
+    /// failure says why, if the node did.
+    case undone(Stored<Actor>, because: NodeFailure?, isSnapshotMissing: Bool)
 
     var actor: Stored<Actor> {
         switch self {
-        case .done(let actor), .undone(let actor, _): actor
+        case .done(let actor), .undone(let actor, _, _): actor
         }
     }
 }
@@ -35,9 +36,9 @@ extension Workflow {
             {
                 let actor = try await commit(claim, event)
                 switch event {
-                case .suspended: return .done(actor)
+                case .suspended, .paused: return .done(actor)
                 case .runningConfirmed where claim.actor.value.status == .resuming: return .done(actor)
-                default: return .undone(actor, because: reason)
+                default: return .undone(actor, because: reason, isSnapshotMissing: receipt.state == .noSnapshot)
                 }
             }
             if waited.elapsed() >= limit { try await giveUp(claim) }
@@ -54,9 +55,11 @@ extension Workflow {
         switch (state, word) {
         case (_, .busy): nil
         case (_, .running): .runningConfirmed
-        case (.suspending(_, let snapshot), .checkpointed(let confirmed)) where snapshot == confirmed:
+        case (.suspending(_, let snapshot), .checkpointed(.external(let confirmed))) where snapshot == confirmed:
             .suspended(snapshot: snapshot)
-        case (.suspending, _): .suspendAbandoned
+        case (.pausing(_, let snapshot), .checkpointed(.local(let confirmed))) where snapshot.name == confirmed:
+            .paused(snapshot: confirmed)
+        case (.suspending, _), (.pausing, _): .abandoned
         default: .resumeUndone
         }
     }
@@ -74,7 +77,8 @@ extension Workflow {
                 }
                 // It may have been this very step, whose answer got lost.
                 if let goal = try? claim.actor.value.transition(event), goal.state == actor.value.state,
-                    goal.lastSnapshot == actor.value.lastSnapshot
+                    goal.lastSnapshot == actor.value.lastSnapshot,
+                    goal.localSnapshot == actor.value.localSnapshot
                 {
                     return actor
                 }
@@ -98,7 +102,8 @@ extension Workflow {
             inventory.take(binding: confirmed.binding, of: claim.worker)
             return confirmed.actor
         case .suspended(let snapshot): actor = try await store.finishSuspend(claim, snapshot: snapshot)
-        case .suspendAbandoned: actor = try await store.abandonSuspend(claim)
+        case .paused(let snapshot): actor = try await store.finishPause(claim, snapshot: snapshot)
+        case .abandoned: actor = try await store.abandon(claim)
         default: actor = try await store.undoResume(claim)
         }
         inventory.takeUnbound(claim.worker, at: actor.modRevision)

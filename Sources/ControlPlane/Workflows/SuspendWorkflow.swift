@@ -18,20 +18,16 @@ struct SuspendWorkflow: Workflow {
         while true {
             switch actor.value.state {
             case .suspended: return actor
-            case .resuming, .suspending: actor = try await adopt(actor)
+            case .paused: throw .isPaused(ref)
+            case .resuming, .suspending, .pausing: actor = try await adopt(actor)
             case .running(let assignment):
                 let template = try await template(of: actor.value)
                 switch try await begin(actor, assignment.worker, template) {
-                case .begun(let claim): return try await checkpoint(claim, template)
+                case .begun(let claim): return try await checkpoint(claim, template, template.onCommit)
                 case .changed(let fresh): actor = fresh
                 }
             }
         }
-    }
-
-    private enum BeginOutcome {
-        case begun(Claim)
-        case changed(Stored<Actor>)
     }
 
     private func begin(
@@ -40,46 +36,10 @@ struct SuspendWorkflow: Workflow {
         let operation = newOperation(.suspend)
         let snapshot = SnapshotURI(
             location: template.snapshotLocation, actorUID: actor.value.uid, nonce: operation.nonce)
-        // Usually the watch has shown it. When that does not fit, it is the watch that lags until the store says otherwise.
-        var known = inventory.row(worker)?.binding
-        while true {
-            let rows: Rows
-            do {
-                if let binding = known, binding.value.phase == .ready, binding.value.actorUID == actor.value.uid {
-                    let claim = try await resolving(operation, on: worker) { () throws(StoreError) in
-                        try await store.beginSuspend(
-                            ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
-                            lease: session.lease)
-                    }
-                    return .begun(claim)
-                }
-                rows = try await store.rows(ref, on: worker)
-            } catch .conflict(let conflicting) {
-                rows = conflicting
-            } catch {
-                throw ControlError(error)
-            }
-            inventory.take(presence: rows.presence, binding: rows.binding, of: worker, at: rows.revision)
-            guard let fresh = rows.actor else { throw .actorNotFound(ref) }
-            if rows.operation != nil { throw .operationInProgress }
-            if fresh.modRevision != actor.modRevision { return .changed(fresh) }
-            if rows.binding?.modRevision == known?.modRevision { throw .workerLost(worker) }
-            known = rows.binding
-        }
-    }
-
-    private func checkpoint(_ claim: Claim, _ template: ActorTemplate) async throws(ControlError) -> Stored<Actor> {
-        guard case .suspending(let assignment, let snapshot) = claim.actor.value.state else { throw .conflict }
-        let request = CheckpointRequest(
-            workerUID: assignment.uid, workload: workload(claim.actor.value, template), snapshot: snapshot,
-            content: template.onCommit)
-        let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
-            try await nodes.checkpoint(request, claim.fences, at: address)
-        }
-        switch settlement {
-        case .done(let actor): return actor
-        case .undone(_, let failure?): throw .node(failure)
-        case .undone: throw .diedWhileSuspending
+        return try await begin(operation, actor, on: worker) { (binding) throws(StoreError) in
+            try await store.beginSuspend(
+                ref, actor, worker: worker, binding: binding, snapshot: snapshot, operation: operation,
+                lease: session.lease)
         }
     }
 }

@@ -8,6 +8,7 @@ internal import SubstrateModel
 /// <path>/lock           held by the running agent
 /// <path>/directory-id   random, for life: who holds the directory has killed the sandboxes of its predecessors
 /// <path>/workers/<pod>/<epoch>/   one activation of an actor
+/// <path>/snapshots/               local snapshots, which survive the agent
 /// ```
 package final class StateDirectory: Sendable {
     package let path: String
@@ -51,6 +52,9 @@ package final class StateDirectory: Sendable {
     }
 
     deinit { close(lock) }
+
+    /// The snapshots of paused actors.
+    var localSnapshots: LocalSnapshots { LocalSnapshots(root: "\(path)/snapshots") }
 
     func activation(pod: String, epoch: Epoch) -> ActivationDirectory {
         ActivationDirectory(path: "\(path)/workers/\(pod)/\(epoch)")

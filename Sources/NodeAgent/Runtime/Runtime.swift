@@ -7,6 +7,9 @@ package protocol Runtime: Sendable {
     /// The kind of sandbox that its workers offer.
     var sandboxClass: SandboxClass { get }
 
+    /// Where local snapshots lie. `start` and `checkpoint` have to take their URIs like those of external ones.
+    var localSnapshots: LocalSnapshots { get }
+
     /// Kills every sandbox that an earlier agent with the same state directory has left behind, and removes its files.
     func killLeftovers() async throws
 
@@ -61,6 +64,8 @@ package struct Activation: Sendable {
 package struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
     package var code: StatusCode
     package var reason: String
+    /// Whether the reason is that this node does not have the local snapshot to start from.
+    package var isSnapshotMissing = false
 
     package init(_ code: StatusCode, _ reason: String) {
         self.code = code

@@ -19,13 +19,13 @@ package struct NodeServices: Sendable {
             },
             ServerMethod(NodeMethods.restore) { request, call in
                 try NodeValidation.check(request.workload)
-                try NodeValidation.check(request.snapshot, request.content)
+                try NodeValidation.check(request.snapshot, request.content, of: request.workload)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
                     ReceiptResponse(receipt: try await slot.start(request.workload, from: request.snapshot, fences))
                 }
             },
             ServerMethod(NodeMethods.checkpoint) { request, call in
-                try NodeValidation.check(request.snapshot, request.content)
+                try NodeValidation.check(request.snapshot, request.content, of: request.workload)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
                     ReceiptResponse(receipt: try await slot.checkpoint(to: request.snapshot, fences))
                 }
@@ -78,9 +78,22 @@ enum NodeValidation {
         }
     }
 
-    static func check(_ snapshot: SnapshotURI, _ content: SnapshotContent?) throws(Status) {
-        if snapshot.text.isEmpty {
-            throw Status(code: .invalidArgument, message: "external_config.snapshot_uri_prefix is required")
+    static func check(
+        _ snapshot: Snapshot, _ content: SnapshotContent?, of workload: Workload
+    ) throws(Status) {
+        switch snapshot {
+        case .external(let uri):
+            if uri.text.isEmpty {
+                throw Status(code: .invalidArgument, message: "external_config.snapshot_uri_prefix is required")
+            }
+        case .local(let name):
+            if name.actorUID != workload.actorUID {
+                throw Status(
+                    code: .invalidArgument,
+                    message:
+                        "local_config.snapshot_prefix must begin with the uid of the actor, \(workload.actorUID.excerpt)"
+                )
+            }
         }
         switch content {
         case nil: throw Status(code: .invalidArgument, message: "scope is required")

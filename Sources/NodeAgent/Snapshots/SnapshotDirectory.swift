@@ -4,7 +4,7 @@ internal import Glibc
 internal import ServiceKit
 internal import SubstrateModel
 
-/// Snapshots in a directory that all nodes share.
+/// Snapshots in a directory that all nodes share, and in the node's own for local ones.
 ///
 /// ```
 /// <location>/<actor uid>/<nonce>/durable.tar.zst
@@ -13,11 +13,16 @@ internal import SubstrateModel
 /// A snapshot is written under a temporary name, synced, and renamed: under its own name it is complete. All functions
 /// block.
 package struct SnapshotDirectory: Sendable {
-    /// Every snapshot has to lie below this.
+    /// Every snapshot has to lie below this, or be a local one.
     package let root: String
+    /// The node's own snapshots.
+    package var local: LocalSnapshots?
 
     /// - Parameter root: an absolute path.
-    package init(root: String) { self.root = root }
+    package init(root: String, local: LocalSnapshots? = nil) {
+        self.root = root
+        self.local = local
+    }
 
     private static let archiveName = "durable.tar.zst"
     private static let manifestName = "manifest.json"
@@ -29,11 +34,7 @@ package struct SnapshotDirectory: Sendable {
         let temporary = "\(parent)/.\((path as NSString).lastPathComponent).partial"
         do {
             try? FileManager.default.removeItem(atPath: temporary)
-            let created = missingAncestors(of: temporary)
-            try FileManager.default.createDirectory(
-                atPath: temporary, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            // A new directory is on the disk only once the one that it lies in has been synced.
-            for path in created { try sync((path as NSString).deletingLastPathComponent) }
+            try DurableDirectory.create(temporary)
             let bytes = try Archive.pack(directory, into: "\(temporary)/\(Self.archiveName)")
             let manifest = JSON.object([
                 ("format", 1), ("content", .string(SnapshotContent.data.rawValue)), ("actorUid", .string(actorUID)),
@@ -41,10 +42,10 @@ package struct SnapshotDirectory: Sendable {
             ])
             try Data(manifest.text(indentation: 2).utf8).write(
                 to: URL(fileURLWithPath: "\(temporary)/\(Self.manifestName)"))
-            for name in [Self.archiveName, Self.manifestName] { try sync("\(temporary)/\(name)") }
-            try sync(temporary)
+            for name in [Self.archiveName, Self.manifestName] { try DurableDirectory.sync("\(temporary)/\(name)") }
+            try DurableDirectory.sync(temporary)
             guard rename(temporary, path) == 0 else { throw FileError("rename", path) }
-            try sync(parent)
+            try DurableDirectory.sync(parent)
         } catch {
             try? FileManager.default.removeItem(atPath: temporary)
             throw RuntimeFailure(.internal, "cannot write the snapshot \(snapshot): \(error)")
@@ -55,7 +56,8 @@ package struct SnapshotDirectory: Sendable {
     func read(_ snapshot: SnapshotURI, into directory: String) throws(RuntimeFailure) {
         let path = try path(of: snapshot)
         guard let manifest = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {
-            throw RuntimeFailure(.failedPrecondition, "the snapshot \(snapshot) is missing or incomplete")
+            throw RuntimeFailure(
+                .failedPrecondition, "the snapshot \(snapshot) is missing or incomplete\(remedy(snapshot))")
         }
         let archive = "\(path)/\(Self.archiveName)"
         let members = (try? JSONSerialization.jsonObject(with: manifest)) as? [String: Any]
@@ -64,13 +66,20 @@ package struct SnapshotDirectory: Sendable {
             expected == actual
         else {
             throw RuntimeFailure(
-                .dataLoss, "the snapshot \(snapshot) is damaged: its archive is not as the manifest says")
+                .dataLoss,
+                "the snapshot \(snapshot) is damaged: its archive is not as the manifest says\(remedy(snapshot))")
         }
         do {
             try Archive.unpack(archive, into: directory)
         } catch {
-            throw RuntimeFailure(.dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)")
+            throw RuntimeFailure(.dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))")
         }
+    }
+
+    /// What an operator can do about a local snapshot that cannot be read; an external one may be readable elsewhere.
+    private func remedy(_ snapshot: SnapshotURI) -> String {
+        guard local?.holds(snapshot) == true else { return "" }
+        return ". When its directory is removed, the actor starts from its last external snapshot"
     }
 
     private func path(of snapshot: SnapshotURI) throws(RuntimeFailure) -> String {
@@ -78,6 +87,7 @@ package struct SnapshotDirectory: Sendable {
             throw RuntimeFailure(
                 .invalidArgument, "the snapshot \(snapshot) is not file:// and an absolute path without '..'")
         }
+        if local?.holds(snapshot) == true { return path }
         guard path.hasPrefix(root.hasSuffix("/") ? root : root + "/") else {
             throw RuntimeFailure(
                 .failedPrecondition,
@@ -85,30 +95,4 @@ package struct SnapshotDirectory: Sendable {
         }
         return path
     }
-
-    /// The directories above `path` that do not exist, the lowest first.
-    private func missingAncestors(of path: String) -> [String] {
-        var missing: [String] = []
-        var parent = (path as NSString).deletingLastPathComponent
-        while !parent.isEmpty, !FileManager.default.fileExists(atPath: parent) {
-            missing.append(parent)
-            parent = (parent as NSString).deletingLastPathComponent
-        }
-        return missing
-    }
-
-    private func sync(_ path: String) throws(FileError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError("open", path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
-    }
-}
-
-/// A system call on a file that failed.
-struct FileError: Error, CustomStringConvertible {
-    let description: String
-
-    /// With the error of the last call.
-    init(_ action: String, _ path: String) { description = "\(action) \(path): \(String(cString: strerror(errno)))" }
 }

@@ -15,7 +15,7 @@ package struct WorkerFence: Sendable, Equatable {
         case running(Epoch)
         case checkpointing(Epoch)
         /// The receipt of a checkpoint, kept until the binding goes.
-        case checkpointed(Epoch, SnapshotURI)
+        case checkpointed(Epoch, Snapshot)
 
         var epoch: Epoch? {
             switch self {
@@ -90,7 +90,7 @@ package struct WorkerFence: Sendable, Equatable {
     package mutating func started(_ epoch: Epoch) { if activity == .starting(epoch) { activity = .running(epoch) } }
 
     /// The checkpoint that was begun is complete, and the actor stopped.
-    package mutating func checkpointed(_ epoch: Epoch, _ snapshot: SnapshotURI) {
+    package mutating func checkpointed(_ epoch: Epoch, _ snapshot: Snapshot) {
         if activity == .checkpointing(epoch) { activity = .checkpointed(epoch, snapshot) }
     }
 

@@ -34,6 +34,10 @@ package final class WorkerSlot: Sendable {
     private struct Running {
         var epoch: Epoch
         var sandbox: any Sandbox
+        var actor: ActorRef
+        var actorUID: String
+        /// The local snapshot that it was started from, until it is known to be of no use any more.
+        var origin: LocalSnapshotName?
     }
 
     package init(
@@ -48,6 +52,7 @@ package final class WorkerSlot: Sendable {
     }
 
     private var incarnation: Incarnation { presence.incarnation }
+    private var places: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshots) }
 
     /// Runs what is asked for until the worker has to be registered anew or the task is cancelled; then kills the actor.
     package func run() async {
@@ -83,7 +88,7 @@ package final class WorkerSlot: Sendable {
     // MARK: Calls
 
     package func start(
-        _ workload: Workload, from snapshot: SnapshotURI?, _ fences: Fences
+        _ workload: Workload, from snapshot: Snapshot?, _ fences: Fences
     ) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
         return try await follow(fences) {
@@ -93,7 +98,7 @@ package final class WorkerSlot: Sendable {
         }
     }
 
-    package func checkpoint(to snapshot: SnapshotURI, _ fences: Fences) async throws(NodeFailure) -> Receipt {
+    package func checkpoint(to snapshot: Snapshot, _ fences: Fences) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
         return try await follow(fences) {
             $0.checkpoint(epoch, fences.operation)
@@ -145,17 +150,20 @@ package final class WorkerSlot: Sendable {
     // MARK: What a call does
 
     private func verifyAndStart(
-        _ workload: Workload, from snapshot: SnapshotURI?, _ epoch: Epoch
+        _ workload: Workload, from snapshot: Snapshot?, _ epoch: Epoch
     ) async -> Result<Receipt, NodeFailure> {
         do throws(RuntimeFailure) {
             let revision = try await verify(epoch)
             let activation = Activation(
-                pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address, snapshot: snapshot)
+                pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address,
+                snapshot: try await places.source(snapshot))
             let sandbox = try await runtime.start(activation)
             let isOurs = state.withLock { state in
                 guard !state.isClosed else { return false }
                 state.fence.started(epoch)
-                state.running = Running(epoch: epoch, sandbox: sandbox)
+                state.running = Running(
+                    epoch: epoch, sandbox: sandbox, actor: workload.actor, actorUID: workload.actorUID,
+                    origin: snapshot?.localName)
                 state.verifiedAt = revision
                 return true
             }
@@ -175,7 +183,7 @@ package final class WorkerSlot: Sendable {
             return .failure(
                 NodeFailure(
                     status: Status(code: error.code, message: error.reason),
-                    receipt: Receipt(epoch: epoch, state: .notRunning)))
+                    receipt: Receipt(epoch: epoch, state: error.isSnapshotMissing ? .noSnapshot : .notRunning)))
         }
     }
 
@@ -211,16 +219,18 @@ package final class WorkerSlot: Sendable {
         await reconsider()
     }
 
-    private func writeCheckpoint(to snapshot: SnapshotURI, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
-        guard lease.isGood, let sandbox = sandbox(of: epoch) else {
+    private func writeCheckpoint(to snapshot: Snapshot, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
+        guard lease.isGood, let running = state.withLock({ $0.running }), running.epoch == epoch else {
             state.withLock { $0.fence.checkpointFailed(epoch) }
             return .failure(
                 NodeFailure(
                     status: Status(code: .unavailable, message: "the node's lease is not good"),
                     receipt: Receipt(epoch: epoch, state: .running)))
         }
+        let sandbox = running.sandbox
         do throws(RuntimeFailure) {
-            try await sandbox.checkpoint(to: snapshot)
+            let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
+            try await sandbox.checkpoint(to: target)
             state.withLock { state in
                 state.fence.checkpointed(epoch, snapshot)
                 state.running = nil
@@ -280,11 +290,22 @@ package final class WorkerSlot: Sendable {
             defer { state.running = nil }
             return state.running?.sandbox
         }
+        if let origin = state.withLock({ Self.takeUselessOrigin(&$0) }) { await places.remove(origin) }
         if let orphan {
             log.warning("killing an actor whose claim is gone", ["worker": .text(ref), "revision": .integer(revision)])
             await orphan.kill()
         }
         await reconsider()
+    }
+
+    /// The local snapshot that the running actor was started from, once the binding is ready: in the same transaction the
+    /// actor's row has forgotten it.
+    private static func takeUselessOrigin(_ state: inout State) -> LocalSnapshotName? {
+        guard let running = state.running, let binding = state.binding, binding.epoch == running.epoch,
+            binding.value.phase == .ready
+        else { return nil }
+        state.running?.origin = nil
+        return running.origin
     }
 
     /// Has the worker registered anew when its binding is revoked, or is ready while nothing runs and no receipt waits.

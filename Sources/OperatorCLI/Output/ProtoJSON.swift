@@ -32,15 +32,27 @@ enum ProtoJSON {
             ("ateomPodIp", .string(actor.assignment?.address.ip ?? "")),
             ("ateomPodPort", .integer(Int64(actor.assignment?.address.port ?? 0))),
             ("workerPoolName", .string(actor.assignment?.worker.pool.name ?? "")),
-            ("inProgressSnapshot", .string(actor.inProgressSnapshot?.text ?? "")),
+            ("inProgressSnapshot", .string(actor.inProgressSnapshot ?? "")),
             ("lastSnapshot", .string(actor.lastSnapshot?.text ?? "")),
-            ("latestSnapshotInfo", snapshot(actor.lastSnapshot)),
+            ("latestSnapshotInfo", latestSnapshot(actor)),
             ("workerSelector", object([("matchLabels", labels(actor.workerSelector.matchLabels))])),
         ])
     }
 
-    private static func snapshot(_ snapshot: SnapshotURI?) -> JSON {
-        guard let snapshot else { return .object([]) }
+    private static func latestSnapshot(_ actor: ActorInfo) -> JSON {
+        if let local = actor.localSnapshot {
+            return object([
+                ("type", "SNAPSHOT_TYPE_LOCAL"),
+                (
+                    "local",
+                    object([
+                        ("snapshotPrefix", .string(local.prefix)),
+                        ("nodeVmsWithLocalSnapshots", .array(local.nodes.map(JSON.string))),
+                    ])
+                ),
+            ])
+        }
+        guard let snapshot = actor.lastSnapshot else { return .object([]) }
         return object([
             ("type", "SNAPSHOT_TYPE_EXTERNAL"), ("external", object([("snapshotUriPrefix", .string(snapshot.text))])),
         ])

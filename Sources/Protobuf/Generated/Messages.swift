@@ -7,6 +7,10 @@ extension Ateapi__ExternalSnapshotInfo: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__external_snapshot_info__init(message) }
 }
 
+extension Ateapi__LocalSnapshotInfo: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__local_snapshot_info__init(message) }
+}
+
 extension Ateapi__SnapshotInfo: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__snapshot_info__init(message) }
 }
@@ -91,6 +95,14 @@ extension Ateapi__SuspendActorResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__suspend_actor_response__init(message) }
 }
 
+extension Ateapi__PauseActorRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__pause_actor_request__init(message) }
+}
+
+extension Ateapi__PauseActorResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__pause_actor_response__init(message) }
+}
+
 extension Ateapi__ResumeActorRequest: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__resume_actor_request__init(message) }
 }
@@ -145,6 +157,10 @@ extension Atelet__Container: ProtobufMessage {
 
 extension Atelet__WorkloadSpec: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__workload_spec__init(message) }
+}
+
+extension Atelet__LocalCheckpointConfiguration: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__local_checkpoint_configuration__init(message) }
 }
 
 extension Atelet__ExternalCheckpointConfiguration: ProtobufMessage {
@@ -501,6 +517,14 @@ extension Substrate__DeleteActorTemplateResponse: ProtobufMessage {
 
 extension Substrate__Store__ActorRecord: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__actor_record__init(message) }
+}
+
+extension Substrate__Store__LocalSnapshotRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__local_snapshot_record__init(message) }
+}
+
+extension Substrate__Store__FallbackRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__fallback_record__init(message) }
 }
 
 extension Substrate__Store__AssignmentRecord: ProtobufMessage {

@@ -10,12 +10,17 @@ package struct ActorInfo: Sendable, Equatable {
     /// Nil for a status that this build does not know.
     package var status: ActorStatus?
     package var assignment: Assignment?
+    /// The last external one.
     package var lastSnapshot: SnapshotURI?
-    package var inProgressSnapshot: SnapshotURI?
+    /// One on nodes that is newer than the external one.
+    package var localSnapshot: LocalSnapshotInfo?
+    /// A URI, or the name of a local one.
+    package var inProgressSnapshot: String?
 
     package init(
         ref: ActorRef, version: Int64, template: TemplateRef, workerSelector: Selector, status: ActorStatus?,
-        assignment: Assignment?, lastSnapshot: SnapshotURI?, inProgressSnapshot: SnapshotURI?
+        assignment: Assignment?, lastSnapshot: SnapshotURI?, localSnapshot: LocalSnapshotInfo? = nil,
+        inProgressSnapshot: String?
     ) {
         self.ref = ref
         self.version = version
@@ -24,7 +29,20 @@ package struct ActorInfo: Sendable, Equatable {
         self.status = status
         self.assignment = assignment
         self.lastSnapshot = lastSnapshot
+        self.localSnapshot = localSnapshot
         self.inProgressSnapshot = inProgressSnapshot
+    }
+}
+
+/// A local snapshot as clients see it.
+package struct LocalSnapshotInfo: Sendable, Equatable {
+    package var prefix: String
+    /// The nodes that have it.
+    package var nodes: [String]
+
+    package init(prefix: String, nodes: [String]) {
+        self.prefix = prefix
+        self.nodes = nodes
     }
 }
 
@@ -80,6 +98,12 @@ package struct UpdateActorRequest: Sendable, Equatable {
 }
 
 package struct SuspendActorRequest: Sendable, Equatable {
+    package var actor: ActorRef
+
+    package init(actor: ActorRef) { self.actor = actor }
+}
+
+package struct PauseActorRequest: Sendable, Equatable {
     package var actor: ActorRef
 
     package init(actor: ActorRef) { self.actor = actor }

@@ -4,6 +4,7 @@ package enum ControlMethods {
     package static let createActor = RPC<CreateActorRequest, ActorResponse>("/ateapi.Control/CreateActor")
     package static let updateActor = RPC<UpdateActorRequest, ActorResponse>("/ateapi.Control/UpdateActor")
     package static let suspendActor = RPC<SuspendActorRequest, ActorResponse>("/ateapi.Control/SuspendActor")
+    package static let pauseActor = RPC<PauseActorRequest, ActorResponse>("/ateapi.Control/PauseActor")
     package static let resumeActor = RPC<ResumeActorRequest, ActorResponse>("/ateapi.Control/ResumeActor")
     package static let deleteActor = RPC<DeleteActorRequest, EmptyResponse>("/ateapi.Control/DeleteActor")
     package static let listActors = RPC<ListActorsRequest, ListActorsResponse>("/ateapi.Control/ListActors")

@@ -39,11 +39,11 @@ package struct RunRequest: Sendable, Equatable {
 package struct RestoreRequest: Sendable, Equatable {
     package var workerUID: String
     package var workload: Workload
-    package var snapshot: SnapshotURI
+    package var snapshot: Snapshot
     /// What the snapshot holds; nil when the caller did not say.
     package var content: SnapshotContent?
 
-    package init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+    package init(workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?) {
         self.workerUID = workerUID
         self.workload = workload
         self.snapshot = snapshot
@@ -54,10 +54,10 @@ package struct RestoreRequest: Sendable, Equatable {
 package struct CheckpointRequest: Sendable, Equatable {
     package var workerUID: String
     package var workload: Workload
-    package var snapshot: SnapshotURI
+    package var snapshot: Snapshot
     package var content: SnapshotContent?
 
-    package init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+    package init(workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?) {
         self.workerUID = workerUID
         self.workload = workload
         self.snapshot = snapshot

@@ -19,15 +19,21 @@ extension ActorInfo {
             message.ateom_pod_ip = arena.bytes(assignment.address.ip)
             message.ateom_pod_port = Int32(clamping: assignment.address.port)
         }
-        if let lastSnapshot {
-            message.last_snapshot = arena.bytes(lastSnapshot.text)
+        message.last_snapshot = arena.bytes(lastSnapshot?.text ?? "")
+        if let localSnapshot {
+            message.latest_snapshot_info = arena.message { info in
+                info.type = ATEAPI__SNAPSHOT_TYPE__SNAPSHOT_TYPE_LOCAL
+                info.data_case = ATEAPI__SNAPSHOT_INFO__DATA_LOCAL
+                info.local = arena.message { localSnapshot.fill(&$0, arena) }
+            }
+        } else if let lastSnapshot {
             message.latest_snapshot_info = arena.message { info in
                 info.type = ATEAPI__SNAPSHOT_TYPE__SNAPSHOT_TYPE_EXTERNAL
                 info.data_case = ATEAPI__SNAPSHOT_INFO__DATA_EXTERNAL
                 info.external = arena.message { $0.snapshot_uri_prefix = arena.bytes(lastSnapshot.text) }
             }
         }
-        message.in_progress_snapshot = arena.bytes(inProgressSnapshot?.text ?? "")
+        message.in_progress_snapshot = arena.bytes(inProgressSnapshot ?? "")
         if !workerSelector.matchLabels.isEmpty {
             message.worker_selector = arena.message { workerSelector.fill(&$0, arena) }
         }
@@ -35,6 +41,7 @@ extension ActorInfo {
 
     fileprivate init(_ message: borrowing Ateapi__Actor) throws {
         let status = message.status
+        let inProgress = try message.in_progress_snapshot.text("in_progress_snapshot")
         self.init(
             ref: ActorRef(
                 atespace: try message.atespace.text("atespace"), name: try message.actor_id.text("actor_id")),
@@ -46,7 +53,26 @@ extension ActorInfo {
             status: ActorStatus.allCases.first { $0.wire == status },
             assignment: try Assignment(message),
             lastSnapshot: SnapshotURI(nonEmpty: try message.last_snapshot.text("last_snapshot")),
-            inProgressSnapshot: SnapshotURI(nonEmpty: try message.in_progress_snapshot.text("in_progress_snapshot")))
+            localSnapshot: try LocalSnapshotInfo(message.latest_snapshot_info),
+            inProgressSnapshot: inProgress.isEmpty ? nil : inProgress)
+    }
+}
+
+extension LocalSnapshotInfo {
+    fileprivate func fill(_ message: inout Ateapi__LocalSnapshotInfo, _ arena: Arena) {
+        message.snapshot_prefix = arena.bytes(prefix)
+        (message.n_node_vms_with_local_snapshots, message.node_vms_with_local_snapshots) = arena.repeated(nodes)
+    }
+
+    /// Nil when the snapshot is not a local one.
+    fileprivate init?(_ info: UnsafeMutablePointer<Ateapi__SnapshotInfo>?) throws {
+        guard let info, info.pointee.data_case == ATEAPI__SNAPSHOT_INFO__DATA_LOCAL, let local = info.pointee.local
+        else { return nil }
+        self.init(
+            prefix: try local.pointee.snapshot_prefix.text("snapshot_prefix"),
+            nodes: try texts(
+                local.pointee.node_vms_with_local_snapshots, count: local.pointee.n_node_vms_with_local_snapshots,
+                "node_vms_with_local_snapshots"))
     }
 }
 
@@ -79,6 +105,8 @@ extension ActorStatus {
         case .running: ATEAPI__ACTOR__STATUS__STATUS_RUNNING
         case .suspending: ATEAPI__ACTOR__STATUS__STATUS_SUSPENDING
         case .suspended: ATEAPI__ACTOR__STATUS__STATUS_SUSPENDED
+        case .pausing: ATEAPI__ACTOR__STATUS__STATUS_PAUSING
+        case .paused: ATEAPI__ACTOR__STATUS__STATUS_PAUSED
         }
     }
 }
@@ -154,6 +182,16 @@ extension SuspendActorRequest: WireMessage {
     }
 }
 
+extension PauseActorRequest: WireMessage {
+    package init(_ message: Message) throws {
+        actor = try message.unpack(Ateapi__PauseActorRequest.self) { try ActorRef(field: $0.actor_ref) }
+    }
+
+    package var message: Message {
+        Message.packing(Ateapi__PauseActorRequest.self) { $0.actor_ref = actor.field($1) }
+    }
+}
+
 extension ResumeActorRequest: WireMessage {
     package init(_ message: Message) throws {
         self = try message.unpack(Ateapi__ResumeActorRequest.self) { request in
@@ -179,7 +217,7 @@ extension DeleteActorRequest: WireMessage {
     }
 }
 
-// The five responses with one actor have the same fields on the wire.
+// The six responses with one actor have the same fields on the wire.
 extension ActorResponse: WireMessage {
     package init(_ message: Message) throws {
         actor = try message.unpack(Ateapi__GetActorResponse.self) { response in

@@ -10,9 +10,13 @@ extension Receipt {
         case .running: message.state = SUBSTRATE__RECEIPT__STATE__STATE_RUNNING
         case .notRunning: message.state = SUBSTRATE__RECEIPT__STATE__STATE_NOT_RUNNING
         case .busy: message.state = SUBSTRATE__RECEIPT__STATE__STATE_BUSY
+        case .noSnapshot: message.state = SUBSTRATE__RECEIPT__STATE__STATE_NO_SNAPSHOT
         case .checkpointed(let snapshot):
             message.state = SUBSTRATE__RECEIPT__STATE__STATE_CHECKPOINTED
-            message.snapshot_uri_prefix = arena.bytes(snapshot.text)
+            switch snapshot {
+            case .external(let uri): message.snapshot_uri_prefix = arena.bytes(uri.text)
+            case .local(let name): message.local_snapshot_prefix = arena.bytes(name.text)
+            }
         }
     }
 
@@ -22,8 +26,19 @@ extension Receipt {
         case SUBSTRATE__RECEIPT__STATE__STATE_RUNNING: state = .running
         case SUBSTRATE__RECEIPT__STATE__STATE_NOT_RUNNING: state = .notRunning
         case SUBSTRATE__RECEIPT__STATE__STATE_BUSY: state = .busy
+        case SUBSTRATE__RECEIPT__STATE__STATE_NO_SNAPSHOT: state = .noSnapshot
         case SUBSTRATE__RECEIPT__STATE__STATE_CHECKPOINTED:
-            state = .checkpointed(SnapshotURI(try message.snapshot_uri_prefix.text("snapshot_uri_prefix")))
+            let local = try message.local_snapshot_prefix.text("local_snapshot_prefix")
+            if local.isEmpty {
+                let uri = SnapshotURI(try message.snapshot_uri_prefix.text("snapshot_uri_prefix"))
+                state = .checkpointed(.external(uri))
+            } else {
+                guard let name = LocalSnapshotName(local) else {
+                    throw MalformedMessage(
+                        name: "substrate.Receipt", reason: "\(local.excerpt) is no name of a local snapshot")
+                }
+                state = .checkpointed(.local(name))
+            }
         default: throw MalformedMessage(name: "substrate.Receipt", reason: "unknown state \(message.state.rawValue)")
         }
         self.init(epoch: Epoch(message.epoch), state: state)

@@ -107,10 +107,10 @@ extension RunRequest: WireMessage {
 private struct SnapshotRequest {
     var workerUID: String
     var workload: Workload
-    var snapshot: SnapshotURI
+    var snapshot: Snapshot
     var content: SnapshotContent?
 
-    init(workerUID: String, workload: Workload, snapshot: SnapshotURI, content: SnapshotContent?) {
+    init(workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?) {
         self.workerUID = workerUID
         self.workload = workload
         self.snapshot = snapshot
@@ -119,12 +119,6 @@ private struct SnapshotRequest {
 
     init(_ message: Message) throws {
         self = try message.unpack(Atelet__CheckpointRequest.self) { request in
-            var snapshot = ""
-            if request.config_case == ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG,
-                let config = request.external_config
-            {
-                snapshot = try config.pointee.snapshot_uri_prefix.text("snapshot_uri_prefix")
-            }
             let content: SnapshotContent? =
                 switch request.scope {
                 case ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_FULL: .full
@@ -133,16 +127,14 @@ private struct SnapshotRequest {
                 }
             return SnapshotRequest(
                 workerUID: try request.target_ateom_uid.text("target_ateom_uid"), workload: try Workload(request),
-                snapshot: SnapshotURI(snapshot), content: content)
+                snapshot: try Snapshot(request), content: content)
         }
     }
 
     var message: Message {
         Message.packing(Atelet__CheckpointRequest.self) { request, arena in
             workload.fill(&request, workerUID: workerUID, arena)
-            request.type = ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_EXTERNAL
-            request.config_case = ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG
-            request.external_config = arena.message { $0.snapshot_uri_prefix = arena.bytes(snapshot.text) }
+            snapshot.fill(&request, arena)
             request.scope =
                 switch content {
                 case .full: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_FULL
@@ -150,6 +142,45 @@ private struct SnapshotRequest {
                 case nil: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED
                 }
         }
+    }
+}
+
+extension Snapshot {
+    fileprivate func fill(_ request: inout Atelet__CheckpointRequest, _ arena: Arena) {
+        switch self {
+        case .external(let uri):
+            request.type = ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_EXTERNAL
+            request.config_case = ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG
+            request.external_config = arena.message { $0.snapshot_uri_prefix = arena.bytes(uri.text) }
+        case .local(let name):
+            request.type = ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_LOCAL
+            request.config_case = ATELET__CHECKPOINT_REQUEST__CONFIG_LOCAL_CONFIG
+            request.local_config = arena.message { $0.snapshot_prefix = arena.bytes(name.text) }
+        }
+    }
+
+    /// The type decides; a request without one is for an external snapshot. A configuration of the other kind is an error.
+    fileprivate init(_ request: borrowing Atelet__CheckpointRequest) throws {
+        let config = request.config_case
+        if request.type == ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_LOCAL {
+            guard config == ATELET__CHECKPOINT_REQUEST__CONFIG_LOCAL_CONFIG, let local = request.local_config else {
+                throw InvalidText(field: "local_config.snapshot_prefix", reason: "is required")
+            }
+            let text = try local.pointee.snapshot_prefix.text("local_config.snapshot_prefix")
+            if text.isEmpty { throw InvalidText(field: "local_config.snapshot_prefix", reason: "is required") }
+            guard let name = LocalSnapshotName(text) else {
+                throw InvalidText(
+                    field: "local_config.snapshot_prefix",
+                    reason:
+                        "must be the actor's uid and a nonce, of lower case letters, digits and '-', with a slash between"
+                )
+            }
+            self = .local(name)
+            return
+        }
+        guard config == ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG, let external = request.external_config
+        else { throw InvalidText(field: "external_config.snapshot_uri_prefix", reason: "is required") }
+        self = .external(SnapshotURI(try external.pointee.snapshot_uri_prefix.text("snapshot_uri_prefix")))
     }
 }
 

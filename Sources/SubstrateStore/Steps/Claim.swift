@@ -26,17 +26,18 @@ package struct Claim: Sendable, Equatable {
 }
 
 extension Store {
-    /// Claims a free worker for a suspended actor: actor RESUMING, binding and operation, in one transaction.
+    /// Claims a free worker for a suspended or paused actor: actor RESUMING, binding and operation, in one transaction.
     /// - Parameters:
     ///   - presence: of the worker, as the watch showed it.
+    ///   - fallback: says why the actor is to start without its local snapshot, if that is so.
     ///   - lease: of this replica; the operation goes away with it.
     /// - Throws: `.conflict` with all four rows when the actor, the worker or the operation is not as expected.
     package func claim(
         _ ref: ActorRef, _ actor: Stored<Actor>, worker: WorkerRef, presence: Stored<Presence>,
-        operation: Operation, lease: LeaseID
+        fallback: Fallback? = nil, operation: Operation, lease: LeaseID
     ) async throws(StoreError) -> Claim {
         let assignment = Assignment(worker: worker, uid: presence.value.uid, address: presence.value.address)
-        let next = try actor.value.after(.claimed(assignment))
+        let next = try actor.value.after(.claimed(assignment, fallback: fallback))
         let binding = Binding(
             actor: ref, actorUID: actor.value.uid, template: actor.value.template, incarnation: presence.incarnation,
             phase: .claimed)

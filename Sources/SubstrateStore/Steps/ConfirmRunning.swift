@@ -2,7 +2,7 @@ internal import Etcd
 package import SubstrateModel
 
 extension Store {
-    /// Ends a resume, or a suspend that has come to nothing: actor RUNNING, binding ready, operation gone.
+    /// Ends a resume, or a suspend or pause that has come to nothing: actor RUNNING, binding ready, operation gone.
     ///
     /// Only on the node's word "running" for this epoch under this operation.
     package func confirmRunning(

@@ -15,7 +15,15 @@ extension Actor: StoredValue {
                 arena.message { assignment.fill(&$0, arena) }
             }
             record.last_snapshot = arena.bytes(lastSnapshot?.text ?? "")
-            record.in_progress_snapshot = arena.bytes(state.inProgressSnapshot?.text ?? "")
+            record.local_snapshot = localSnapshot.map { snapshot in arena.message { snapshot.fill(&$0, arena) } }
+            switch state {
+            case .suspending(_, let snapshot): record.in_progress_snapshot = arena.bytes(snapshot.text)
+            case .pausing(_, let snapshot):
+                record.in_progress_local_snapshot = arena.message { snapshot.fill(&$0, arena) }
+            case .resuming(_, let rest): record.resumed_from = rest.state.status.wire
+            case .suspended, .paused, .running: break
+            }
+            record.last_fallback = lastFallback.map { fallback in arena.message { fallback.fill(&$0, arena) } }
             record.last_recovery = lastRecovery.map { recovery in
                 arena.message { recovery.fill(&$0, arena) }
             }
@@ -33,10 +41,9 @@ extension Actor: StoredValue {
                 workerSelector: Selector(
                     matchLabels: try readLabels(
                         record.worker_selector, count: record.n_worker_selector, "worker_selector")))
-            actor.state = try ActorState(
-                status: try ActorStatus(record.status),
-                assignment: try record.assignment.map { try Assignment($0.pointee) },
-                snapshot: SnapshotURI(nonEmpty: try record.in_progress_snapshot.text("in_progress_snapshot")))
+            actor.localSnapshot = try record.local_snapshot.map { try LocalSnapshot($0.pointee) }
+            actor.lastFallback = try record.last_fallback.map { try Fallback($0.pointee) }
+            actor.state = try ActorState(record, hasLocalSnapshot: actor.localSnapshot != nil)
             actor.lastSnapshot = SnapshotURI(nonEmpty: try record.last_snapshot.text("last_snapshot"))
             actor.lastRecovery = try record.last_recovery.map { try Recovery($0.pointee) }
             actor.unknownFields = UnknownFields(record.base)
@@ -46,18 +53,38 @@ extension Actor: StoredValue {
 }
 
 extension ActorState {
-    fileprivate init(status: ActorStatus, assignment: Assignment?, snapshot: SnapshotURI?) throws {
-        switch (status, assignment, snapshot) {
-        case (.suspended, nil, nil): self = .suspended
-        case (.resuming, let assignment?, nil): self = .resuming(assignment)
-        case (.running, let assignment?, nil): self = .running(assignment)
-        case (.suspending, let assignment?, let snapshot?): self = .suspending(assignment, snapshot: snapshot)
+    fileprivate init(_ record: borrowing Substrate__Store__ActorRecord, hasLocalSnapshot: Bool) throws {
+        let status = try ActorStatus(record.status)
+        let assignment = try record.assignment.map { try Assignment($0.pointee) }
+        let uri = SnapshotURI(nonEmpty: try record.in_progress_snapshot.text("in_progress_snapshot"))
+        let local = try record.in_progress_local_snapshot.map { try LocalSnapshot($0.pointee) }
+        switch (status, assignment, uri, local) {
+        case (.suspended, nil, nil, nil): self = .suspended
+        case (.paused, nil, nil, nil) where hasLocalSnapshot: self = .paused
+        case (.resuming, let assignment?, nil, nil): self = .resuming(assignment, from: try Rest(record.resumed_from))
+        case (.running, let assignment?, nil, nil): self = .running(assignment)
+        case (.suspending, let assignment?, let snapshot?, nil): self = .suspending(assignment, snapshot: snapshot)
+        case (.pausing, let assignment?, nil, let snapshot?): self = .pausing(assignment, snapshot: snapshot)
         default:
             throw InvalidText(
                 field: "status",
                 reason: "is \(status.rawValue), which does not go with "
-                    + "\(assignment == nil ? "no worker" : "a worker") and "
-                    + "\(snapshot == nil ? "no snapshot in progress" : "a snapshot in progress")")
+                    + "\(assignment == nil ? "no worker" : "a worker"), "
+                    + "\(uri == nil && local == nil ? "no snapshot in progress" : "a snapshot in progress") and "
+                    + "\(hasLocalSnapshot ? "a local snapshot" : "no local snapshot")")
+        }
+    }
+}
+
+extension ActorState.Rest {
+    fileprivate init(_ wire: Substrate__Store__ActorRecord__Status) throws {
+        switch wire {
+        // Unset in rows of a version that knew no other.
+        case SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED,
+            SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED:
+            self = .suspended
+        case SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSED: self = .paused
+        default: throw InvalidText(field: "resumed_from", reason: "has the unknown value \(wire.rawValue)")
         }
     }
 }
@@ -113,6 +140,8 @@ extension ActorStatus {
         case .running: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RUNNING
         case .suspending: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDING
         case .suspended: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED
+        case .pausing: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSING
+        case .paused: SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSED
         }
     }
 

@@ -85,6 +85,7 @@ extension Operation: StoredValue {
                 switch kind {
                 case .resume: SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_RESUME
                 case .suspend: SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_SUSPEND
+                case .pause: SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_PAUSE
                 case .adopt: SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_ADOPT
                 }
             record.owner = arena.bytes(owner)
@@ -99,6 +100,7 @@ extension Operation: StoredValue {
             switch record.kind {
             case SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_RESUME: kind = .resume
             case SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_SUSPEND: kind = .suspend
+            case SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_PAUSE: kind = .pause
             case SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_ADOPT: kind = .adopt
             default: throw InvalidText(field: "kind", reason: "has the unknown value \(record.kind.rawValue)")
             }

@@ -52,6 +52,51 @@ void   ateapi__external_snapshot_info__free_unpacked
   assert(message->base.descriptor == &ateapi__external_snapshot_info__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ateapi__local_snapshot_info__init
+                     (Ateapi__LocalSnapshotInfo         *message)
+{
+  static const Ateapi__LocalSnapshotInfo init_value = ATEAPI__LOCAL_SNAPSHOT_INFO__INIT;
+  *message = init_value;
+}
+size_t ateapi__local_snapshot_info__get_packed_size
+                     (const Ateapi__LocalSnapshotInfo *message)
+{
+  assert(message->base.descriptor == &ateapi__local_snapshot_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__local_snapshot_info__pack
+                     (const Ateapi__LocalSnapshotInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__local_snapshot_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__local_snapshot_info__pack_to_buffer
+                     (const Ateapi__LocalSnapshotInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__local_snapshot_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__LocalSnapshotInfo *
+       ateapi__local_snapshot_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__LocalSnapshotInfo *)
+     protobuf_c_message_unpack (&ateapi__local_snapshot_info__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__local_snapshot_info__free_unpacked
+                     (Ateapi__LocalSnapshotInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__local_snapshot_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ateapi__snapshot_info__init
                      (Ateapi__SnapshotInfo         *message)
 {
@@ -997,6 +1042,96 @@ void   ateapi__suspend_actor_response__free_unpacked
   assert(message->base.descriptor == &ateapi__suspend_actor_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ateapi__pause_actor_request__init
+                     (Ateapi__PauseActorRequest         *message)
+{
+  static const Ateapi__PauseActorRequest init_value = ATEAPI__PAUSE_ACTOR_REQUEST__INIT;
+  *message = init_value;
+}
+size_t ateapi__pause_actor_request__get_packed_size
+                     (const Ateapi__PauseActorRequest *message)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__pause_actor_request__pack
+                     (const Ateapi__PauseActorRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__pause_actor_request__pack_to_buffer
+                     (const Ateapi__PauseActorRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__PauseActorRequest *
+       ateapi__pause_actor_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__PauseActorRequest *)
+     protobuf_c_message_unpack (&ateapi__pause_actor_request__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__pause_actor_request__free_unpacked
+                     (Ateapi__PauseActorRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__pause_actor_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__pause_actor_response__init
+                     (Ateapi__PauseActorResponse         *message)
+{
+  static const Ateapi__PauseActorResponse init_value = ATEAPI__PAUSE_ACTOR_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t ateapi__pause_actor_response__get_packed_size
+                     (const Ateapi__PauseActorResponse *message)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__pause_actor_response__pack
+                     (const Ateapi__PauseActorResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__pause_actor_response__pack_to_buffer
+                     (const Ateapi__PauseActorResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__pause_actor_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__PauseActorResponse *
+       ateapi__pause_actor_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__PauseActorResponse *)
+     protobuf_c_message_unpack (&ateapi__pause_actor_response__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__pause_actor_response__free_unpacked
+                     (Ateapi__PauseActorResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__pause_actor_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ateapi__resume_actor_request__init
                      (Ateapi__ResumeActorRequest         *message)
 {
@@ -1440,7 +1575,58 @@ const ProtobufCMessageDescriptor ateapi__external_snapshot_info__descriptor =
   (ProtobufCMessageInit) ateapi__external_snapshot_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ateapi__snapshot_info__field_descriptors[2] =
+static const ProtobufCFieldDescriptor ateapi__local_snapshot_info__field_descriptors[2] =
+{
+  {
+    "snapshot_prefix",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__LocalSnapshotInfo, snapshot_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node_vms_with_local_snapshots",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Ateapi__LocalSnapshotInfo, n_node_vms_with_local_snapshots),
+    offsetof(Ateapi__LocalSnapshotInfo, node_vms_with_local_snapshots),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__local_snapshot_info__field_indices_by_name[] = {
+  1,   /* field[1] = node_vms_with_local_snapshots */
+  0,   /* field[0] = snapshot_prefix */
+};
+static const ProtobufCIntRange ateapi__local_snapshot_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ateapi__local_snapshot_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.LocalSnapshotInfo",
+  "LocalSnapshotInfo",
+  "Ateapi__LocalSnapshotInfo",
+  "ateapi",
+  sizeof(Ateapi__LocalSnapshotInfo),
+  2,
+  ateapi__local_snapshot_info__field_descriptors,
+  ateapi__local_snapshot_info__field_indices_by_name,
+  1,  ateapi__local_snapshot_info__number_ranges,
+  (ProtobufCMessageInit) ateapi__local_snapshot_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__snapshot_info__field_descriptors[3] =
 {
   {
     "type",
@@ -1466,15 +1652,28 @@ static const ProtobufCFieldDescriptor ateapi__snapshot_info__field_descriptors[2
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "local",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ateapi__SnapshotInfo, data_case),
+    offsetof(Ateapi__SnapshotInfo, local),
+    &ateapi__local_snapshot_info__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__snapshot_info__field_indices_by_name[] = {
   1,   /* field[1] = external */
+  2,   /* field[2] = local */
   0,   /* field[0] = type */
 };
 static const ProtobufCIntRange ateapi__snapshot_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor ateapi__snapshot_info__descriptor =
 {
@@ -1484,7 +1683,7 @@ const ProtobufCMessageDescriptor ateapi__snapshot_info__descriptor =
   "Ateapi__SnapshotInfo",
   "ateapi",
   sizeof(Ateapi__SnapshotInfo),
-  2,
+  3,
   ateapi__snapshot_info__field_descriptors,
   ateapi__snapshot_info__field_indices_by_name,
   1,  ateapi__snapshot_info__number_ranges,
@@ -2510,6 +2709,82 @@ const ProtobufCMessageDescriptor ateapi__suspend_actor_response__descriptor =
   (ProtobufCMessageInit) ateapi__suspend_actor_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor ateapi__pause_actor_request__field_descriptors[1] =
+{
+  {
+    "actor_ref",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__PauseActorRequest, actor_ref),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__pause_actor_request__field_indices_by_name[] = {
+  0,   /* field[0] = actor_ref */
+};
+static const ProtobufCIntRange ateapi__pause_actor_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ateapi__pause_actor_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.PauseActorRequest",
+  "PauseActorRequest",
+  "Ateapi__PauseActorRequest",
+  "ateapi",
+  sizeof(Ateapi__PauseActorRequest),
+  1,
+  ateapi__pause_actor_request__field_descriptors,
+  ateapi__pause_actor_request__field_indices_by_name,
+  1,  ateapi__pause_actor_request__number_ranges,
+  (ProtobufCMessageInit) ateapi__pause_actor_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__pause_actor_response__field_descriptors[1] =
+{
+  {
+    "actor",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__PauseActorResponse, actor),
+    &ateapi__actor__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__pause_actor_response__field_indices_by_name[] = {
+  0,   /* field[0] = actor */
+};
+static const ProtobufCIntRange ateapi__pause_actor_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ateapi__pause_actor_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.PauseActorResponse",
+  "PauseActorResponse",
+  "Ateapi__PauseActorResponse",
+  "ateapi",
+  sizeof(Ateapi__PauseActorResponse),
+  1,
+  ateapi__pause_actor_response__field_descriptors,
+  ateapi__pause_actor_response__field_indices_by_name,
+  1,  ateapi__pause_actor_response__number_ranges,
+  (ProtobufCMessageInit) ateapi__pause_actor_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor ateapi__resume_actor_request__field_descriptors[2] =
 {
   {
@@ -3024,12 +3299,13 @@ const ProtobufCEnumDescriptor ateapi__snapshot_type__descriptor =
   ateapi__snapshot_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[12] =
+static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[13] =
 {
   { "GetActor", &ateapi__get_actor_request__descriptor, &ateapi__get_actor_response__descriptor },
   { "CreateActor", &ateapi__create_actor_request__descriptor, &ateapi__create_actor_response__descriptor },
   { "UpdateActor", &ateapi__update_actor_request__descriptor, &ateapi__update_actor_response__descriptor },
   { "SuspendActor", &ateapi__suspend_actor_request__descriptor, &ateapi__suspend_actor_response__descriptor },
+  { "PauseActor", &ateapi__pause_actor_request__descriptor, &ateapi__pause_actor_response__descriptor },
   { "ResumeActor", &ateapi__resume_actor_request__descriptor, &ateapi__resume_actor_response__descriptor },
   { "DeleteActor", &ateapi__delete_actor_request__descriptor, &ateapi__delete_actor_response__descriptor },
   { "ListWorkers", &ateapi__list_workers_request__descriptor, &ateapi__list_workers_response__descriptor },
@@ -3041,15 +3317,16 @@ static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[12] =
 };
 const unsigned ateapi__control__method_indices_by_name[] = {
   1,        /* CreateActor */
-  8,        /* CreateAtespace */
-  5,        /* DeleteActor */
-  11,        /* DeleteAtespace */
+  9,        /* CreateAtespace */
+  6,        /* DeleteActor */
+  12,        /* DeleteAtespace */
   0,        /* GetActor */
-  9,        /* GetAtespace */
-  7,        /* ListActors */
-  10,        /* ListAtespaces */
-  6,        /* ListWorkers */
-  4,        /* ResumeActor */
+  10,        /* GetAtespace */
+  8,        /* ListActors */
+  11,        /* ListAtespaces */
+  7,        /* ListWorkers */
+  4,        /* PauseActor */
+  5,        /* ResumeActor */
   3,        /* SuspendActor */
   2         /* UpdateActor */
 };
@@ -3060,7 +3337,7 @@ const ProtobufCServiceDescriptor ateapi__control__descriptor =
   "Control",
   "Ateapi__Control",
   "ateapi",
-  12,
+  13,
   ateapi__control__method_descriptors,
   ateapi__control__method_indices_by_name
 };
@@ -3096,13 +3373,21 @@ void ateapi__control__suspend_actor(ProtobufCService *service,
   assert(service->descriptor == &ateapi__control__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void ateapi__control__pause_actor(ProtobufCService *service,
+                                  const Ateapi__PauseActorRequest *input,
+                                  Ateapi__PauseActorResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &ateapi__control__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void ateapi__control__resume_actor(ProtobufCService *service,
                                    const Ateapi__ResumeActorRequest *input,
                                    Ateapi__ResumeActorResponse_Closure closure,
                                    void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__delete_actor(ProtobufCService *service,
                                    const Ateapi__DeleteActorRequest *input,
@@ -3110,7 +3395,7 @@ void ateapi__control__delete_actor(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__list_workers(ProtobufCService *service,
                                    const Ateapi__ListWorkersRequest *input,
@@ -3118,7 +3403,7 @@ void ateapi__control__list_workers(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__list_actors(ProtobufCService *service,
                                   const Ateapi__ListActorsRequest *input,
@@ -3126,7 +3411,7 @@ void ateapi__control__list_actors(ProtobufCService *service,
                                   void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__create_atespace(ProtobufCService *service,
                                       const Ateapi__CreateAtespaceRequest *input,
@@ -3134,7 +3419,7 @@ void ateapi__control__create_atespace(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__get_atespace(ProtobufCService *service,
                                    const Ateapi__GetAtespaceRequest *input,
@@ -3142,7 +3427,7 @@ void ateapi__control__get_atespace(ProtobufCService *service,
                                    void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__list_atespaces(ProtobufCService *service,
                                      const Ateapi__ListAtespacesRequest *input,
@@ -3150,7 +3435,7 @@ void ateapi__control__list_atespaces(ProtobufCService *service,
                                      void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__delete_atespace(ProtobufCService *service,
                                       const Ateapi__DeleteAtespaceRequest *input,
@@ -3158,7 +3443,7 @@ void ateapi__control__delete_atespace(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &ateapi__control__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void ateapi__control__init (Ateapi__Control_Service *service,
                             Ateapi__Control_ServiceDestroy destroy)

@@ -232,6 +232,51 @@ void   atelet__workload_spec__free_unpacked
   assert(message->base.descriptor == &atelet__workload_spec__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   atelet__local_checkpoint_configuration__init
+                     (Atelet__LocalCheckpointConfiguration         *message)
+{
+  static const Atelet__LocalCheckpointConfiguration init_value = ATELET__LOCAL_CHECKPOINT_CONFIGURATION__INIT;
+  *message = init_value;
+}
+size_t atelet__local_checkpoint_configuration__get_packed_size
+                     (const Atelet__LocalCheckpointConfiguration *message)
+{
+  assert(message->base.descriptor == &atelet__local_checkpoint_configuration__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t atelet__local_checkpoint_configuration__pack
+                     (const Atelet__LocalCheckpointConfiguration *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &atelet__local_checkpoint_configuration__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t atelet__local_checkpoint_configuration__pack_to_buffer
+                     (const Atelet__LocalCheckpointConfiguration *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &atelet__local_checkpoint_configuration__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Atelet__LocalCheckpointConfiguration *
+       atelet__local_checkpoint_configuration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Atelet__LocalCheckpointConfiguration *)
+     protobuf_c_message_unpack (&atelet__local_checkpoint_configuration__descriptor,
+                                allocator, len, data);
+}
+void   atelet__local_checkpoint_configuration__free_unpacked
+                     (Atelet__LocalCheckpointConfiguration *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &atelet__local_checkpoint_configuration__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   atelet__external_checkpoint_configuration__init
                      (Atelet__ExternalCheckpointConfiguration         *message)
 {
@@ -829,6 +874,44 @@ const ProtobufCMessageDescriptor atelet__workload_spec__descriptor =
   (ProtobufCMessageInit) atelet__workload_spec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor atelet__local_checkpoint_configuration__field_descriptors[1] =
+{
+  {
+    "snapshot_prefix",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__LocalCheckpointConfiguration, snapshot_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned atelet__local_checkpoint_configuration__field_indices_by_name[] = {
+  0,   /* field[0] = snapshot_prefix */
+};
+static const ProtobufCIntRange atelet__local_checkpoint_configuration__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor atelet__local_checkpoint_configuration__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "atelet.LocalCheckpointConfiguration",
+  "LocalCheckpointConfiguration",
+  "Atelet__LocalCheckpointConfiguration",
+  "atelet",
+  sizeof(Atelet__LocalCheckpointConfiguration),
+  1,
+  atelet__local_checkpoint_configuration__field_descriptors,
+  atelet__local_checkpoint_configuration__field_indices_by_name,
+  1,  atelet__local_checkpoint_configuration__number_ranges,
+  (ProtobufCMessageInit) atelet__local_checkpoint_configuration__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor atelet__external_checkpoint_configuration__field_descriptors[1] =
 {
   {
@@ -1024,7 +1107,7 @@ const ProtobufCMessageDescriptor atelet__run_response__descriptor =
   (ProtobufCMessageInit) atelet__run_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descriptors[11] =
 {
   {
     "target_ateom_uid",
@@ -1099,6 +1182,18 @@ static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descript
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "local_config",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Atelet__CheckpointRequest, config_case),
+    offsetof(Atelet__CheckpointRequest, local_config),
+    &atelet__local_checkpoint_configuration__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "external_config",
     11,
     PROTOBUF_C_LABEL_NONE,
@@ -1148,26 +1243,26 @@ static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descript
   },
 };
 static const unsigned atelet__checkpoint_request__field_indices_by_name[] = {
-  8,   /* field[8] = actor_atespace */
+  9,   /* field[9] = actor_atespace */
   3,   /* field[3] = actor_id */
   2,   /* field[2] = actor_template_name */
   1,   /* field[1] = actor_template_namespace */
-  9,   /* field[9] = actor_uid */
-  6,   /* field[6] = external_config */
-  7,   /* field[7] = scope */
+  10,   /* field[10] = actor_uid */
+  7,   /* field[7] = external_config */
+  6,   /* field[6] = local_config */
+  8,   /* field[8] = scope */
   4,   /* field[4] = spec */
   0,   /* field[0] = target_ateom_uid */
   5,   /* field[5] = type */
 };
-static const ProtobufCIntRange atelet__checkpoint_request__number_ranges[6 + 1] =
+static const ProtobufCIntRange atelet__checkpoint_request__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 3, 1 },
   { 7, 4 },
   { 9, 5 },
-  { 11, 6 },
-  { 100, 8 },
-  { 0, 10 }
+  { 100, 9 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor atelet__checkpoint_request__descriptor =
 {
@@ -1177,10 +1272,10 @@ const ProtobufCMessageDescriptor atelet__checkpoint_request__descriptor =
   "Atelet__CheckpointRequest",
   "atelet",
   sizeof(Atelet__CheckpointRequest),
-  10,
+  11,
   atelet__checkpoint_request__field_descriptors,
   atelet__checkpoint_request__field_indices_by_name,
-  6,  atelet__checkpoint_request__number_ranges,
+  5,  atelet__checkpoint_request__number_ranges,
   (ProtobufCMessageInit) atelet__checkpoint_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1222,7 +1317,7 @@ const ProtobufCMessageDescriptor atelet__checkpoint_response__descriptor =
   (ProtobufCMessageInit) atelet__checkpoint_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__restore_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor atelet__restore_request__field_descriptors[11] =
 {
   {
     "target_ateom_uid",
@@ -1297,6 +1392,18 @@ static const ProtobufCFieldDescriptor atelet__restore_request__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "local_config",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Atelet__RestoreRequest, config_case),
+    offsetof(Atelet__RestoreRequest, local_config),
+    &atelet__local_checkpoint_configuration__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "external_config",
     11,
     PROTOBUF_C_LABEL_NONE,
@@ -1346,26 +1453,26 @@ static const ProtobufCFieldDescriptor atelet__restore_request__field_descriptors
   },
 };
 static const unsigned atelet__restore_request__field_indices_by_name[] = {
-  8,   /* field[8] = actor_atespace */
+  9,   /* field[9] = actor_atespace */
   3,   /* field[3] = actor_id */
   2,   /* field[2] = actor_template_name */
   1,   /* field[1] = actor_template_namespace */
-  9,   /* field[9] = actor_uid */
-  6,   /* field[6] = external_config */
-  7,   /* field[7] = scope */
+  10,   /* field[10] = actor_uid */
+  7,   /* field[7] = external_config */
+  6,   /* field[6] = local_config */
+  8,   /* field[8] = scope */
   4,   /* field[4] = spec */
   0,   /* field[0] = target_ateom_uid */
   5,   /* field[5] = type */
 };
-static const ProtobufCIntRange atelet__restore_request__number_ranges[6 + 1] =
+static const ProtobufCIntRange atelet__restore_request__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 3, 1 },
   { 7, 4 },
   { 9, 5 },
-  { 11, 6 },
-  { 100, 8 },
-  { 0, 10 }
+  { 100, 9 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor atelet__restore_request__descriptor =
 {
@@ -1375,10 +1482,10 @@ const ProtobufCMessageDescriptor atelet__restore_request__descriptor =
   "Atelet__RestoreRequest",
   "atelet",
   sizeof(Atelet__RestoreRequest),
-  10,
+  11,
   atelet__restore_request__field_descriptors,
   atelet__restore_request__field_indices_by_name,
-  6,  atelet__restore_request__number_ranges,
+  5,  atelet__restore_request__number_ranges,
   (ProtobufCMessageInit) atelet__restore_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -232,22 +232,24 @@ void   substrate__stop_response__free_unpacked
   assert(message->base.descriptor == &substrate__stop_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue substrate__receipt__state__enum_values_by_number[5] =
+static const ProtobufCEnumValue substrate__receipt__state__enum_values_by_number[6] =
 {
   { "STATE_UNSPECIFIED", "SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED", 0 },
   { "STATE_RUNNING", "SUBSTRATE__RECEIPT__STATE__STATE_RUNNING", 1 },
   { "STATE_NOT_RUNNING", "SUBSTRATE__RECEIPT__STATE__STATE_NOT_RUNNING", 2 },
   { "STATE_CHECKPOINTED", "SUBSTRATE__RECEIPT__STATE__STATE_CHECKPOINTED", 3 },
   { "STATE_BUSY", "SUBSTRATE__RECEIPT__STATE__STATE_BUSY", 4 },
+  { "STATE_NO_SNAPSHOT", "SUBSTRATE__RECEIPT__STATE__STATE_NO_SNAPSHOT", 5 },
 };
 static const ProtobufCIntRange substrate__receipt__state__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex substrate__receipt__state__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex substrate__receipt__state__enum_values_by_name[6] =
 {
   { "STATE_BUSY", 4 },
   { "STATE_CHECKPOINTED", 3 },
   { "STATE_NOT_RUNNING", 2 },
+  { "STATE_NO_SNAPSHOT", 5 },
   { "STATE_RUNNING", 1 },
   { "STATE_UNSPECIFIED", 0 },
 };
@@ -258,15 +260,15 @@ const ProtobufCEnumDescriptor substrate__receipt__state__descriptor =
   "State",
   "Substrate__Receipt__State",
   "substrate",
-  5,
+  6,
   substrate__receipt__state__enum_values_by_number,
-  5,
+  6,
   substrate__receipt__state__enum_values_by_name,
   1,
   substrate__receipt__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[3] =
+static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[4] =
 {
   {
     "state",
@@ -304,16 +306,29 @@ static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "local_snapshot_prefix",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Receipt, local_snapshot_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__receipt__field_indices_by_name[] = {
   1,   /* field[1] = epoch */
+  3,   /* field[3] = local_snapshot_prefix */
   2,   /* field[2] = snapshot_uri_prefix */
   0,   /* field[0] = state */
 };
 static const ProtobufCIntRange substrate__receipt__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor substrate__receipt__descriptor =
 {
@@ -323,7 +338,7 @@ const ProtobufCMessageDescriptor substrate__receipt__descriptor =
   "Substrate__Receipt",
   "substrate",
   sizeof(Substrate__Receipt),
-  3,
+  4,
   substrate__receipt__field_descriptors,
   substrate__receipt__field_indices_by_name,
   1,  substrate__receipt__number_ranges,

@@ -52,6 +52,96 @@ void   substrate__store__actor_record__free_unpacked
   assert(message->base.descriptor == &substrate__store__actor_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__store__local_snapshot_record__init
+                     (Substrate__Store__LocalSnapshotRecord         *message)
+{
+  static const Substrate__Store__LocalSnapshotRecord init_value = SUBSTRATE__STORE__LOCAL_SNAPSHOT_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__local_snapshot_record__get_packed_size
+                     (const Substrate__Store__LocalSnapshotRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__local_snapshot_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__local_snapshot_record__pack
+                     (const Substrate__Store__LocalSnapshotRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__local_snapshot_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__local_snapshot_record__pack_to_buffer
+                     (const Substrate__Store__LocalSnapshotRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__local_snapshot_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__LocalSnapshotRecord *
+       substrate__store__local_snapshot_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__LocalSnapshotRecord *)
+     protobuf_c_message_unpack (&substrate__store__local_snapshot_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__local_snapshot_record__free_unpacked
+                     (Substrate__Store__LocalSnapshotRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__local_snapshot_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__store__fallback_record__init
+                     (Substrate__Store__FallbackRecord         *message)
+{
+  static const Substrate__Store__FallbackRecord init_value = SUBSTRATE__STORE__FALLBACK_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__fallback_record__get_packed_size
+                     (const Substrate__Store__FallbackRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__fallback_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__fallback_record__pack
+                     (const Substrate__Store__FallbackRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__fallback_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__fallback_record__pack_to_buffer
+                     (const Substrate__Store__FallbackRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__fallback_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__FallbackRecord *
+       substrate__store__fallback_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__FallbackRecord *)
+     protobuf_c_message_unpack (&substrate__store__fallback_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__fallback_record__free_unpacked
+                     (Substrate__Store__FallbackRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__fallback_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__store__assignment_record__init
                      (Substrate__Store__AssignmentRecord         *message)
 {
@@ -412,19 +502,23 @@ void   substrate__store__operation_record__free_unpacked
   assert(message->base.descriptor == &substrate__store__operation_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue substrate__store__actor_record__status__enum_values_by_number[5] =
+static const ProtobufCEnumValue substrate__store__actor_record__status__enum_values_by_number[7] =
 {
   { "STATUS_UNSPECIFIED", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED", 0 },
   { "STATUS_RESUMING", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RESUMING", 1 },
   { "STATUS_RUNNING", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RUNNING", 2 },
   { "STATUS_SUSPENDING", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDING", 3 },
   { "STATUS_SUSPENDED", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED", 4 },
+  { "STATUS_PAUSING", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSING", 5 },
+  { "STATUS_PAUSED", "SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSED", 6 },
 };
 static const ProtobufCIntRange substrate__store__actor_record__status__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex substrate__store__actor_record__status__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex substrate__store__actor_record__status__enum_values_by_name[7] =
 {
+  { "STATUS_PAUSED", 6 },
+  { "STATUS_PAUSING", 5 },
   { "STATUS_RESUMING", 1 },
   { "STATUS_RUNNING", 2 },
   { "STATUS_SUSPENDED", 4 },
@@ -438,15 +532,15 @@ const ProtobufCEnumDescriptor substrate__store__actor_record__status__descriptor
   "Status",
   "Substrate__Store__ActorRecord__Status",
   "substrate.store",
-  5,
+  7,
   substrate__store__actor_record__status__enum_values_by_number,
-  5,
+  7,
   substrate__store__actor_record__status__enum_values_by_name,
   1,
   substrate__store__actor_record__status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[9] =
+static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[13] =
 {
   {
     "uid",
@@ -556,12 +650,64 @@ static const ProtobufCFieldDescriptor substrate__store__actor_record__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resumed_from",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, resumed_from),
+    &substrate__store__actor_record__status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "local_snapshot",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, local_snapshot),
+    &substrate__store__local_snapshot_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_progress_local_snapshot",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, in_progress_local_snapshot),
+    &substrate__store__local_snapshot_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_fallback",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, last_fallback),
+    &substrate__store__fallback_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__actor_record__field_indices_by_name[] = {
   5,   /* field[5] = assignment */
+  11,   /* field[11] = in_progress_local_snapshot */
   7,   /* field[7] = in_progress_snapshot */
+  12,   /* field[12] = last_fallback */
   8,   /* field[8] = last_recovery */
   6,   /* field[6] = last_snapshot */
+  10,   /* field[10] = local_snapshot */
+  9,   /* field[9] = resumed_from */
   4,   /* field[4] = status */
   2,   /* field[2] = template_name */
   1,   /* field[1] = template_namespace */
@@ -571,7 +717,7 @@ static const unsigned substrate__store__actor_record__field_indices_by_name[] = 
 static const ProtobufCIntRange substrate__store__actor_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
 {
@@ -581,11 +727,169 @@ const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
   "Substrate__Store__ActorRecord",
   "substrate.store",
   sizeof(Substrate__Store__ActorRecord),
-  9,
+  13,
   substrate__store__actor_record__field_descriptors,
   substrate__store__actor_record__field_indices_by_name,
   1,  substrate__store__actor_record__number_ranges,
   (ProtobufCMessageInit) substrate__store__actor_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__store__local_snapshot_record__field_descriptors[3] =
+{
+  {
+    "prefix",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__LocalSnapshotRecord, prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__LocalSnapshotRecord, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "directory_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__LocalSnapshotRecord, directory_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__local_snapshot_record__field_indices_by_name[] = {
+  2,   /* field[2] = directory_id */
+  1,   /* field[1] = node */
+  0,   /* field[0] = prefix */
+};
+static const ProtobufCIntRange substrate__store__local_snapshot_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__store__local_snapshot_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.LocalSnapshotRecord",
+  "LocalSnapshotRecord",
+  "Substrate__Store__LocalSnapshotRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__LocalSnapshotRecord),
+  3,
+  substrate__store__local_snapshot_record__field_descriptors,
+  substrate__store__local_snapshot_record__field_indices_by_name,
+  1,  substrate__store__local_snapshot_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__local_snapshot_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue substrate__store__fallback_record__reason__enum_values_by_number[3] =
+{
+  { "REASON_UNSPECIFIED", "SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_UNSPECIFIED", 0 },
+  { "REASON_NODE_GONE", "SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_NODE_GONE", 1 },
+  { "REASON_SNAPSHOT_MISSING", "SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_SNAPSHOT_MISSING", 2 },
+};
+static const ProtobufCIntRange substrate__store__fallback_record__reason__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex substrate__store__fallback_record__reason__enum_values_by_name[3] =
+{
+  { "REASON_NODE_GONE", 1 },
+  { "REASON_SNAPSHOT_MISSING", 2 },
+  { "REASON_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor substrate__store__fallback_record__reason__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.store.FallbackRecord.Reason",
+  "Reason",
+  "Substrate__Store__FallbackRecord__Reason",
+  "substrate.store",
+  3,
+  substrate__store__fallback_record__reason__enum_values_by_number,
+  3,
+  substrate__store__fallback_record__reason__enum_values_by_name,
+  1,
+  substrate__store__fallback_record__reason__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor substrate__store__fallback_record__field_descriptors[3] =
+{
+  {
+    "snapshot",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FallbackRecord, snapshot),
+    &substrate__store__local_snapshot_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FallbackRecord, reason),
+    &substrate__store__fallback_record__reason__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FallbackRecord, at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__fallback_record__field_indices_by_name[] = {
+  2,   /* field[2] = at_ms */
+  1,   /* field[1] = reason */
+  0,   /* field[0] = snapshot */
+};
+static const ProtobufCIntRange substrate__store__fallback_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__store__fallback_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.FallbackRecord",
+  "FallbackRecord",
+  "Substrate__Store__FallbackRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__FallbackRecord),
+  3,
+  substrate__store__fallback_record__field_descriptors,
+  substrate__store__fallback_record__field_indices_by_name,
+  1,  substrate__store__fallback_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__fallback_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor substrate__store__assignment_record__field_descriptors[6] =
@@ -1198,19 +1502,21 @@ const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor =
   (ProtobufCMessageInit) substrate__store__binding_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue substrate__store__operation_record__kind__enum_values_by_number[4] =
+static const ProtobufCEnumValue substrate__store__operation_record__kind__enum_values_by_number[5] =
 {
   { "KIND_UNSPECIFIED", "SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_RESUME", "SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_RESUME", 1 },
   { "KIND_SUSPEND", "SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_SUSPEND", 2 },
   { "KIND_ADOPT", "SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_ADOPT", 3 },
+  { "KIND_PAUSE", "SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_PAUSE", 4 },
 };
 static const ProtobufCIntRange substrate__store__operation_record__kind__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex substrate__store__operation_record__kind__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex substrate__store__operation_record__kind__enum_values_by_name[5] =
 {
   { "KIND_ADOPT", 3 },
+  { "KIND_PAUSE", 4 },
   { "KIND_RESUME", 1 },
   { "KIND_SUSPEND", 2 },
   { "KIND_UNSPECIFIED", 0 },
@@ -1222,9 +1528,9 @@ const ProtobufCEnumDescriptor substrate__store__operation_record__kind__descript
   "Kind",
   "Substrate__Store__OperationRecord__Kind",
   "substrate.store",
-  4,
+  5,
   substrate__store__operation_record__kind__enum_values_by_number,
-  4,
+  5,
   substrate__store__operation_record__kind__enum_values_by_name,
   1,
   substrate__store__operation_record__kind__value_ranges,

@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "substrate/string_pair.pb-c.h"
 
 typedef struct Ateapi__ExternalSnapshotInfo Ateapi__ExternalSnapshotInfo;
+typedef struct Ateapi__LocalSnapshotInfo Ateapi__LocalSnapshotInfo;
 typedef struct Ateapi__SnapshotInfo Ateapi__SnapshotInfo;
 typedef struct Ateapi__Selector Ateapi__Selector;
 typedef struct Ateapi__Actor Ateapi__Actor;
@@ -38,6 +39,8 @@ typedef struct Ateapi__UpdateActorRequest Ateapi__UpdateActorRequest;
 typedef struct Ateapi__UpdateActorResponse Ateapi__UpdateActorResponse;
 typedef struct Ateapi__SuspendActorRequest Ateapi__SuspendActorRequest;
 typedef struct Ateapi__SuspendActorResponse Ateapi__SuspendActorResponse;
+typedef struct Ateapi__PauseActorRequest Ateapi__PauseActorRequest;
+typedef struct Ateapi__PauseActorResponse Ateapi__PauseActorResponse;
 typedef struct Ateapi__ResumeActorRequest Ateapi__ResumeActorRequest;
 typedef struct Ateapi__ResumeActorResponse Ateapi__ResumeActorResponse;
 typedef struct Ateapi__DeleteActorRequest Ateapi__DeleteActorRequest;
@@ -80,9 +83,25 @@ struct  Ateapi__ExternalSnapshotInfo
     , {0,NULL} }
 
 
+struct  Ateapi__LocalSnapshotInfo
+{
+  ProtobufCMessage base;
+  /*
+   * Names the snapshot on the nodes that have it.
+   */
+  ProtobufCBinaryData snapshot_prefix;
+  size_t n_node_vms_with_local_snapshots;
+  ProtobufCBinaryData *node_vms_with_local_snapshots;
+};
+#define ATEAPI__LOCAL_SNAPSHOT_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__local_snapshot_info__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
 typedef enum {
   ATEAPI__SNAPSHOT_INFO__DATA__NOT_SET = 0,
-  ATEAPI__SNAPSHOT_INFO__DATA_EXTERNAL = 2
+  ATEAPI__SNAPSHOT_INFO__DATA_EXTERNAL = 2,
+  ATEAPI__SNAPSHOT_INFO__DATA_LOCAL = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ATEAPI__SNAPSHOT_INFO__DATA__CASE)
 } Ateapi__SnapshotInfo__DataCase;
 
@@ -93,6 +112,7 @@ struct  Ateapi__SnapshotInfo
   Ateapi__SnapshotInfo__DataCase data_case;
   union {
     Ateapi__ExternalSnapshotInfo *external;
+    Ateapi__LocalSnapshotInfo *local;
   };
 };
 #define ATEAPI__SNAPSHOT_INFO__INIT \
@@ -132,9 +152,12 @@ struct  Ateapi__Actor
   ProtobufCBinaryData ateom_pod_name;
   ProtobufCBinaryData ateom_pod_ip;
   /*
-   * URI prefix of the last snapshot that a node has confirmed, for clients older than latest_snapshot_info.
+   * URI prefix of the last external snapshot that a node has confirmed, also when there is a later one on a node.
    */
   ProtobufCBinaryData last_snapshot;
+  /*
+   * URI prefix while SUSPENDING, prefix of a local snapshot while PAUSING.
+   */
   ProtobufCBinaryData in_progress_snapshot;
   ProtobufCBinaryData ateom_pod_uid;
   Ateapi__SnapshotInfo *latest_snapshot_info;
@@ -338,6 +361,26 @@ struct  Ateapi__SuspendActorResponse
     , NULL }
 
 
+struct  Ateapi__PauseActorRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData actor_ref;
+};
+#define ATEAPI__PAUSE_ACTOR_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__pause_actor_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Ateapi__PauseActorResponse
+{
+  ProtobufCMessage base;
+  Ateapi__Actor *actor;
+};
+#define ATEAPI__PAUSE_ACTOR_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__pause_actor_response__descriptor) \
+    , NULL }
+
+
 struct  Ateapi__ResumeActorRequest
 {
   ProtobufCMessage base;
@@ -475,6 +518,25 @@ Ateapi__ExternalSnapshotInfo *
                       const uint8_t       *data);
 void   ateapi__external_snapshot_info__free_unpacked
                      (Ateapi__ExternalSnapshotInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__LocalSnapshotInfo methods */
+void   ateapi__local_snapshot_info__init
+                     (Ateapi__LocalSnapshotInfo         *message);
+size_t ateapi__local_snapshot_info__get_packed_size
+                     (const Ateapi__LocalSnapshotInfo   *message);
+size_t ateapi__local_snapshot_info__pack
+                     (const Ateapi__LocalSnapshotInfo   *message,
+                      uint8_t             *out);
+size_t ateapi__local_snapshot_info__pack_to_buffer
+                     (const Ateapi__LocalSnapshotInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__LocalSnapshotInfo *
+       ateapi__local_snapshot_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__local_snapshot_info__free_unpacked
+                     (Ateapi__LocalSnapshotInfo *message,
                       ProtobufCAllocator *allocator);
 /* Ateapi__SnapshotInfo methods */
 void   ateapi__snapshot_info__init
@@ -875,6 +937,44 @@ Ateapi__SuspendActorResponse *
 void   ateapi__suspend_actor_response__free_unpacked
                      (Ateapi__SuspendActorResponse *message,
                       ProtobufCAllocator *allocator);
+/* Ateapi__PauseActorRequest methods */
+void   ateapi__pause_actor_request__init
+                     (Ateapi__PauseActorRequest         *message);
+size_t ateapi__pause_actor_request__get_packed_size
+                     (const Ateapi__PauseActorRequest   *message);
+size_t ateapi__pause_actor_request__pack
+                     (const Ateapi__PauseActorRequest   *message,
+                      uint8_t             *out);
+size_t ateapi__pause_actor_request__pack_to_buffer
+                     (const Ateapi__PauseActorRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__PauseActorRequest *
+       ateapi__pause_actor_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__pause_actor_request__free_unpacked
+                     (Ateapi__PauseActorRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__PauseActorResponse methods */
+void   ateapi__pause_actor_response__init
+                     (Ateapi__PauseActorResponse         *message);
+size_t ateapi__pause_actor_response__get_packed_size
+                     (const Ateapi__PauseActorResponse   *message);
+size_t ateapi__pause_actor_response__pack
+                     (const Ateapi__PauseActorResponse   *message,
+                      uint8_t             *out);
+size_t ateapi__pause_actor_response__pack_to_buffer
+                     (const Ateapi__PauseActorResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__PauseActorResponse *
+       ateapi__pause_actor_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__pause_actor_response__free_unpacked
+                     (Ateapi__PauseActorResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Ateapi__ResumeActorRequest methods */
 void   ateapi__resume_actor_request__init
                      (Ateapi__ResumeActorRequest         *message);
@@ -1051,6 +1151,9 @@ void   ateapi__worker__free_unpacked
 typedef void (*Ateapi__ExternalSnapshotInfo_Closure)
                  (const Ateapi__ExternalSnapshotInfo *message,
                   void *closure_data);
+typedef void (*Ateapi__LocalSnapshotInfo_Closure)
+                 (const Ateapi__LocalSnapshotInfo *message,
+                  void *closure_data);
 typedef void (*Ateapi__SnapshotInfo_Closure)
                  (const Ateapi__SnapshotInfo *message,
                   void *closure_data);
@@ -1114,6 +1217,12 @@ typedef void (*Ateapi__SuspendActorRequest_Closure)
 typedef void (*Ateapi__SuspendActorResponse_Closure)
                  (const Ateapi__SuspendActorResponse *message,
                   void *closure_data);
+typedef void (*Ateapi__PauseActorRequest_Closure)
+                 (const Ateapi__PauseActorRequest *message,
+                  void *closure_data);
+typedef void (*Ateapi__PauseActorResponse_Closure)
+                 (const Ateapi__PauseActorResponse *message,
+                  void *closure_data);
 typedef void (*Ateapi__ResumeActorRequest_Closure)
                  (const Ateapi__ResumeActorRequest *message,
                   void *closure_data);
@@ -1164,6 +1273,10 @@ struct Ateapi__Control_Service
                         const Ateapi__SuspendActorRequest *input,
                         Ateapi__SuspendActorResponse_Closure closure,
                         void *closure_data);
+  void (*pause_actor)(Ateapi__Control_Service *service,
+                      const Ateapi__PauseActorRequest *input,
+                      Ateapi__PauseActorResponse_Closure closure,
+                      void *closure_data);
   void (*resume_actor)(Ateapi__Control_Service *service,
                        const Ateapi__ResumeActorRequest *input,
                        Ateapi__ResumeActorResponse_Closure closure,
@@ -1208,6 +1321,7 @@ void ateapi__control__init (Ateapi__Control_Service *service,
       function_prefix__ ## create_actor,\
       function_prefix__ ## update_actor,\
       function_prefix__ ## suspend_actor,\
+      function_prefix__ ## pause_actor,\
       function_prefix__ ## resume_actor,\
       function_prefix__ ## delete_actor,\
       function_prefix__ ## list_workers,\
@@ -1232,6 +1346,10 @@ void ateapi__control__suspend_actor(ProtobufCService *service,
                                     const Ateapi__SuspendActorRequest *input,
                                     Ateapi__SuspendActorResponse_Closure closure,
                                     void *closure_data);
+void ateapi__control__pause_actor(ProtobufCService *service,
+                                  const Ateapi__PauseActorRequest *input,
+                                  Ateapi__PauseActorResponse_Closure closure,
+                                  void *closure_data);
 void ateapi__control__resume_actor(ProtobufCService *service,
                                    const Ateapi__ResumeActorRequest *input,
                                    Ateapi__ResumeActorResponse_Closure closure,
@@ -1269,6 +1387,7 @@ void ateapi__control__delete_atespace(ProtobufCService *service,
 
 extern const ProtobufCEnumDescriptor    ateapi__snapshot_type__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__external_snapshot_info__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__local_snapshot_info__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__snapshot_info__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__selector__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__actor__descriptor;
@@ -1291,6 +1410,8 @@ extern const ProtobufCMessageDescriptor ateapi__update_actor_request__descriptor
 extern const ProtobufCMessageDescriptor ateapi__update_actor_response__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__suspend_actor_request__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__suspend_actor_response__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__pause_actor_request__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__pause_actor_response__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__resume_actor_request__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__resume_actor_response__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__delete_actor_request__descriptor;

@@ -22,6 +22,7 @@ typedef struct Atelet__Readyz Atelet__Readyz;
 typedef struct Atelet__EnvEntry Atelet__EnvEntry;
 typedef struct Atelet__Container Atelet__Container;
 typedef struct Atelet__WorkloadSpec Atelet__WorkloadSpec;
+typedef struct Atelet__LocalCheckpointConfiguration Atelet__LocalCheckpointConfiguration;
 typedef struct Atelet__ExternalCheckpointConfiguration Atelet__ExternalCheckpointConfiguration;
 typedef struct Atelet__RunRequest Atelet__RunRequest;
 typedef struct Atelet__RunResponse Atelet__RunResponse;
@@ -114,6 +115,19 @@ struct  Atelet__WorkloadSpec
     , 0,NULL }
 
 
+struct  Atelet__LocalCheckpointConfiguration
+{
+  ProtobufCMessage base;
+  /*
+   * Names the snapshot on the node: <actor uid>/<nonce>, both of lower case letters, digits and '-'.
+   */
+  ProtobufCBinaryData snapshot_prefix;
+};
+#define ATELET__LOCAL_CHECKPOINT_CONFIGURATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&atelet__local_checkpoint_configuration__descriptor) \
+    , {0,NULL} }
+
+
 struct  Atelet__ExternalCheckpointConfiguration
 {
   ProtobufCMessage base;
@@ -155,6 +169,7 @@ struct  Atelet__RunResponse
 
 typedef enum {
   ATELET__CHECKPOINT_REQUEST__CONFIG__NOT_SET = 0,
+  ATELET__CHECKPOINT_REQUEST__CONFIG_LOCAL_CONFIG = 10,
   ATELET__CHECKPOINT_REQUEST__CONFIG_EXTERNAL_CONFIG = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ATELET__CHECKPOINT_REQUEST__CONFIG__CASE)
 } Atelet__CheckpointRequest__ConfigCase;
@@ -173,6 +188,7 @@ struct  Atelet__CheckpointRequest
   ProtobufCBinaryData actor_uid;
   Atelet__CheckpointRequest__ConfigCase config_case;
   union {
+    Atelet__LocalCheckpointConfiguration *local_config;
     Atelet__ExternalCheckpointConfiguration *external_config;
   };
 };
@@ -193,6 +209,7 @@ struct  Atelet__CheckpointResponse
 
 typedef enum {
   ATELET__RESTORE_REQUEST__CONFIG__NOT_SET = 0,
+  ATELET__RESTORE_REQUEST__CONFIG_LOCAL_CONFIG = 10,
   ATELET__RESTORE_REQUEST__CONFIG_EXTERNAL_CONFIG = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ATELET__RESTORE_REQUEST__CONFIG__CASE)
 } Atelet__RestoreRequest__ConfigCase;
@@ -211,6 +228,7 @@ struct  Atelet__RestoreRequest
   ProtobufCBinaryData actor_uid;
   Atelet__RestoreRequest__ConfigCase config_case;
   union {
+    Atelet__LocalCheckpointConfiguration *local_config;
     Atelet__ExternalCheckpointConfiguration *external_config;
   };
 };
@@ -323,6 +341,25 @@ Atelet__WorkloadSpec *
                       const uint8_t       *data);
 void   atelet__workload_spec__free_unpacked
                      (Atelet__WorkloadSpec *message,
+                      ProtobufCAllocator *allocator);
+/* Atelet__LocalCheckpointConfiguration methods */
+void   atelet__local_checkpoint_configuration__init
+                     (Atelet__LocalCheckpointConfiguration         *message);
+size_t atelet__local_checkpoint_configuration__get_packed_size
+                     (const Atelet__LocalCheckpointConfiguration   *message);
+size_t atelet__local_checkpoint_configuration__pack
+                     (const Atelet__LocalCheckpointConfiguration   *message,
+                      uint8_t             *out);
+size_t atelet__local_checkpoint_configuration__pack_to_buffer
+                     (const Atelet__LocalCheckpointConfiguration   *message,
+                      ProtobufCBuffer     *buffer);
+Atelet__LocalCheckpointConfiguration *
+       atelet__local_checkpoint_configuration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   atelet__local_checkpoint_configuration__free_unpacked
+                     (Atelet__LocalCheckpointConfiguration *message,
                       ProtobufCAllocator *allocator);
 /* Atelet__ExternalCheckpointConfiguration methods */
 void   atelet__external_checkpoint_configuration__init
@@ -474,6 +511,9 @@ typedef void (*Atelet__Container_Closure)
 typedef void (*Atelet__WorkloadSpec_Closure)
                  (const Atelet__WorkloadSpec *message,
                   void *closure_data);
+typedef void (*Atelet__LocalCheckpointConfiguration_Closure)
+                 (const Atelet__LocalCheckpointConfiguration *message,
+                  void *closure_data);
 typedef void (*Atelet__ExternalCheckpointConfiguration_Closure)
                  (const Atelet__ExternalCheckpointConfiguration *message,
                   void *closure_data);
@@ -547,6 +587,7 @@ extern const ProtobufCMessageDescriptor atelet__readyz__descriptor;
 extern const ProtobufCMessageDescriptor atelet__env_entry__descriptor;
 extern const ProtobufCMessageDescriptor atelet__container__descriptor;
 extern const ProtobufCMessageDescriptor atelet__workload_spec__descriptor;
+extern const ProtobufCMessageDescriptor atelet__local_checkpoint_configuration__descriptor;
 extern const ProtobufCMessageDescriptor atelet__external_checkpoint_configuration__descriptor;
 extern const ProtobufCMessageDescriptor atelet__run_request__descriptor;
 extern const ProtobufCMessageDescriptor atelet__run_response__descriptor;

@@ -41,7 +41,11 @@ typedef enum _Substrate__Receipt__State {
   /*
    * Starting or checkpointing: ask again.
    */
-  SUBSTRATE__RECEIPT__STATE__STATE_BUSY = 4
+  SUBSTRATE__RECEIPT__STATE__STATE_BUSY = 4,
+  /*
+   * As NOT_RUNNING, because this node does not have the local snapshot that the actor was to start from.
+   */
+  SUBSTRATE__RECEIPT__STATE__STATE_NO_SNAPSHOT = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__RECEIPT__STATE)
 } Substrate__Receipt__State;
 
@@ -57,13 +61,14 @@ struct  Substrate__Receipt
   Substrate__Receipt__State state;
   int64_t epoch;
   /*
-   * Set with STATE_CHECKPOINTED.
+   * One of the two is set with STATE_CHECKPOINTED: a URI, or the name of a snapshot on this node.
    */
   ProtobufCBinaryData snapshot_uri_prefix;
+  ProtobufCBinaryData local_snapshot_prefix;
 };
 #define SUBSTRATE__RECEIPT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__receipt__descriptor) \
-    , SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED, 0, {0,NULL} }
+    , SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Substrate__StatusRequest

@@ -18,6 +18,8 @@ PROTOBUF_C__BEGIN_DECLS
 #include "substrate/resources.pb-c.h"
 
 typedef struct Substrate__Store__ActorRecord Substrate__Store__ActorRecord;
+typedef struct Substrate__Store__LocalSnapshotRecord Substrate__Store__LocalSnapshotRecord;
+typedef struct Substrate__Store__FallbackRecord Substrate__Store__FallbackRecord;
 typedef struct Substrate__Store__AssignmentRecord Substrate__Store__AssignmentRecord;
 typedef struct Substrate__Store__RecoveryRecord Substrate__Store__RecoveryRecord;
 typedef struct Substrate__Store__AtespaceRecord Substrate__Store__AtespaceRecord;
@@ -35,9 +37,23 @@ typedef enum _Substrate__Store__ActorRecord__Status {
   SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RESUMING = 1,
   SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_RUNNING = 2,
   SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDING = 3,
-  SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED = 4
+  SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_SUSPENDED = 4,
+  SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSING = 5,
+  SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_PAUSED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__STORE__ACTOR_RECORD__STATUS)
 } Substrate__Store__ActorRecord__Status;
+typedef enum _Substrate__Store__FallbackRecord__Reason {
+  SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_UNSPECIFIED = 0,
+  /*
+   * No worker of the node was present.
+   */
+  SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_NODE_GONE = 1,
+  /*
+   * The node said that it does not have the snapshot.
+   */
+  SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_SNAPSHOT_MISSING = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__STORE__FALLBACK_RECORD__REASON)
+} Substrate__Store__FallbackRecord__Reason;
 typedef enum _Substrate__Store__BindingRecord__Phase {
   SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED = 0,
   /*
@@ -61,7 +77,8 @@ typedef enum _Substrate__Store__OperationRecord__Kind {
   /*
    * Taken over from a replica that died.
    */
-  SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_ADOPT = 3
+  SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_ADOPT = 3,
+  SUBSTRATE__STORE__OPERATION_RECORD__KIND__KIND_PAUSE = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__STORE__OPERATION_RECORD__KIND)
 } Substrate__Store__OperationRecord__Kind;
 
@@ -83,11 +100,11 @@ struct  Substrate__Store__ActorRecord
   Substrate__StringPair **worker_selector;
   Substrate__Store__ActorRecord__Status status;
   /*
-   * Present in every status but SUSPENDED.
+   * Present in every status but SUSPENDED and PAUSED.
    */
   Substrate__Store__AssignmentRecord *assignment;
   /*
-   * URI prefix of the last snapshot that a node has confirmed; empty before the first.
+   * URI prefix of the last external snapshot that a node has confirmed; empty before the first.
    */
   ProtobufCBinaryData last_snapshot;
   /*
@@ -98,10 +115,65 @@ struct  Substrate__Store__ActorRecord
    * The last time the actor was taken from a worker that was lost.
    */
   Substrate__Store__RecoveryRecord *last_recovery;
+  /*
+   * While RESUMING: the status to go back to when nothing comes of it; unset is SUSPENDED.
+   */
+  Substrate__Store__ActorRecord__Status resumed_from;
+  /*
+   * A snapshot on a node that is newer than last_snapshot. Present while PAUSED, and until the actor runs again.
+   */
+  Substrate__Store__LocalSnapshotRecord *local_snapshot;
+  /*
+   * The local snapshot being written; present while PAUSING.
+   */
+  Substrate__Store__LocalSnapshotRecord *in_progress_local_snapshot;
+  /*
+   * The last time the actor was resumed without the local snapshot that it had.
+   */
+  Substrate__Store__FallbackRecord *last_fallback;
 };
 #define SUBSTRATE__STORE__ACTOR_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__actor_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, NULL, NULL }
+
+
+/*
+ * A snapshot on the disk of the node that wrote it.
+ */
+struct  Substrate__Store__LocalSnapshotRecord
+{
+  ProtobufCMessage base;
+  /*
+   * Its name on the node, <actor uid>/<nonce>.
+   */
+  ProtobufCBinaryData prefix;
+  ProtobufCBinaryData node;
+  /*
+   * Of the agent's state directory, in which the snapshot lies.
+   */
+  ProtobufCBinaryData directory_id;
+};
+#define SUBSTRATE__STORE__LOCAL_SNAPSHOT_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__local_snapshot_record__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Substrate__Store__FallbackRecord
+{
+  ProtobufCMessage base;
+  /*
+   * The one that was given up.
+   */
+  Substrate__Store__LocalSnapshotRecord *snapshot;
+  Substrate__Store__FallbackRecord__Reason reason;
+  /*
+   * Unix time in milliseconds by the clock of the replica that resumed the actor.
+   */
+  int64_t at_ms;
+};
+#define SUBSTRATE__STORE__FALLBACK_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__fallback_record__descriptor) \
+    , NULL, SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_UNSPECIFIED, 0 }
 
 
 /*
@@ -278,6 +350,44 @@ Substrate__Store__ActorRecord *
 void   substrate__store__actor_record__free_unpacked
                      (Substrate__Store__ActorRecord *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__Store__LocalSnapshotRecord methods */
+void   substrate__store__local_snapshot_record__init
+                     (Substrate__Store__LocalSnapshotRecord         *message);
+size_t substrate__store__local_snapshot_record__get_packed_size
+                     (const Substrate__Store__LocalSnapshotRecord   *message);
+size_t substrate__store__local_snapshot_record__pack
+                     (const Substrate__Store__LocalSnapshotRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__local_snapshot_record__pack_to_buffer
+                     (const Substrate__Store__LocalSnapshotRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__LocalSnapshotRecord *
+       substrate__store__local_snapshot_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__local_snapshot_record__free_unpacked
+                     (Substrate__Store__LocalSnapshotRecord *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__Store__FallbackRecord methods */
+void   substrate__store__fallback_record__init
+                     (Substrate__Store__FallbackRecord         *message);
+size_t substrate__store__fallback_record__get_packed_size
+                     (const Substrate__Store__FallbackRecord   *message);
+size_t substrate__store__fallback_record__pack
+                     (const Substrate__Store__FallbackRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__fallback_record__pack_to_buffer
+                     (const Substrate__Store__FallbackRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__FallbackRecord *
+       substrate__store__fallback_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__fallback_record__free_unpacked
+                     (Substrate__Store__FallbackRecord *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__Store__AssignmentRecord methods */
 void   substrate__store__assignment_record__init
                      (Substrate__Store__AssignmentRecord         *message);
@@ -435,6 +545,12 @@ void   substrate__store__operation_record__free_unpacked
 typedef void (*Substrate__Store__ActorRecord_Closure)
                  (const Substrate__Store__ActorRecord *message,
                   void *closure_data);
+typedef void (*Substrate__Store__LocalSnapshotRecord_Closure)
+                 (const Substrate__Store__LocalSnapshotRecord *message,
+                  void *closure_data);
+typedef void (*Substrate__Store__FallbackRecord_Closure)
+                 (const Substrate__Store__FallbackRecord *message,
+                  void *closure_data);
 typedef void (*Substrate__Store__AssignmentRecord_Closure)
                  (const Substrate__Store__AssignmentRecord *message,
                   void *closure_data);
@@ -467,6 +583,9 @@ typedef void (*Substrate__Store__OperationRecord_Closure)
 
 extern const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__store__actor_record__status__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__local_snapshot_record__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__fallback_record__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__store__fallback_record__reason__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__assignment_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__atespace_record__descriptor;

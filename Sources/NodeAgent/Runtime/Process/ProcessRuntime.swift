@@ -12,6 +12,7 @@ package import SubstrateModel
 /// listen at `ATE_ADDRESS`, port `ATE_PORT`.
 package struct ProcessRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
+    package var localSnapshots: LocalSnapshots { directory.localSnapshots }
 
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
@@ -19,15 +20,15 @@ package struct ProcessRuntime: Runtime {
     let log: Log
 
     /// - Parameters:
-    ///   - directory: for the directories of running actors.
-    ///   - snapshots: where snapshots may lie.
+    ///   - directory: for the directories of running actors, and for local snapshots.
+    ///   - snapshots: where external snapshots may lie.
     ///   - secrets: what containers' variables may refer to.
     package init(
         directory: StateDirectory, snapshots: SnapshotDirectory, secrets: SecretDirectory = SecretDirectory(path: nil),
         log: Log
     ) {
         self.directory = directory
-        self.snapshots = snapshots
+        self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
         self.secrets = secrets
         self.log = log
     }
