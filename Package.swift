@@ -92,7 +92,7 @@ let package = Package(
             "TestKit",
             uses: [
                 "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "GRPC",
+                "GRPC", "HTTP", "Processes",
                 "ServiceKit",
             ]),
         program(

@@ -12,7 +12,12 @@ struct IssuerDocuments: Sendable {
 
     private struct Discovery: Decodable {
         var issuer: String
-        var jwks_uri: String
+        var keys: String
+
+        enum CodingKeys: String, CodingKey {
+            case issuer
+            case keys = "jwks_uri"
+        }
     }
 
     /// Fetches the issuer's keys by way of its discovery document.
@@ -26,11 +31,11 @@ struct IssuerDocuments: Sendable {
         guard discovery.issuer == issuer else {
             throw Problem("\(address) speaks for another issuer, \(discovery.issuer)")
         }
-        let keys = try await fetch(discovery.jwks_uri)
+        let keys = try await fetch(discovery.keys)
         do {
             return try KeySet(json: keys)
         } catch {
-            throw Problem("\(discovery.jwks_uri): \(error)")
+            throw Problem("\(discovery.keys): \(error)")
         }
     }
 

@@ -20,39 +20,50 @@ package struct CAPool: Sendable {
 
     private struct Document: Decodable {
         struct Entry: Decodable {
-            var ID: String
-            var SigningKeyPKCS8: Data?
-            var SigningKeyPEM: String?
-            var RootCertificateDER: Data?
-            var RootCertificatePEM: String?
-            var IntermediateCertificatesDER: [Data]?
+            var id: String
+            var pkcs8: Data?
+            var pem: String?
+            var rootDER: Data?
+            var rootPEM: String?
+            var intermediates: [Data]?
+
+            enum CodingKeys: String, CodingKey {
+                case id = "ID"
+                case pkcs8 = "SigningKeyPKCS8"
+                case pem = "SigningKeyPEM"
+                case rootDER = "RootCertificateDER"
+                case rootPEM = "RootCertificatePEM"
+                case intermediates = "IntermediateCertificatesDER"
+            }
         }
 
-        var CAs: [Entry]
+        var authorities: [Entry]
+
+        enum CodingKeys: String, CodingKey { case authorities = "CAs" }
     }
 
     /// - Throws: `Problem`, which never quotes a key.
     init(json: [UInt8]) throws(Problem) {
         let document: Document = try PoolFile.decode(
             json, "an object with CAs, each with ID, SigningKeyPKCS8 or SigningKeyPEM, and RootCertificateDER or …PEM")
-        try PoolFile.checkNames(document.CAs.map(\.ID), of: "CA")
+        try PoolFile.checkNames(document.authorities.map(\.id), of: "CA")
         var authorities: [Authority] = []
-        for entry in document.CAs {
+        for entry in document.authorities {
             do throws(Problem) {
                 authorities.append(try CAPool.authority(entry))
             } catch {
-                throw Problem("CA \(entry.ID): \(error)")
+                throw Problem("CA \(entry.id): \(error)")
             }
         }
         signer = authorities[0]
     }
 
     private static func authority(_ entry: Document.Entry) throws(Problem) -> Authority {
-        let key = try PoolKey.read(pkcs8: entry.SigningKeyPKCS8, pem: entry.SigningKeyPEM)
-        let der = entry.RootCertificateDER.flatMap { $0.isEmpty ? nil : Array($0) }
-        let read = der.map(Certificate.read(der:)) ?? entry.RootCertificatePEM.flatMap(Certificate.read(pem:))
+        let key = try PoolKey.read(pkcs8: entry.pkcs8, pem: entry.pem)
+        let der = entry.rootDER.flatMap { $0.isEmpty ? nil : Array($0) }
+        let read = der.map(Certificate.read(der:)) ?? entry.rootPEM.flatMap(Certificate.read(pem:))
         guard let root = read else { throw Problem("its root is not a certificate") }
-        let intermediates = (entry.IntermediateCertificatesDER ?? []).map(Array.init)
+        let intermediates = (entry.intermediates ?? []).map(Array.init)
         var certificates: [Certificate] = []
         for bytes in intermediates {
             guard let certificate = Certificate.read(der: bytes) else {
@@ -104,8 +115,8 @@ package struct CAPool: Sendable {
             let bytes = try FileStamp.read(path).0
             _ = try CAPool(json: bytes)
             let document: Document = try PoolFile.decode(bytes, "a pool")
-            return document.CAs.map { entry in
-                guard let der = entry.RootCertificateDER, !der.isEmpty else { return entry.RootCertificatePEM ?? "" }
+            return document.authorities.map { entry in
+                guard let der = entry.rootDER, !der.isEmpty else { return entry.rootPEM ?? "" }
                 let text = der.base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
                 return "-----BEGIN CERTIFICATE-----\n\(text)\n-----END CERTIFICATE-----\n"
             }.joined()

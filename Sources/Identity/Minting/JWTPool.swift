@@ -16,26 +16,35 @@ package struct JWTPool: Sendable {
 
     private struct Document: Decodable {
         struct Entry: Decodable {
-            var ID: String
-            var Algorithm: String
-            var SigningKeyPKCS8: Data?
-            var SigningKeyPEM: String?
+            var id: String
+            var algorithm: String
+            var pkcs8: Data?
+            var pem: String?
+
+            enum CodingKeys: String, CodingKey {
+                case id = "ID"
+                case algorithm = "Algorithm"
+                case pkcs8 = "SigningKeyPKCS8"
+                case pem = "SigningKeyPEM"
+            }
         }
 
-        var Authorities: [Entry]
+        var authorities: [Entry]
+
+        enum CodingKeys: String, CodingKey { case authorities = "Authorities" }
     }
 
     /// - Throws: `Problem`, which never quotes a key.
     init(json: [UInt8]) throws(Problem) {
         let document: Document = try PoolFile.decode(
             json, "an object with Authorities, each with ID, Algorithm, and SigningKeyPKCS8 or SigningKeyPEM")
-        try PoolFile.checkNames(document.Authorities.map(\.ID), of: "authority")
+        try PoolFile.checkNames(document.authorities.map(\.id), of: "authority")
         var authorities: [Authority] = []
-        for entry in document.Authorities {
+        for entry in document.authorities {
             do throws(Problem) {
                 authorities.append(try JWTPool.authority(entry))
             } catch {
-                throw Problem("authority \(entry.ID): \(error)")
+                throw Problem("authority \(entry.id): \(error)")
             }
         }
         signer = authorities[0]
@@ -43,12 +52,12 @@ package struct JWTPool: Sendable {
     }
 
     private static func authority(_ entry: Document.Entry) throws(Problem) -> Authority {
-        guard let algorithm = SigningAlgorithm(rawValue: entry.Algorithm) else {
+        guard let algorithm = SigningAlgorithm(rawValue: entry.algorithm) else {
             throw Problem("its Algorithm is not one of \(SigningAlgorithm.allCases.map(\.rawValue))")
         }
-        let key = try PoolKey.read(pkcs8: entry.SigningKeyPKCS8, pem: entry.SigningKeyPEM)
+        let key = try PoolKey.read(pkcs8: entry.pkcs8, pem: entry.pem)
         guard algorithm.fits(key.kind) else { throw Problem("its signing key is not one for \(algorithm.rawValue)") }
-        return Authority(id: entry.ID, algorithm: algorithm, key: key)
+        return Authority(id: entry.id, algorithm: algorithm, key: key)
     }
 
     /// Writes a new pool with one new authority, for ES256.

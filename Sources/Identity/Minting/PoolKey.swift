@@ -32,8 +32,8 @@ enum PoolFile {
     }
 
     static func checkNames(_ ids: [String], of kind: String) throws(Problem) {
-        guard !ids.isEmpty else { throw Problem("it has no \(kind)") }
-        guard !ids.contains("") else { throw Problem("it has a \(kind) without an ID") }
-        guard Set(ids).count == ids.count else { throw Problem("two of it have the same ID") }
+        guard !ids.isEmpty else { throw Problem("there is no \(kind) in it") }
+        guard !ids.contains("") else { throw Problem("every \(kind) needs an ID") }
+        guard Set(ids).count == ids.count else { throw Problem("every \(kind) needs an ID of its own") }
     }
 }

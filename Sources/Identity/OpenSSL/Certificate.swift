@@ -22,9 +22,7 @@ final class Certificate: Sendable {
     /// The first certificate in the text; nil when there is none.
     static func read(pem: String) -> Certificate? {
         OpenSSL.clean {
-            let bytes = Array(pem.utf8)
-            guard let file = Owned(BIO_new_mem_buf(bytes, Int32(bytes.count)), { BIO_free($0) }) else { return nil }
-            return PEM_read_bio_X509(file.pointer, nil, { _, _, _, _ in -1 }, nil).map(Certificate.init)
+            OpenSSL.reading(pem) { PEM_read_bio_X509($0, nil, { _, _, _, _ in -1 }, nil) }.map(Certificate.init)
         }
     }
 

@@ -97,10 +97,9 @@ extension Key {
     /// A private key in PEM: PKCS#8, or the older forms for EC and RSA, without a password. Nil when it is none.
     static func privateKey(pem: String) -> Key? {
         OpenSSL.clean {
-            let bytes = Array(pem.utf8)
-            guard let file = Owned(BIO_new_mem_buf(bytes, Int32(bytes.count)), { BIO_free($0) }) else { return nil }
-            // Without this OpenSSL would ask the terminal for the password of an encrypted key.
-            return Key(adopting: PEM_read_bio_PrivateKey(file.pointer, nil, { _, _, _, _ in -1 }, nil))
+            // Without the function OpenSSL would ask the terminal for the password of an encrypted key.
+            Key(
+                adopting: OpenSSL.reading(pem) { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in -1 }, nil) })
         }
     }
 

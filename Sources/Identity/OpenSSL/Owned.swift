@@ -47,6 +47,17 @@ enum OpenSSL {
         return object
     }
 
+    /// Lends a text as a file to read from. Nil when `read` fails.
+    static func reading(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) -> OpaquePointer? {
+        Array(text.utf8).withUnsafeBytes { bytes in
+            // It keeps the address and copies nothing.
+            guard let file = Owned(BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count)), { BIO_free($0) }) else {
+                return nil
+            }
+            return read(file.pointer)
+        }
+    }
+
     /// Bytes that nobody can guess. Nil when the system has none.
     static func random(_ count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)
