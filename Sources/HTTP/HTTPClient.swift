@@ -58,8 +58,11 @@ package enum HTTPClient {
             _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http")
         case .tls(let authorities):
             _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "https")
-            if let authorities, ccurl_set_string(handle, CURLOPT_CAINFO, authorities) != CURLE_OK {
-                throw HTTPError("\(method) \(url): libcurl does not take \(authorities) as the authorities to trust")
+            if let authorities {
+                // Without the second the system's directory of authorities would be trusted as well.
+                guard ccurl_set_string(handle, CURLOPT_CAINFO, authorities) == CURLE_OK,
+                    ccurl_set_pointer(handle, CURLOPT_CAPATH, nil) == CURLE_OK
+                else { throw HTTPError("\(method) \(url): libcurl cannot be told to trust only \(authorities)") }
             }
         }
         _ = ccurl_set_string(handle, CURLOPT_CUSTOMREQUEST, method)

@@ -262,6 +262,25 @@ import Testing
         ] { #expect(text.contains(part), "\(part)") }
     }
 
+    @Test func aPoolWhoseCertificateMayNotSignIsRefused() async throws {
+        let certificates = try await TestCertificates()
+        func text(_ file: String) throws -> JSON {
+            .string(try String(contentsOfFile: certificates.path(file), encoding: .utf8))
+        }
+        func problem(_ file: String) throws -> String? {
+            let entry = JSON.object([
+                ("ID", "x"), ("SigningKeyPEM", try text("\(file).key")),
+                ("RootCertificatePEM", try text("\(file).pem")),
+            ])
+            do {
+                _ = try CAPool(json: Array(JSON.object([("CAs", [entry])]).text().utf8))
+                return nil
+            } catch { return "\(error)" }
+        }
+        #expect(try problem("server") == "CA x: its certificate may not sign others")
+        #expect(try problem("ca") == nil)
+    }
+
     @Test func aPoolWhoseCertificateIsForAnotherKeyIsRefused() throws {
         let pools = try ["a", "b"].map { name in
             try CAPool.create(path: "\(directory.path)/\(name)", authorityID: name, now: 1_700_000_000)

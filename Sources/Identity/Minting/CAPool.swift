@@ -98,7 +98,7 @@ package struct CAPool: Sendable {
         OpenSSL.clean {
             guard
                 let draft = CertificateDraft(
-                    for: key.pointer, from: now - SessionMinter.backdating, to: now + lifetimeDays * 86_400),
+                    for: key, from: now - SessionMinter.backdating, to: now + lifetimeDays * 86_400),
                 draft.setCommonName("substrate session CA \(name)"),
                 draft.add(NID_basic_constraints, "critical,CA:TRUE", issuer: nil),
                 draft.add(NID_key_usage, "critical,digitalSignature,keyCertSign", issuer: nil),

@@ -88,13 +88,13 @@ package struct SessionMinter: Sendable {
             guard let request = SigningRequest(der: signingRequest) else {
                 throw IdentityError(.internal, "Failed to parse CSR")
             }
-            guard request.isSignedByItsKey else { throw IdentityError(.internal, "Failed to verify CSR signature") }
-            guard request.hasStrongKey else {
+            guard request.key.isStrong, request.key.isValid else {
                 throw IdentityError(
                     .invalidArgument,
                     "invalid certificate_signing_request: the key must be RSA of 2048 to 8192 bits, "
                         + "EC on P-256, P-384 or P-521, or Ed25519")
             }
+            guard request.isSignedByItsKey else { throw IdentityError(.internal, "Failed to verify CSR signature") }
             let time = now()
             guard authority.certificate.isValid(at: time) else {
                 throw failed("the CA that signs is not valid now; make a new pool", "certificate")
@@ -107,7 +107,7 @@ package struct SessionMinter: Sendable {
     }
 
     private func certificate(
-        for session: SessionName, _ key: OpaquePointer, by authority: CAPool.Authority, at time: Int64
+        for session: SessionName, _ key: Key, by authority: CAPool.Authority, at time: Int64
     ) -> [UInt8]? {
         let issuer = authority.certificate
         guard

@@ -50,7 +50,7 @@ struct CertificateDraft: ~Copyable {
 
     /// A certificate of version 3 for the public half of a key, with a random serial number. Times are Unix times in
     /// seconds. Nil when OpenSSL refuses.
-    init?(for key: OpaquePointer, from notBefore: Int64, to notAfter: Int64) {
+    init?(for key: Key, from notBefore: Int64, to notAfter: Int64) {
         guard let certificate = Owned(X509_new(), X509_free),
             // A serial number is positive and has at most 20 bytes.
             var serial = OpenSSL.random(20)
@@ -61,7 +61,7 @@ struct CertificateDraft: ~Copyable {
             X509_set_version(certificate.pointer, 2) == 1,
             ASN1_TIME_set(X509_getm_notBefore(certificate.pointer), Int(notBefore)) != nil,
             ASN1_TIME_set(X509_getm_notAfter(certificate.pointer), Int(notAfter)) != nil,
-            X509_set_pubkey(certificate.pointer, key) == 1
+            X509_set_pubkey(certificate.pointer, key.pointer) == 1
         else { return nil }
         self.certificate = certificate
     }
