@@ -105,7 +105,8 @@ import Testing
         let zeros = [UInt8](repeating: 0, count: 2 * size)
         let halfZero = Array(raw.prefix(size)) + zeros.prefix(size)
         let wrong: [[UInt8]] = [
-            [], Array(raw.dropLast()), Array(raw.prefix(size)), raw + [0], [0] + raw, zeros, halfZero,
+            [], raw.prefix(size) + [0] + raw.suffix(size), Array(raw.dropLast()), Array(raw.prefix(size)), raw + [0],
+            [0] + raw, zeros, halfZero,
             [UInt8](repeating: 0xff, count: 2 * size), der,
             der + [UInt8](repeating: 0, count: max(0, 2 * size - der.count)),
         ]
