@@ -238,6 +238,22 @@ import Testing
         }
     }
 
+    @Test func anIssuerThatNeverAnswersIsGivenUp() async throws {
+        let gate = Gate()
+        let server = try HTTPServer(host: "127.0.0.1", port: 0) { _ in
+            await gate.pass()
+            return HTTPResponse(status: 200)
+        }
+        try await running(server.run) {
+            let issuer = "http://127.0.0.1:\(server.port)"
+            // It would wait for ever: the gate opens only afterwards.
+            await #expect(throws: Problem("GET \(issuer)/.well-known/openid-configuration: Timeout was reached")) {
+                _ = try await IssuerDocuments(issuer: issuer, authorities: nil, timeout: .milliseconds(50)).fetchKeys()
+            }
+            gate.open()
+        }
+    }
+
     @Test(arguments: ["", "issuer", "http://example.com", "ftp://127.0.0.1", "https://user@example.com"])
     func anIssuerThatCannotBeAskedIsAnErrorAtTheStart(issuer: String) {
         #expect(throws: IdentityFileError.self) {

@@ -8,7 +8,7 @@ struct IssuerDocuments: Sendable {
     let authorities: String?
 
     /// For each of the two requests.
-    static let timeout = Duration.seconds(3)
+    var timeout = Duration.seconds(3)
 
     private struct Discovery: Decodable {
         var issuer: String
@@ -44,7 +44,7 @@ struct IssuerDocuments: Sendable {
         let response: HTTPResponse
         do {
             response = try await HTTPClient.send(
-                "GET", address, headers: ["Accept": "application/json"], timeout: IssuerDocuments.timeout,
+                "GET", address, headers: ["Accept": "application/json"], timeout: timeout,
                 over: transport, maximumBody: KeySet.maximumSize)
         } catch {
             throw Problem("\(error)")
