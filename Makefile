@@ -25,7 +25,7 @@ test: deps ## the quick tests
 test-full: deps ## the tests that need minutes, and the demo
 	scripts/test full
 
-sanitize: deps ## the tests of the etcd client under the address, leak and thread sanitizers
+sanitize: deps ## the tests of the modules over C libraries under the address, leak and thread sanitizers
 	scripts/sanitize
 
 bench: ## what a call costs beside a client in C++, and how long a release takes

@@ -53,6 +53,7 @@ let package = Package(
         module("ServiceKit", uses: []),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
+        module("Identity", uses: ["COpenSSL", "HTTP", "ServiceKit"]),
         module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
         module(
             "ControlAPI",
@@ -91,7 +92,7 @@ let package = Package(
             "TestKit",
             uses: [
                 "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "GRPC",
+                "GRPC", "HTTP", "Processes",
                 "ServiceKit",
             ]),
         program(
@@ -103,6 +104,7 @@ let package = Package(
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
+        tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
         tests("OperatorCLITests", uses: ["OperatorCLI", "SubstrateAPI", "SubstrateModel", "ServiceKit"]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(

@@ -1,0 +1,32 @@
+internal import Glibc
+
+/// Files that hold private keys.
+enum PrivateFile {
+    /// Writes a new file that only its owner can read.
+    /// - Throws: `IdentityFileError` when it cannot be written, or exists: whoever replaces keys should know that they do.
+    static func create(_ path: String, _ bytes: [UInt8]) throws(IdentityFileError) {
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            let advice = errno == EEXIST ? "; move it away first if its keys are to be replaced" : ""
+            throw IdentityFileError(path, "cannot create it: \(errorText())\(advice)")
+        }
+        defer { close(file) }
+        do throws(Problem) {
+            try write(bytes, to: file)
+        } catch {
+            unlink(path)
+            throw IdentityFileError(path, "cannot write it: \(error)")
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to file: Int32) throws(Problem) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Problem(errorText()) }
+            rest = rest.dropFirst(count)
+        }
+        guard fsync(file) == 0 else { throw Problem(errorText()) }
+    }
+}

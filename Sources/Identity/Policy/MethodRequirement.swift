@@ -1,0 +1,41 @@
+/// What a method of the API asks of its caller.
+package struct MethodRequirement: Sendable, Equatable {
+    package enum Reach: Sendable {
+        /// The atespace that the request names; all of them when it names none.
+        case namedAtespace
+        /// All atespaces, or what belongs to none.
+        case everything
+    }
+
+    package var verb: Verb
+    package var reach: Reach
+
+    /// - Parameter method: the path, such as `/ateapi.Control/GetActor`.
+    /// - Returns: nil for a method that is not in the table, which nobody may call.
+    package static func of(_ method: String) -> MethodRequirement? { table[method] }
+
+    private static let table: [String: MethodRequirement] = {
+        var table: [String: MethodRequirement] = [:]
+        func need(_ verb: Verb, _ reach: Reach, _ service: String, _ methods: String...) {
+            for method in methods { table["/\(service)/\(method)"] = MethodRequirement(verb: verb, reach: reach) }
+        }
+        need(.view, .namedAtespace, "ateapi.Control", "GetActor", "ListActors", "WatchActors", "GetAtespace")
+        need(
+            .operate, .namedAtespace, "ateapi.Control",
+            "CreateActor", "UpdateActor", "SuspendActor", "PauseActor", "ResumeActor", "DeleteActor")
+        need(.admin, .namedAtespace, "ateapi.Control", "CreateAtespace", "DeleteAtespace")
+        // They show what is in every atespace.
+        need(.view, .everything, "ateapi.Control", "ListWorkers", "WatchWorkers", "ListAtespaces")
+        need(.admin, .everything, "ateapi.Control", "DebugClear")
+        // Whoever may create an actor could mint through it anyway.
+        need(.operate, .namedAtespace, "ateapi.SessionIdentity", "MintJWT", "MintCert")
+        // Pools and templates serve all atespaces.
+        need(
+            .view, .everything, "substrate.Resources",
+            "GetWorkerPool", "ListWorkerPools", "GetActorTemplate", "ListActorTemplates")
+        need(
+            .admin, .everything, "substrate.Resources",
+            "ApplyWorkerPool", "DeleteWorkerPool", "ApplyActorTemplate", "DeleteActorTemplate")
+        return table
+    }()
+}
