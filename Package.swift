@@ -66,7 +66,8 @@ let package = Package(
             ]),
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(
-            "OperatorCLI", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "ServiceKit", "CYAML", "CSmartCols"]),
+            "OperatorCLI",
+            uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols"]),
         module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
 
         program(
@@ -104,6 +105,7 @@ let package = Package(
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
+        tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
         tests("OperatorCLITests", uses: ["OperatorCLI", "SubstrateAPI", "SubstrateModel", "ServiceKit"]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),

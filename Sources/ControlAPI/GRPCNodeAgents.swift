@@ -1,17 +1,23 @@
 internal import ControlPlane
+package import GRPC
 package import SubstrateAPI
 package import SubstrateModel
 
 /// The nodes over gRPC.
 package struct GRPCNodeAgents: NodeAgents {
-    private let channels = NodeChannels()
+    private let channels: NodeChannels
     private let questionTimeout: Duration
     private let workTimeout: Duration
 
     /// - Parameters:
+    ///   - credentials: how to connect to the nodes.
     ///   - questionTimeout: for a question, which a node answers at once.
     ///   - workTimeout: for a start or a checkpoint. What comes of one that takes longer is asked for.
-    package init(questionTimeout: Duration = .seconds(2), workTimeout: Duration = .seconds(600)) {
+    package init(
+        credentials: ChannelCredentials = .insecure, questionTimeout: Duration = .seconds(2),
+        workTimeout: Duration = .seconds(600)
+    ) {
+        channels = NodeChannels(credentials: credentials)
         self.questionTimeout = questionTimeout
         self.workTimeout = workTimeout
     }

@@ -1,4 +1,6 @@
 package import Etcd
+internal import Foundation
+internal import GRPC
 package import ServiceKit
 
 /// The flags for etcd that every program has that talks to it.
@@ -10,6 +12,12 @@ package enum EtcdFlags {
         flags.text(
             "etcd-root", "PREFIX", default: "/substrate/",
             help: "What every key begins with. Installations that share an etcd have different ones.")
+        TLSFlags.declareClient("etcd", of: "etcd", in: &flags)
+        flags.text("etcd-user", "NAME", help: "The user of etcd, where its authentication is switched on.")
+        flags.text(
+            "etcd-password-file", "FILE",
+            help: "Holds the user's password, without a line end or with one. Read again for each renewal of the token."
+        )
     }
 
     /// - Throws: `FlagError`.
@@ -25,7 +33,49 @@ package enum EtcdFlags {
     package static func client(_ values: Flags.Values, _ log: Log) throws(FlagError) -> EtcdClient {
         var options = EtcdOptions()
         options.hooks.log = { note($0, log) }
+        let credentials = try TLSFlags.client("etcd", values)
+        if case .tls(let files, serverName: let name) = credentials {
+            options.security.tls = files
+            options.security.serverName = name
+        }
+        options.security.user = try user(values)
         return EtcdClient(endpoints: try endpoints(values), options: options)
+    }
+
+    private static func user(_ values: Flags.Values) throws(FlagError) -> EtcdUser? {
+        guard let name = values.optional("etcd-user") else {
+            if values.optional("etcd-password-file") != nil {
+                throw FlagError("--etcd-password-file needs --etcd-user")
+            }
+            return nil
+        }
+        guard let path = values.optional("etcd-password-file") else {
+            throw FlagError("--etcd-user \(name) needs --etcd-password-file")
+        }
+        let user = EtcdUser(name: name) { try password(in: path) }
+        do {
+            _ = try password(in: path)
+        } catch {
+            throw FlagError("--etcd-password-file \(path): \(error)")
+        }
+        return user
+    }
+
+    private static func password(in path: String) throws -> String {
+        guard let data = FileManager.default.contents(atPath: path) else { throw PasswordFileError.unreadable }
+        guard var text = String(data: data, encoding: .utf8) else { throw PasswordFileError.notText }
+        if text.hasSuffix("\n") { text.removeLast() }
+        if text.isEmpty { throw PasswordFileError.empty }
+        return text
+    }
+
+    /// Says nothing of the contents.
+    private enum PasswordFileError: String, Error, CustomStringConvertible {
+        case unreadable = "cannot be read"
+        case notText = "is not UTF-8"
+        case empty = "is empty"
+
+        var description: String { rawValue }
     }
 
     /// Every client starts with another member.

@@ -16,7 +16,7 @@ package enum Loopback {
         guard isLoopback || isAllowedAnyway else {
             throw FlagError(
                 "\(flag) \(address) is not a loopback address, and there is no TLS: anyone who can reach it could use it. "
-                    + "Give --insecure to do it anyway")
+                    + "Give it a certificate, or --insecure to do it anyway")
         }
     }
 

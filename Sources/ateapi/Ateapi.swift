@@ -19,14 +19,18 @@ enum Ateapi {
             options.leaseTimeToLive = try values.duration("session-ttl")
             options.answerLimit = try values.duration("answer-limit")
             let nodes = GRPCNodeAgents(
+                credentials: try TLSFlags.client("node", values),
                 questionTimeout: try values.duration("question-timeout"), workTimeout: options.answerLimit)
             let control = ControlPlane(store: store, nodes: nodes, environment: environment, options: options)
             let address = try values.text("grpc-listen-addr")
-            try Loopback.check(address, isAllowedAnyway: values.isSet("insecure"), flag: "--grpc-listen-addr")
+            let credentials = try TLSFlags.server(values, clients: .verifiedIfGiven)
+            try Loopback.check(
+                address, isAllowedAnyway: values.isSet("insecure") || credentials != .insecure,
+                flag: "--grpc-listen-addr")
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
             let server = try Server(
-                address: address, credentials: .insecure, methods: ControlServices(control: control).methods,
+                address: address, credentials: credentials, methods: ControlServices(control: control).methods,
                 options: serverOptions)
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
@@ -50,9 +54,17 @@ enum Ateapi {
         )
         flags.text(
             "grpc-listen-addr", "ADDRESS", default: "127.0.0.1:7300",
-            help: "Where the API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only.")
+            help:
+                "Where the API is served, host:port; port 0 lets the system choose. Loopback only, unless there is TLS."
+        )
         flags.toggle(
             "insecure", help: "Allows --grpc-listen-addr to be another address than loopback although there is no TLS.")
+        TLSFlags.declareServer(
+            in: &flags,
+            clients:
+                "Certificates of the authorities that clients' certificates have to come from, PEM. A client need not show one."
+        )
+        TLSFlags.declareClient("node", of: "a node", in: &flags)
         EtcdFlags.declare(in: &flags)
         flags.duration(
             "session-ttl", default: "5s",

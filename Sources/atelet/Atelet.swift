@@ -19,12 +19,15 @@ enum Atelet {
             let runtime = ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
 
             let address = try values.text("grpc-listen-addr")
-            try Loopback.check(address, isAllowedAnyway: values.isSet("insecure"), flag: "--grpc-listen-addr")
+            let credentials = try TLSFlags.server(values, clients: .required)
+            try Loopback.check(
+                address, isAllowedAnyway: values.isSet("insecure") || credentials != .insecure,
+                flag: "--grpc-listen-addr")
             let slots = WorkerSlots()
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
             let server = try Server(
-                address: address, credentials: .insecure, methods: NodeServices(slots: slots).methods,
+                address: address, credentials: credentials, methods: NodeServices(slots: slots).methods,
                 options: serverOptions)
 
             let agent = NodeAgent(
@@ -123,12 +126,17 @@ enum Atelet {
         flags.text(
             "grpc-listen-addr", "ADDRESS", default: "127.0.0.1:0",
             help:
-                "Where the agent's API is served, host:port; port 0 lets the system choose. Without TLS, so loopback only."
+                "Where the agent's API is served, host:port; port 0 lets the system choose. Loopback only, unless there is TLS."
         )
         flags.text(
             "advertise-addr", "ADDRESS", help: "Where ateapi reaches that API, if not at the address listened on.")
         flags.toggle(
             "insecure", help: "Allows --grpc-listen-addr to be another address than loopback although there is no TLS.")
+        TLSFlags.declareServer(
+            in: &flags,
+            clients:
+                "Certificates of the authorities that callers' certificates have to come from, PEM: with it only who shows such a one can call. The agent starts processes, so give it an authority that certifies ateapi alone."
+        )
         EtcdFlags.declare(in: &flags)
         flags.duration(
             "lease-ttl", default: "5s",

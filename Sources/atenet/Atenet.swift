@@ -11,7 +11,8 @@ enum Atenet {
             let environment = Environment.system(log: log)
             let listen = try values.text("http-listen-addr")
             try Loopback.check(listen, isAllowedAnyway: values.isSet("insecure"), flag: "--http-listen-addr")
-            let channel = Channel(target: try values.text("ateapi-address"), credentials: .insecure)
+            let channel = Channel(
+                target: try values.text("ateapi-address"), credentials: try TLSFlags.client("ateapi", values))
             var options = ResolverOptions()
             options.budget = try values.duration("resume-budget")
             options.maximumWaiting = try values.number("max-waiting")
@@ -51,6 +52,7 @@ enum Atenet {
         flags.toggle(
             "insecure", help: "Allows --http-listen-addr to be another address than loopback although there is no TLS.")
         flags.text("ateapi-address", "ADDRESS", default: "127.0.0.1:7300", help: "The control plane's API, host:port.")
+        TLSFlags.declareClient("ateapi", of: "ateapi", in: &flags)
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atenet",
             help: "For nginx's configuration and temporary files.")

@@ -1,4 +1,5 @@
 internal import GRPC
+internal import ProgramKit
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -14,7 +15,7 @@ struct CommandContext {
     init(values: Flags.Values) throws(FlagError) {
         self.values = values
         operands = Array(values.operands.dropFirst())
-        channel = Channel(target: try values.text("endpoint"), credentials: .insecure)
+        channel = Channel(target: try values.text("endpoint"), credentials: try TLSFlags.client("api", values))
         timeout = try values.duration("timeout")
     }
 

@@ -1,4 +1,4 @@
-internal import GRPC
+package import GRPC
 package import SubstrateModel
 internal import Synchronization
 
@@ -8,7 +8,9 @@ package final class NodeChannels: Sendable {
     /// More addresses than this in use at once are more nodes than one replica should talk to; the oldest go.
     private static let maximumChannels = 4096
 
-    package init() {}
+    private let credentials: ChannelCredentials
+
+    package init(credentials: ChannelCredentials = .insecure) { self.credentials = credentials }
 
     /// Calls a method of the agent at `address`.
     package func call<Request, Response>(
@@ -26,7 +28,7 @@ package final class NodeChannels: Sendable {
             if let channel = channels[address] { return channel }
             // Calls that are under way keep their channel.
             if channels.count >= Self.maximumChannels { channels.removeAll() }
-            let channel = Channel(target: address, credentials: .insecure)
+            let channel = Channel(target: address, credentials: credentials)
             channels[address] = channel
             return channel
         }
