@@ -57,7 +57,10 @@ let package = Package(
         module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
         module(
             "ControlAPI",
-            uses: ["ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "ServiceKit"]),
+            uses: [
+                "ControlPlane", "Identity", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "ServiceKit",
+            ]),
         module(
             "NodeAgent",
             uses: [
@@ -73,7 +76,8 @@ let package = Package(
         program(
             "ateapi",
             uses: [
-                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit",
+                "ControlAPI", "ControlPlane", "Identity", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC",
+                "ProgramKit",
                 "ServiceKit",
             ]),
         program(
@@ -122,7 +126,8 @@ let package = Package(
         tests(
             "ControlAPITests",
             uses: [
-                "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "ControlAPI", "Identity", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "GRPC",
                 "Protobuf",
                 "LocalCluster", "ServiceKit", "TestKit",
             ]),

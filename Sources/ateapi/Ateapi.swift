@@ -1,7 +1,9 @@
 import ControlAPI
 import ControlPlane
 import Etcd
+import Foundation
 import GRPC
+import Identity
 import ProgramKit
 import ServiceKit
 import SubstrateModel
@@ -30,7 +32,8 @@ enum Ateapi {
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
             let server = try Server(
-                address: address, credentials: credentials, methods: ControlServices(control: control).methods,
+                address: address, credentials: credentials,
+                methods: ControlServices(control: control, callGuard: try callGuard(values, log)).methods,
                 options: serverOptions)
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
@@ -44,6 +47,47 @@ enum Ateapi {
                 await server.run()
             }
         }
+    }
+
+    private static func callGuard(_ values: Flags.Values, _ log: Log) throws -> CallGuard {
+        let authorizer = try Authorizer(policyFile: values.optional("policy"), log: log)
+        guard try values.text("auth-mode") == "jwt" else {
+            for flag in ["client-jwt-issuer", "client-jwt-audience", "client-jwt-keys", "client-jwt-ca-cert"]
+            where values.optional(flag) != nil {
+                throw FlagError("--\(flag) needs --auth-mode jwt: without it tokens are not looked at")
+            }
+            return CallGuard(.certificates, authorizer: authorizer)
+        }
+        let issuer = try values.text("client-jwt-issuer")
+        let verifier = try TokenVerifier(
+            issuer: issuer, audience: try values.text("client-jwt-audience"),
+            keys: values.optional("client-jwt-keys").map { .file($0) }
+                ?? .issuer(authorities: values.optional("client-jwt-ca-cert")),
+            now: { Int64(Date().timeIntervalSince1970) }, log: log)
+        return CallGuard(.tokens(verifier), authorizer: authorizer)
+    }
+
+    private static func declareAuthentication(in flags: inout Flags) {
+        flags.choice(
+            "auth-mode", ["mtls", "jwt"], default: "mtls",
+            help:
+                "How callers prove who they are. mtls: by a certificate of --tls-client-cacert, if they show one; jwt: by a bearer token, without which nothing is answered."
+        )
+        flags.text("client-jwt-issuer", "URL", help: "jwt: who issues the tokens; has to be their 'iss'.")
+        flags.text("client-jwt-audience", "TEXT", help: "jwt: whom the tokens are for; has to be in their 'aud'.")
+        flags.text(
+            "client-jwt-keys", "FILE",
+            help:
+                "jwt: the issuer's keys as a JWKS file, read again when it changes. Without it they are fetched from the issuer."
+        )
+        flags.text(
+            "client-jwt-ca-cert", "FILE",
+            help: "jwt: the authorities that may certify the issuer's server, PEM, instead of the system's.")
+        flags.text(
+            "policy", "FILE",
+            help:
+                "Who may do what in which atespaces, JSON, read again when it changes. Without it everything is allowed to whoever is authenticated."
+        )
     }
 
     private static var flags: Flags {
@@ -64,6 +108,7 @@ enum Ateapi {
             clients:
                 "Certificates of the authorities that clients' certificates have to come from, PEM. A client need not show one."
         )
+        declareAuthentication(in: &flags)
         TLSFlags.declareClient("node", of: "a node", in: &flags)
         EtcdFlags.declare(in: &flags)
         flags.duration(

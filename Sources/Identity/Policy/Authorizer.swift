@@ -15,6 +15,9 @@ package struct Authorizer: Sendable {
         policy = try ReloadingFile(policyFile, log: log) { bytes throws(Problem) in try Policy(json: bytes) }
     }
 
+    /// Whether there is no policy, so that everything is allowed.
+    package var isOpen: Bool { policy == nil }
+
     /// - Parameters:
     ///   - method: the path, such as `/ateapi.Control/GetActor`.
     ///   - atespace: the one that the request is about, after defaults are filled in; nil or empty for all.
