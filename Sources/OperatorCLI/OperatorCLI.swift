@@ -57,6 +57,7 @@ package enum OperatorCLI {
             "endpoint", "ADDRESS", default: ProcessInfo.processInfo.environment["ATE_ENDPOINT"] ?? "127.0.0.1:7300",
             help: "The control plane's API, host:port. The default is ATE_ENDPOINT of the environment, if set.")
         TLSFlags.declareClient("api", of: "the control plane", in: &flags)
+        TokenFlag.declare("api", of: "the control plane", in: &flags)
         flags.duration("timeout", default: "60s", help: "How long one call to it may take.")
         flags.text("atespace", "NAME", default: "default", short: "a", help: "The atespace of the actor.")
         flags.toggle("all-atespaces", short: "A", help: "get actors: of all atespaces.")

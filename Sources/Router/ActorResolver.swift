@@ -7,6 +7,7 @@ internal import Synchronization
 /// Brings actors up for the requests that want them: one call to the control plane for however many requests wait.
 package final class ActorResolver: Sendable {
     private let channel: Channel
+    private let headers: @Sendable () -> Metadata
     private let environment: Environment
     private let options: ResolverOptions
     private let calls = TaskPool()
@@ -17,9 +18,15 @@ package final class ActorResolver: Sendable {
         var flights: [ActorRef: [Promise<Resolution, Never>]] = [:]
     }
 
-    /// - Parameter channel: to ateapi.
-    package init(channel: Channel, environment: Environment, options: ResolverOptions = ResolverOptions()) {
+    /// - Parameters:
+    ///   - channel: to ateapi.
+    ///   - headers: of each call, by which ateapi knows who calls.
+    package init(
+        channel: Channel, headers: @escaping @Sendable () -> Metadata = { [:] }, environment: Environment,
+        options: ResolverOptions = ResolverOptions()
+    ) {
         self.channel = channel
+        self.headers = headers
         self.environment = environment
         self.options = options
     }
@@ -73,7 +80,7 @@ package final class ActorResolver: Sendable {
             do throws(RPCError) {
                 let left = max(ContinuousClock.now.duration(to: deadline), .milliseconds(1))
                 let response = try await channel.call(
-                    ControlMethods.resumeActor, ResumeActorRequest(actor: actor), timeout: left)
+                    ControlMethods.resumeActor, ResumeActorRequest(actor: actor), metadata: headers(), timeout: left)
                 guard let address = response.actor.assignment?.address, !address.ip.isEmpty, address.port > 0 else {
                     return .refused(status: 500, message: "actor \"\(actor.name)\" routing failed")
                 }

@@ -18,7 +18,9 @@ enum Atenet {
             options.maximumWaiting = try values.number("max-waiting")
             options.maximumWaitingPerActor = try values.number("max-waiting-per-actor")
             OpenFiles.raiseLimit()
-            let resolver = ActorResolver(channel: channel, environment: environment, options: options)
+            let resolver = ActorResolver(
+                channel: channel, headers: try TokenFlag.headers("ateapi", values), environment: environment,
+                options: options)
             let endpoint = ResolveEndpoint(resolver: resolver)
             let server = try HTTPServer(
                 host: "127.0.0.1", port: try values.number("endpoint-port"),
@@ -53,6 +55,7 @@ enum Atenet {
             "insecure", help: "Allows --http-listen-addr to be another address than loopback although there is no TLS.")
         flags.text("ateapi-address", "ADDRESS", default: "127.0.0.1:7300", help: "The control plane's API, host:port.")
         TLSFlags.declareClient("ateapi", of: "ateapi", in: &flags)
+        TokenFlag.declare("ateapi", of: "ateapi", in: &flags)
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atenet",
             help: "For nginx's configuration and temporary files.")

@@ -72,4 +72,21 @@ import Testing
             #expect(said.contains(text), "\(arguments): \(said)")
         }
     }
+
+    @Test func aTokenIsReadAgainForEachCall() async throws {
+        let directory = TemporaryDirectory()
+        let path = "\(directory.path)/token"
+        var flags = Flags(program: "test", summary: "")
+        TokenFlag.declare("api", of: "it", in: &flags)
+        guard case .values(let values) = try flags.parse(["--api-token-file", path]) else { return }
+        #expect(throws: FlagError.self) { try TokenFlag.headers("api", values) }
+        try Data("one\n".utf8).write(to: URL(filePath: path))
+        let headers = try TokenFlag.headers("api", values)
+        #expect(headers()["authorization"] == "Bearer one")
+        try Data("two".utf8).write(to: URL(filePath: path))
+        #expect(headers()["authorization"] == "Bearer two")
+        // Two lines are no token, and would not be a legal header.
+        try Data("two\nthree".utf8).write(to: URL(filePath: path))
+        #expect(headers() == [:])
+    }
 }

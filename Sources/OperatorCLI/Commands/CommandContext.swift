@@ -10,18 +10,20 @@ struct CommandContext {
     /// What follows the verb.
     var operands: [String]
     private let channel: Channel
+    private let headers: @Sendable () -> Metadata
     private let timeout: Duration
 
     init(values: Flags.Values) throws(FlagError) {
         self.values = values
         operands = Array(values.operands.dropFirst())
         channel = Channel(target: try values.text("endpoint"), credentials: try TLSFlags.client("api", values))
+        headers = try TokenFlag.headers("api", values)
         timeout = try values.duration("timeout")
     }
 
     func call<Request, Response>(_ rpc: RPC<Request, Response>, _ request: Request) async throws -> Response {
         do {
-            return try await channel.call(rpc, request, timeout: timeout)
+            return try await channel.call(rpc, request, metadata: headers(), timeout: timeout)
         } catch {
             if error.code == .unavailable {
                 throw CommandError(
