@@ -25,10 +25,11 @@ import Testing
                 }
             }
             try await eventually("no live call is left") { CallCensus.liveCalls <= callsBefore }
-            // The libraries' own threads come with load, on a busy machine more of them, but not one per call.
+            // The libraries' own threads, timers and pollers come with the first load, on a busy machine more of them. One
+            // per call, or per round of calls, would be a hundred and more.
             try await eventually("no descriptor and no thread per call is left") {
                 let now = try ProcessCensus.now()
-                return now.descriptors <= before.descriptors && now.threads <= before.threads + 50
+                return now.descriptors <= before.descriptors + 10 && now.threads <= before.threads + 50
             }
         }
     }
