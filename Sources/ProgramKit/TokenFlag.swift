@@ -13,10 +13,16 @@ package enum TokenFlag {
     }
 
     /// The headers for each call. A file that has become unreadable means a call without a token, which the server refuses.
-    /// - Throws: `FlagError` when the file cannot be read now.
-    package static func headers(_ prefix: String, _ values: Flags.Values) throws(FlagError) -> @Sendable () -> Metadata
-    {
+    /// - Throws: `FlagError` when the file cannot be read now, or the token would leave the machine in plain text.
+    package static func headers(
+        _ prefix: String, _ values: Flags.Values, to target: String, over credentials: ChannelCredentials
+    ) throws(FlagError) -> @Sendable () -> Metadata {
         guard let path = values.optional("\(prefix)-token-file") else { return { [:] } }
+        guard credentials != .insecure || Loopback.contains(target) else {
+            throw FlagError(
+                "--\(prefix)-token-file: \(target) is not a loopback address, and there is no TLS: anyone on the way could "
+                    + "read the token. Give --\(prefix)-cacert")
+        }
         guard token(in: path) != nil else {
             throw FlagError("--\(prefix)-token-file \(path): cannot be read as one line of text")
         }

@@ -11,13 +11,17 @@ package enum Logging {
 package enum Loopback {
     /// - Throws: `FlagError` for an address that is not loopback.
     package static func check(_ address: String, isAllowedAnyway: Bool, flag: String) throws(FlagError) {
-        let host = address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
-        let isLoopback = host == "localhost" || host == "[::1]" || isLoopbackIPv4(host)
-        guard isLoopback || isAllowedAnyway else {
+        guard contains(address) || isAllowedAnyway else {
             throw FlagError(
                 "\(flag) \(address) is not a loopback address, and there is no TLS: anyone who can reach it could use it. "
                     + "Give it a certificate, or --insecure to do it anyway")
         }
+    }
+
+    /// Whether the address, `host:port`, is one of loopback.
+    package static func contains(_ address: String) -> Bool {
+        let host = address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+        return host == "localhost" || host == "[::1]" || isLoopbackIPv4(host)
     }
 
     private static func isLoopbackIPv4(_ host: String) -> Bool {

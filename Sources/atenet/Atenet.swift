@@ -11,15 +11,17 @@ enum Atenet {
             let environment = Environment.system(log: log)
             let listen = try values.text("http-listen-addr")
             try Loopback.check(listen, isAllowedAnyway: values.isSet("insecure"), flag: "--http-listen-addr")
-            let channel = Channel(
-                target: try values.text("ateapi-address"), credentials: try TLSFlags.client("ateapi", values))
+            let api = try values.text("ateapi-address")
+            let credentials = try TLSFlags.client("ateapi", values)
+            let channel = Channel(target: api, credentials: credentials)
             var options = ResolverOptions()
             options.budget = try values.duration("resume-budget")
             options.maximumWaiting = try values.number("max-waiting")
             options.maximumWaitingPerActor = try values.number("max-waiting-per-actor")
             OpenFiles.raiseLimit()
             let resolver = ActorResolver(
-                channel: channel, headers: try TokenFlag.headers("ateapi", values), environment: environment,
+                channel: channel, headers: try TokenFlag.headers("ateapi", values, to: api, over: credentials),
+                environment: environment,
                 options: options)
             let endpoint = ResolveEndpoint(resolver: resolver)
             let server = try HTTPServer(

@@ -78,10 +78,13 @@ import Testing
         let path = "\(directory.path)/token"
         var flags = Flags(program: "test", summary: "")
         TokenFlag.declare("api", of: "it", in: &flags)
-        guard case .values(let values) = try flags.parse(["--api-token-file", path]) else { return }
-        #expect(throws: FlagError.self) { try TokenFlag.headers("api", values) }
+        guard case .values(let values) = try flags.parse(["--api-token-file", path]) else { throw FlagError("help") }
+        let loopback = "127.0.0.1:7300"
+        #expect(throws: FlagError.self) { try TokenFlag.headers("api", values, to: loopback, over: .insecure) }
         try Data("one\n".utf8).write(to: URL(filePath: path))
-        let headers = try TokenFlag.headers("api", values)
+        #expect(throws: FlagError.self) { try TokenFlag.headers("api", values, to: "10.0.0.1:7300", over: .insecure) }
+        _ = try TokenFlag.headers("api", values, to: "10.0.0.1:7300", over: .tls(TLSFiles(authorities: nil)))
+        let headers = try TokenFlag.headers("api", values, to: loopback, over: .insecure)
         #expect(headers()["authorization"] == "Bearer one")
         try Data("two".utf8).write(to: URL(filePath: path))
         #expect(headers()["authorization"] == "Bearer two")

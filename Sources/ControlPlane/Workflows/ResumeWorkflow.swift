@@ -32,7 +32,7 @@ struct ResumeWorkflow: Workflow {
                     if let fallback = source.fallback { note(fallback, of: actor.value) }
                     switch try await start(claim, template, source) {
                     case .done(let running): return running
-                    case .undone(let undone, _, isSnapshotMissing: true) where missing == nil:
+                    case .undone(let undone, _, isSnapshotMissing: true) where source.local != nil:
                         missing = actor.value.localSnapshot
                         actor = undone
                     case .undone(_, let failure?, _): throw .node(failure)

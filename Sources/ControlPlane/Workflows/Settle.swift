@@ -8,8 +8,7 @@ internal import SubstrateStore
 enum Settlement: Sendable {
     /// As was intended: RUNNING after a resume, SUSPENDED or PAUSED with the new snapshot after a suspend or pause.
     case done(Stored<Actor>)
-    /// The resume was taken back, or the suspend or pause came to nothing; the
-    /// failure says why, if the node did.
+    /// The resume was taken back, or the suspend or pause came to nothing; the failure says why, if the node did.
     case undone(Stored<Actor>, because: NodeFailure?, isSnapshotMissing: Bool)
 
     var actor: Stored<Actor> {

@@ -16,8 +16,10 @@ struct CommandContext {
     init(values: Flags.Values) throws(FlagError) {
         self.values = values
         operands = Array(values.operands.dropFirst())
-        channel = Channel(target: try values.text("endpoint"), credentials: try TLSFlags.client("api", values))
-        headers = try TokenFlag.headers("api", values)
+        let endpoint = try values.text("endpoint")
+        let credentials = try TLSFlags.client("api", values)
+        channel = Channel(target: endpoint, credentials: credentials)
+        headers = try TokenFlag.headers("api", values, to: endpoint, over: credentials)
         timeout = try values.duration("timeout")
     }
 
