@@ -183,7 +183,7 @@ package final class LocalStack: Sendable {
         let expected = Self.nodes.count * Self.workersPerNode
         try await last.wait(until: "offer its workers") { [channel] in
             let response = try? await channel.call(
-                ControlMethods.listWorkers, ListWorkersRequest(), timeout: .seconds(1))
+                ControlMethods.listWorkers, EmptyRequest(), timeout: .seconds(1))
             return response?.workers.count { !$0.uid.isEmpty } == expected
         }
     }

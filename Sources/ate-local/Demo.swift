@@ -144,7 +144,7 @@ struct Demo {
     }
 
     private func workers() async throws -> [WorkerInfo] {
-        try await stack.channel.call(ControlMethods.listWorkers, ListWorkersRequest(), timeout: .seconds(10)).workers
+        try await stack.channel.call(ControlMethods.listWorkers, EmptyRequest(), timeout: .seconds(10)).workers
     }
 
     private func node(of actor: ActorInfo) throws -> String {

@@ -29,7 +29,7 @@ import Testing
             await api.expect(
                 .failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace, named("team"))
             #expect(
-                try await api.call(ControlMethods.listAtespaces, ListAtespacesRequest()).names == ["default", "team"])
+                try await api.call(ControlMethods.listAtespaces, EmptyRequest()).names == ["default", "team"])
             _ = try await api.call(
                 ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice", in: "team")))
             _ = try await api.call(ControlMethods.deleteAtespace, named("team"))

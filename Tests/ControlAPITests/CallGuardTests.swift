@@ -71,10 +71,10 @@ import Testing
             #expect(await code(alice, ControlMethods.getActor, foreign) == .permissionDenied)
             #expect(await code(alice, ControlMethods.listActors, ListActorsRequest(atespace: "team-a")) == .ok)
             #expect(await code(alice, ControlMethods.listActors, ListActorsRequest()) == .permissionDenied)
-            #expect(await code(alice, ControlMethods.listWorkers, ListWorkersRequest()) == .permissionDenied)
+            #expect(await code(alice, ControlMethods.listWorkers, EmptyRequest()) == .permissionDenied)
             let atespace = AtespaceRequest(name: "team-a")
             #expect(await code(alice, ControlMethods.createAtespace, atespace) == .permissionDenied)
-            #expect(await code(alice, ResourcesMethods.listPools, ListRequest()) == .permissionDenied)
+            #expect(await code(alice, ResourcesMethods.listPools, EmptyRequest()) == .permissionDenied)
             #expect(await code(anonymous, ControlMethods.getActor, own) == .unauthenticated)
         }
     }

@@ -96,7 +96,7 @@ import Testing
         try await APIHarness.run(workers: 1) { api in
             _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
             _ = try await api.call(ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
-            let workers = try await api.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+            let workers = try await api.call(ControlMethods.listWorkers, EmptyRequest()).workers
             let worker = try #require(workers.first)
             #expect(workers.count == 1)
             #expect(worker.actor == api.actor("alice") && worker.template == api.fixture.template.ref)
@@ -104,7 +104,7 @@ import Testing
             // At the moment of the release's commit the worker is lost, and still listed.
             let seen = Flag()
             api.cluster.etcd.beforeWrite { _ in
-                let listed = try await api.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+                let listed = try await api.call(ControlMethods.listWorkers, EmptyRequest()).workers
                 #expect(listed.map(\.actor) == [api.actor("alice")])
                 #expect(listed.first?.uid == "")
                 seen.set()

@@ -15,7 +15,7 @@ import Testing
             _ = try await api.call(ResourcesMethods.applyPool, PoolMessage(pool: pool))
             let name = NamedRequest(namespace: "default", name: "large")
             #expect(try await api.call(ResourcesMethods.getPool, name).pool == pool)
-            let listed = try await api.call(ResourcesMethods.listPools, ListRequest()).pools
+            let listed = try await api.call(ResourcesMethods.listPools, EmptyRequest()).pools
             #expect(Set(listed.map(\.ref.name)) == ["large", "pool"])
             _ = try await api.call(ResourcesMethods.deletePool, name)
             await api.expect(.notFound, "WorkerPool default/large not found", ResourcesMethods.getPool, name)
@@ -90,7 +90,7 @@ import Testing
             pool.status.replicas = 2
             let poolName = NamedRequest(namespace: "default", name: "pool")
             #expect(try await api.call(ResourcesMethods.getPool, poolName).pool == pool)
-            #expect(try await api.call(ResourcesMethods.listPools, ListRequest()).pools == [pool])
+            #expect(try await api.call(ResourcesMethods.listPools, EmptyRequest()).pools == [pool])
 
             var template = api.fixture.template
             template.ref.name = "mine"

@@ -108,7 +108,7 @@ import Testing
             #expect(large?.code == .resourceExhausted)
             let unknown = await #expect(throws: RPCError.self) { try await api.call("/ateapi.Control/DropTables", []) }
             #expect(unknown?.code == .unimplemented)
-            let workers = try await api.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+            let workers = try await api.call(ControlMethods.listWorkers, EmptyRequest()).workers
             #expect(workers.count == 2)
         }
     }

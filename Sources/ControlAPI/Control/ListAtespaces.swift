@@ -2,7 +2,7 @@ internal import SubstrateAPI
 internal import SubstrateStore
 
 extension ControlServices {
-    @Sendable func listAtespaces(_ request: ListAtespacesRequest) async throws -> ListAtespacesResponse {
+    @Sendable func listAtespaces(_ request: EmptyRequest) async throws -> ListAtespacesResponse {
         ListAtespacesResponse(names: try await store.listAtespaces())
     }
 }

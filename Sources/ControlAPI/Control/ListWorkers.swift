@@ -4,7 +4,7 @@ internal import SubstrateStore
 
 extension ControlServices {
     /// What is live or bound: a lost worker stays listed until its actor has been released.
-    @Sendable func listWorkers(_ request: ListWorkersRequest) async throws -> ListWorkersResponse {
+    @Sendable func listWorkers(_ request: EmptyRequest) async throws -> ListWorkersResponse {
         let listing = try await store.listWorkers()
         let refs = Set(listing.live.keys).union(listing.bound.keys).sorted()
         return ListWorkersResponse(

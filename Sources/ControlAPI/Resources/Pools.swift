@@ -24,7 +24,7 @@ extension ControlServices {
         return PoolMessage(pool: withStatus(pool.value, control.inventory.liveCounts))
     }
 
-    @Sendable func listPools(_ request: ListRequest) async throws -> ListPoolsResponse {
+    @Sendable func listPools(_ request: EmptyRequest) async throws -> ListPoolsResponse {
         let pools = try await store.listPools()
         let live = control.inventory.liveCounts
         return ListPoolsResponse(pools: pools.map { withStatus($0, live) })

@@ -27,7 +27,7 @@ extension ControlServices {
         return TemplateMessage(template: template.value)
     }
 
-    @Sendable func listTemplates(_ request: ListRequest) async throws -> ListTemplatesResponse {
+    @Sendable func listTemplates(_ request: EmptyRequest) async throws -> ListTemplatesResponse {
         ListTemplatesResponse(templates: try await store.listTemplates())
     }
 

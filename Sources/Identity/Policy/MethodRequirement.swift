@@ -19,13 +19,15 @@ package struct MethodRequirement: Sendable, Equatable {
         func need(_ verb: Verb, _ reach: Reach, _ service: String, _ methods: String...) {
             for method in methods { table["/\(service)/\(method)"] = MethodRequirement(verb: verb, reach: reach) }
         }
-        need(.view, .namedAtespace, "ateapi.Control", "GetActor", "ListActors", "WatchActors", "GetAtespace")
+        need(.view, .namedAtespace, "ateapi.Control", "GetActor", "ListActors", "GetAtespace")
+        need(.view, .namedAtespace, "substrate.Watch", "WatchActors", "ActorLogs")
         need(
             .operate, .namedAtespace, "ateapi.Control",
             "CreateActor", "UpdateActor", "SuspendActor", "PauseActor", "ResumeActor", "DeleteActor")
         need(.admin, .namedAtespace, "ateapi.Control", "CreateAtespace", "DeleteAtespace")
         // They show what is in every atespace.
-        need(.view, .everything, "ateapi.Control", "ListWorkers", "WatchWorkers", "ListAtespaces")
+        need(.view, .everything, "ateapi.Control", "ListWorkers", "ListAtespaces")
+        need(.view, .everything, "substrate.Watch", "WatchWorkers")
         need(.admin, .everything, "ateapi.Control", "DebugClear")
         // Whoever may create an actor could mint through it anyway.
         need(.operate, .namedAtespace, "ateapi.SessionIdentity", "MintJWT", "MintCert")

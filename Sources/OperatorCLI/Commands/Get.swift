@@ -18,10 +18,10 @@ struct Get {
     private static func all(_ kind: String, _ context: CommandContext) async throws -> Listing {
         switch kind {
         case "actor": .actors(try await actors(in: context.isEverywhere ? "" : context.atespace, context))
-        case "atespace": .atespaces(try await context.call(ControlMethods.listAtespaces, ListAtespacesRequest()).names)
-        case "worker": .workers(try await context.call(ControlMethods.listWorkers, ListWorkersRequest()).workers)
-        case "pool": .pools(try await context.call(ResourcesMethods.listPools, ListRequest()).pools)
-        default: .templates(try await context.call(ResourcesMethods.listTemplates, ListRequest()).templates)
+        case "atespace": .atespaces(try await context.call(ControlMethods.listAtespaces, EmptyRequest()).names)
+        case "worker": .workers(try await context.call(ControlMethods.listWorkers, EmptyRequest()).workers)
+        case "pool": .pools(try await context.call(ResourcesMethods.listPools, EmptyRequest()).pools)
+        default: .templates(try await context.call(ResourcesMethods.listTemplates, EmptyRequest()).templates)
         }
     }
 
@@ -33,7 +33,7 @@ struct Get {
         case "atespace":
             return .atespaces([try await context.call(ControlMethods.getAtespace, AtespaceRequest(name: name)).name])
         case "worker":
-            let workers = try await context.call(ControlMethods.listWorkers, ListWorkersRequest()).workers
+            let workers = try await context.call(ControlMethods.listWorkers, EmptyRequest()).workers
             let found = workers.filter { $0.ref.pod == name || "\($0.ref)" == name }
             if found.isEmpty { throw CommandError("Worker \(name) not found") }
             return .workers(found)

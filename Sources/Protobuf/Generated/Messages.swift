@@ -139,6 +139,30 @@ extension Ateapi__Worker: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__worker__init(message) }
 }
 
+extension Ateapi__DebugClearRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__debug_clear_request__init(message) }
+}
+
+extension Ateapi__DebugClearResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__debug_clear_response__init(message) }
+}
+
+extension Ateapi__MintJWTRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__mint_jwtrequest__init(message) }
+}
+
+extension Ateapi__MintJWTResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__mint_jwtresponse__init(message) }
+}
+
+extension Ateapi__MintCertRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__mint_cert_request__init(message) }
+}
+
+extension Ateapi__MintCertResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__mint_cert_response__init(message) }
+}
+
 extension Atelet__HTTPGetAction: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__httpget_action__init(message) }
 }
@@ -375,6 +399,110 @@ extension Etcdserverpb__AuthenticateResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { etcdserverpb__authenticate_response__init(message) }
 }
 
+extension Grpc__Health__V1__HealthCheckRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__health__v1__health_check_request__init(message) }
+}
+
+extension Grpc__Health__V1__HealthCheckResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__health__v1__health_check_response__init(message) }
+}
+
+extension Grpc__Reflection__FileDescriptorSet: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__file_descriptor_set__init(message) }
+}
+
+extension Grpc__Reflection__FileDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__file_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__MessageDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__message_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__FieldDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__field_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__EnumDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__enum_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__EnumValueDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__enum_value_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__ServiceDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__service_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__MethodDescriptor: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__method_descriptor__init(message) }
+}
+
+extension Grpc__Reflection__V1__ServerReflectionRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__server_reflection_request__init(message) }
+}
+
+extension Grpc__Reflection__V1__ExtensionRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__extension_request__init(message) }
+}
+
+extension Grpc__Reflection__V1__ServerReflectionResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__server_reflection_response__init(message) }
+}
+
+extension Grpc__Reflection__V1__FileDescriptorResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__file_descriptor_response__init(message) }
+}
+
+extension Grpc__Reflection__V1__ExtensionNumberResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__extension_number_response__init(message) }
+}
+
+extension Grpc__Reflection__V1__ListServiceResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__list_service_response__init(message) }
+}
+
+extension Grpc__Reflection__V1__ServiceResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__service_response__init(message) }
+}
+
+extension Grpc__Reflection__V1__ErrorResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__error_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ServerReflectionRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__server_reflection_request__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ExtensionRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__extension_request__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ServerReflectionResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__server_reflection_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__FileDescriptorResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__file_descriptor_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ExtensionNumberResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__extension_number_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ListServiceResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__list_service_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ServiceResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__service_response__init(message) }
+}
+
+extension Grpc__Reflection__V1alpha__ErrorResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__error_response__init(message) }
+}
+
 extension Substrate__Receipt: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__receipt__init(message) }
 }
@@ -393,6 +521,14 @@ extension Substrate__StopRequest: ProtobufMessage {
 
 extension Substrate__StopResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__stop_response__init(message) }
+}
+
+extension Substrate__NodeLogsRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_request__init(message) }
+}
+
+extension Substrate__NodeLogsResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_response__init(message) }
 }
 
 extension Substrate__WorkerPool: ProtobufMessage {
@@ -561,4 +697,36 @@ extension Substrate__Store__OperationRecord: ProtobufMessage {
 
 extension Substrate__StringPair: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__string_pair__init(message) }
+}
+
+extension Substrate__WatchActorsRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__watch_actors_request__init(message) }
+}
+
+extension Substrate__WatchActorsResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__watch_actors_response__init(message) }
+}
+
+extension Substrate__WatchWorkersRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__watch_workers_request__init(message) }
+}
+
+extension Substrate__WatchWorkersResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__watch_workers_response__init(message) }
+}
+
+extension Substrate__WorkerRef: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_ref__init(message) }
+}
+
+extension Substrate__ActorLogsRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__actor_logs_request__init(message) }
+}
+
+extension Substrate__ActorLogsResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__actor_logs_response__init(message) }
+}
+
+extension Substrate__LogLine: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__log_line__init(message) }
 }

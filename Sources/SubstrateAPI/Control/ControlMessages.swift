@@ -132,6 +132,11 @@ package struct ActorResponse: Sendable, Equatable {
     package init(actor: ActorInfo) { self.actor = actor }
 }
 
+/// The request of every method that asks for nothing in particular.
+package struct EmptyRequest: Sendable, Equatable {
+    package init() {}
+}
+
 package struct EmptyResponse: Sendable, Equatable {
     package init() {}
 }
@@ -161,10 +166,6 @@ package struct ListActorsResponse: Sendable, Equatable {
     }
 }
 
-package struct ListWorkersRequest: Sendable, Equatable {
-    package init() {}
-}
-
 package struct ListWorkersResponse: Sendable, Equatable {
     package var workers: [WorkerInfo]
 
@@ -182,10 +183,6 @@ package struct AtespaceResponse: Sendable, Equatable {
     package var name: String
 
     package init(name: String) { self.name = name }
-}
-
-package struct ListAtespacesRequest: Sendable, Equatable {
-    package init() {}
 }
 
 package struct ListAtespacesResponse: Sendable, Equatable {

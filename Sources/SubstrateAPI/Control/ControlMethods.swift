@@ -8,9 +8,16 @@ package enum ControlMethods {
     package static let resumeActor = RPC<ResumeActorRequest, ActorResponse>("/ateapi.Control/ResumeActor")
     package static let deleteActor = RPC<DeleteActorRequest, EmptyResponse>("/ateapi.Control/DeleteActor")
     package static let listActors = RPC<ListActorsRequest, ListActorsResponse>("/ateapi.Control/ListActors")
-    package static let listWorkers = RPC<ListWorkersRequest, ListWorkersResponse>("/ateapi.Control/ListWorkers")
+    package static let listWorkers = RPC<EmptyRequest, ListWorkersResponse>("/ateapi.Control/ListWorkers")
     package static let createAtespace = RPC<AtespaceRequest, AtespaceResponse>("/ateapi.Control/CreateAtespace")
     package static let getAtespace = RPC<AtespaceRequest, AtespaceResponse>("/ateapi.Control/GetAtespace")
     package static let deleteAtespace = RPC<AtespaceRequest, EmptyResponse>("/ateapi.Control/DeleteAtespace")
-    package static let listAtespaces = RPC<ListAtespacesRequest, ListAtespacesResponse>("/ateapi.Control/ListAtespaces")
+    package static let listAtespaces = RPC<EmptyRequest, ListAtespacesResponse>("/ateapi.Control/ListAtespaces")
+    package static let debugClear = RPC<EmptyRequest, EmptyResponse>("/ateapi.Control/DebugClear")
+}
+
+/// The methods of `ateapi.SessionIdentity`.
+package enum SessionIdentityMethods {
+    package static let mintJWT = RPC<MintJWTRequest, MintJWTResponse>("/ateapi.SessionIdentity/MintJWT")
+    package static let mintCert = RPC<MintCertRequest, MintCertResponse>("/ateapi.SessionIdentity/MintCert")
 }

@@ -8,6 +8,20 @@ package enum NodeMethods {
     package static let checkpoint = RPC<CheckpointRequest, ReceiptResponse>("/atelet.AteomHerder/Checkpoint")
     package static let status = RPC<StatusRequest, StatusResponse>("/substrate.Node/Status")
     package static let stop = RPC<StopRequest, StatusResponse>("/substrate.Node/Stop")
+    package static let logs = StreamRPC<NodeLogsRequest, LogLines>("/substrate.Node/Logs")
+}
+
+package struct NodeLogsRequest: Sendable, Equatable {
+    package var workerUID: String
+    /// As in `ActorLogsRequest`.
+    package var follow: Bool
+    package var tail: Int?
+
+    package init(workerUID: String, follow: Bool, tail: Int?) {
+        self.workerUID = workerUID
+        self.follow = follow
+        self.tail = tail
+    }
 }
 
 /// What is to run: the actor, and what it is made of.

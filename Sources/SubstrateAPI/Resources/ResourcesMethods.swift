@@ -4,11 +4,11 @@ package import SubstrateModel
 package enum ResourcesMethods {
     package static let applyPool = RPC<PoolMessage, PoolMessage>("/substrate.Resources/ApplyWorkerPool")
     package static let getPool = RPC<NamedRequest, PoolMessage>("/substrate.Resources/GetWorkerPool")
-    package static let listPools = RPC<ListRequest, ListPoolsResponse>("/substrate.Resources/ListWorkerPools")
+    package static let listPools = RPC<EmptyRequest, ListPoolsResponse>("/substrate.Resources/ListWorkerPools")
     package static let deletePool = RPC<NamedRequest, EmptyResponse>("/substrate.Resources/DeleteWorkerPool")
     package static let applyTemplate = RPC<TemplateMessage, TemplateMessage>("/substrate.Resources/ApplyActorTemplate")
     package static let getTemplate = RPC<NamedRequest, TemplateMessage>("/substrate.Resources/GetActorTemplate")
-    package static let listTemplates = RPC<ListRequest, ListTemplatesResponse>(
+    package static let listTemplates = RPC<EmptyRequest, ListTemplatesResponse>(
         "/substrate.Resources/ListActorTemplates")
     package static let deleteTemplate = RPC<NamedRequest, EmptyResponse>("/substrate.Resources/DeleteActorTemplate")
 }
@@ -36,10 +36,6 @@ package struct NamedRequest: Sendable, Equatable {
         self.namespace = namespace
         self.name = name
     }
-}
-
-package struct ListRequest: Sendable, Equatable {
-    package init() {}
 }
 
 package struct ListPoolsResponse: Sendable, Equatable {

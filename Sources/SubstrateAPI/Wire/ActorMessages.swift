@@ -4,7 +4,7 @@ internal import Protobuf
 package import SubstrateModel
 
 extension ActorInfo {
-    fileprivate func fill(_ message: inout Ateapi__Actor, _ arena: Arena) {
+    func fill(_ message: inout Ateapi__Actor, _ arena: Arena) {
         message.actor_id = arena.bytes(ref.name)
         message.atespace = arena.bytes(ref.atespace)
         message.version = version
@@ -39,7 +39,7 @@ extension ActorInfo {
         }
     }
 
-    fileprivate init(_ message: borrowing Ateapi__Actor) throws {
+    init(_ message: borrowing Ateapi__Actor) throws {
         let status = message.status
         let inProgress = try message.in_progress_snapshot.text("in_progress_snapshot")
         self.init(
@@ -233,12 +233,6 @@ extension ActorResponse: WireMessage {
             response.actor = arena.message { actor.fill(&$0, arena) }
         }
     }
-}
-
-extension EmptyResponse: WireMessage {
-    package init(_ message: Message) throws { self.init() }
-
-    package var message: Message { Message(count: 0) { _ in } }
 }
 
 extension ListActorsRequest: WireMessage {

@@ -13,9 +13,7 @@ extension ActorRef {
         let bytes = field.array
         guard let first = bytes.first, first >= 0x20 else {
             self = try bytes.withUnsafeBytes { bytes in
-                try unpack(Ateapi__ActorRef.self, from: bytes) { message in
-                    ActorRef(atespace: try message.atespace.text("atespace"), name: try message.name.text("actor_id"))
-                }
+                try unpack(Ateapi__ActorRef.self, from: bytes) { try ActorRef($0) }
             }
             return
         }
@@ -25,9 +23,15 @@ extension ActorRef {
     /// The field `actor_ref` as published.
     func field(_ arena: Arena) -> ProtobufCBinaryData {
         arena.bytes(
-            pack(Ateapi__ActorRef.self) { message, arena in
-                message.atespace = arena.bytes(atespace)
-                message.name = arena.bytes(name)
-            })
+            pack(Ateapi__ActorRef.self) { fill(&$0, $1) })
+    }
+
+    func fill(_ message: inout Ateapi__ActorRef, _ arena: Arena) {
+        message.atespace = arena.bytes(atespace)
+        message.name = arena.bytes(name)
+    }
+
+    init(_ message: borrowing Ateapi__ActorRef) throws {
+        self.init(atespace: try message.atespace.text("atespace"), name: try message.name.text("actor_id"))
     }
 }

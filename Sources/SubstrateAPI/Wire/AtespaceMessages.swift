@@ -25,14 +25,6 @@ extension AtespaceResponse: WireMessage {
     }
 }
 
-extension ListAtespacesRequest: WireMessage {
-    package init(_ message: Message) throws {
-        self = try message.unpack(Ateapi__ListAtespacesRequest.self) { _ in ListAtespacesRequest() }
-    }
-
-    package var message: Message { Message.packing(Ateapi__ListAtespacesRequest.self) { _, _ in } }
-}
-
 extension ListAtespacesResponse: WireMessage {
     package init(_ message: Message) throws {
         names = try message.unpack(Ateapi__ListAtespacesResponse.self) { response in

@@ -54,14 +54,6 @@ extension NamedRequest: WireMessage {
     }
 }
 
-extension ListRequest: WireMessage {
-    package init(_ message: Message) throws {
-        self = try message.unpack(Substrate__ListWorkerPoolsRequest.self) { _ in ListRequest() }
-    }
-
-    package var message: Message { Message.packing(Substrate__ListWorkerPoolsRequest.self) { _, _ in } }
-}
-
 extension ListPoolsResponse: WireMessage {
     package init(_ message: Message) throws {
         pools = try message.unpack(Substrate__ListWorkerPoolsResponse.self) { response in

@@ -4,7 +4,7 @@ internal import Protobuf
 internal import SubstrateModel
 
 extension WorkerInfo {
-    fileprivate func fill(_ message: inout Ateapi__Worker, _ arena: Arena) {
+    func fill(_ message: inout Ateapi__Worker, _ arena: Arena) {
         message.worker_namespace = arena.bytes(ref.pool.namespace)
         message.worker_pool = arena.bytes(ref.pool.name)
         message.worker_pod = arena.bytes(ref.pod)
@@ -22,7 +22,7 @@ extension WorkerInfo {
         }
     }
 
-    fileprivate init(_ message: borrowing Ateapi__Worker) throws {
+    init(_ message: borrowing Ateapi__Worker) throws {
         let pool = PoolRef(
             namespace: try message.worker_namespace.text("worker_namespace"),
             name: try message.worker_pool.text("worker_pool"))
@@ -37,14 +37,6 @@ extension WorkerInfo {
             ip: try message.ip.text("ip"), version: message.version, actor: actor.name.isEmpty ? nil : actor,
             template: template.name.isEmpty ? nil : template)
     }
-}
-
-extension ListWorkersRequest: WireMessage {
-    package init(_ message: Message) throws {
-        self = try message.unpack(Ateapi__ListWorkersRequest.self) { _ in ListWorkersRequest() }
-    }
-
-    package var message: Message { Message.packing(Ateapi__ListWorkersRequest.self) { _, _ in } }
 }
 
 extension ListWorkersResponse: WireMessage {

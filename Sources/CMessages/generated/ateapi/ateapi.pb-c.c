@@ -1537,6 +1537,276 @@ void   ateapi__worker__free_unpacked
   assert(message->base.descriptor == &ateapi__worker__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ateapi__debug_clear_request__init
+                     (Ateapi__DebugClearRequest         *message)
+{
+  static const Ateapi__DebugClearRequest init_value = ATEAPI__DEBUG_CLEAR_REQUEST__INIT;
+  *message = init_value;
+}
+size_t ateapi__debug_clear_request__get_packed_size
+                     (const Ateapi__DebugClearRequest *message)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__debug_clear_request__pack
+                     (const Ateapi__DebugClearRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__debug_clear_request__pack_to_buffer
+                     (const Ateapi__DebugClearRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__DebugClearRequest *
+       ateapi__debug_clear_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__DebugClearRequest *)
+     protobuf_c_message_unpack (&ateapi__debug_clear_request__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__debug_clear_request__free_unpacked
+                     (Ateapi__DebugClearRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__debug_clear_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__debug_clear_response__init
+                     (Ateapi__DebugClearResponse         *message)
+{
+  static const Ateapi__DebugClearResponse init_value = ATEAPI__DEBUG_CLEAR_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t ateapi__debug_clear_response__get_packed_size
+                     (const Ateapi__DebugClearResponse *message)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__debug_clear_response__pack
+                     (const Ateapi__DebugClearResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__debug_clear_response__pack_to_buffer
+                     (const Ateapi__DebugClearResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__debug_clear_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__DebugClearResponse *
+       ateapi__debug_clear_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__DebugClearResponse *)
+     protobuf_c_message_unpack (&ateapi__debug_clear_response__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__debug_clear_response__free_unpacked
+                     (Ateapi__DebugClearResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__debug_clear_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__mint_jwtrequest__init
+                     (Ateapi__MintJWTRequest         *message)
+{
+  static const Ateapi__MintJWTRequest init_value = ATEAPI__MINT_JWTREQUEST__INIT;
+  *message = init_value;
+}
+size_t ateapi__mint_jwtrequest__get_packed_size
+                     (const Ateapi__MintJWTRequest *message)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtrequest__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__mint_jwtrequest__pack
+                     (const Ateapi__MintJWTRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtrequest__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__mint_jwtrequest__pack_to_buffer
+                     (const Ateapi__MintJWTRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtrequest__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__MintJWTRequest *
+       ateapi__mint_jwtrequest__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__MintJWTRequest *)
+     protobuf_c_message_unpack (&ateapi__mint_jwtrequest__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__mint_jwtrequest__free_unpacked
+                     (Ateapi__MintJWTRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__mint_jwtrequest__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__mint_jwtresponse__init
+                     (Ateapi__MintJWTResponse         *message)
+{
+  static const Ateapi__MintJWTResponse init_value = ATEAPI__MINT_JWTRESPONSE__INIT;
+  *message = init_value;
+}
+size_t ateapi__mint_jwtresponse__get_packed_size
+                     (const Ateapi__MintJWTResponse *message)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtresponse__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__mint_jwtresponse__pack
+                     (const Ateapi__MintJWTResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtresponse__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__mint_jwtresponse__pack_to_buffer
+                     (const Ateapi__MintJWTResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__mint_jwtresponse__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__MintJWTResponse *
+       ateapi__mint_jwtresponse__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__MintJWTResponse *)
+     protobuf_c_message_unpack (&ateapi__mint_jwtresponse__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__mint_jwtresponse__free_unpacked
+                     (Ateapi__MintJWTResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__mint_jwtresponse__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__mint_cert_request__init
+                     (Ateapi__MintCertRequest         *message)
+{
+  static const Ateapi__MintCertRequest init_value = ATEAPI__MINT_CERT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t ateapi__mint_cert_request__get_packed_size
+                     (const Ateapi__MintCertRequest *message)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__mint_cert_request__pack
+                     (const Ateapi__MintCertRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__mint_cert_request__pack_to_buffer
+                     (const Ateapi__MintCertRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__MintCertRequest *
+       ateapi__mint_cert_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__MintCertRequest *)
+     protobuf_c_message_unpack (&ateapi__mint_cert_request__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__mint_cert_request__free_unpacked
+                     (Ateapi__MintCertRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__mint_cert_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__mint_cert_response__init
+                     (Ateapi__MintCertResponse         *message)
+{
+  static const Ateapi__MintCertResponse init_value = ATEAPI__MINT_CERT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t ateapi__mint_cert_response__get_packed_size
+                     (const Ateapi__MintCertResponse *message)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__mint_cert_response__pack
+                     (const Ateapi__MintCertResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__mint_cert_response__pack_to_buffer
+                     (const Ateapi__MintCertResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__mint_cert_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__MintCertResponse *
+       ateapi__mint_cert_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__MintCertResponse *)
+     protobuf_c_message_unpack (&ateapi__mint_cert_response__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__mint_cert_response__free_unpacked
+                     (Ateapi__MintCertResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__mint_cert_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor ateapi__external_snapshot_info__field_descriptors[1] =
 {
   {
@@ -3269,6 +3539,272 @@ const ProtobufCMessageDescriptor ateapi__worker__descriptor =
   (ProtobufCMessageInit) ateapi__worker__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+#define ateapi__debug_clear_request__field_descriptors NULL
+#define ateapi__debug_clear_request__field_indices_by_name NULL
+#define ateapi__debug_clear_request__number_ranges NULL
+const ProtobufCMessageDescriptor ateapi__debug_clear_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.DebugClearRequest",
+  "DebugClearRequest",
+  "Ateapi__DebugClearRequest",
+  "ateapi",
+  sizeof(Ateapi__DebugClearRequest),
+  0,
+  ateapi__debug_clear_request__field_descriptors,
+  ateapi__debug_clear_request__field_indices_by_name,
+  0,  ateapi__debug_clear_request__number_ranges,
+  (ProtobufCMessageInit) ateapi__debug_clear_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define ateapi__debug_clear_response__field_descriptors NULL
+#define ateapi__debug_clear_response__field_indices_by_name NULL
+#define ateapi__debug_clear_response__number_ranges NULL
+const ProtobufCMessageDescriptor ateapi__debug_clear_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.DebugClearResponse",
+  "DebugClearResponse",
+  "Ateapi__DebugClearResponse",
+  "ateapi",
+  sizeof(Ateapi__DebugClearResponse),
+  0,
+  ateapi__debug_clear_response__field_descriptors,
+  ateapi__debug_clear_response__field_indices_by_name,
+  0,  ateapi__debug_clear_response__number_ranges,
+  (ProtobufCMessageInit) ateapi__debug_clear_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__mint_jwtrequest__field_descriptors[4] =
+{
+  {
+    "audience",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Ateapi__MintJWTRequest, n_audience),
+    offsetof(Ateapi__MintJWTRequest, audience),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "app_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintJWTRequest, app_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintJWTRequest, user_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintJWTRequest, session_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__mint_jwtrequest__field_indices_by_name[] = {
+  1,   /* field[1] = app_id */
+  0,   /* field[0] = audience */
+  3,   /* field[3] = session_id */
+  2,   /* field[2] = user_id */
+};
+static const ProtobufCIntRange ateapi__mint_jwtrequest__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor ateapi__mint_jwtrequest__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.MintJWTRequest",
+  "MintJWTRequest",
+  "Ateapi__MintJWTRequest",
+  "ateapi",
+  sizeof(Ateapi__MintJWTRequest),
+  4,
+  ateapi__mint_jwtrequest__field_descriptors,
+  ateapi__mint_jwtrequest__field_indices_by_name,
+  1,  ateapi__mint_jwtrequest__number_ranges,
+  (ProtobufCMessageInit) ateapi__mint_jwtrequest__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__mint_jwtresponse__field_descriptors[1] =
+{
+  {
+    "session_jwt",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintJWTResponse, session_jwt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__mint_jwtresponse__field_indices_by_name[] = {
+  0,   /* field[0] = session_jwt */
+};
+static const ProtobufCIntRange ateapi__mint_jwtresponse__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ateapi__mint_jwtresponse__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.MintJWTResponse",
+  "MintJWTResponse",
+  "Ateapi__MintJWTResponse",
+  "ateapi",
+  sizeof(Ateapi__MintJWTResponse),
+  1,
+  ateapi__mint_jwtresponse__field_descriptors,
+  ateapi__mint_jwtresponse__field_indices_by_name,
+  1,  ateapi__mint_jwtresponse__number_ranges,
+  (ProtobufCMessageInit) ateapi__mint_jwtresponse__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__mint_cert_request__field_descriptors[4] =
+{
+  {
+    "app_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintCertRequest, app_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintCertRequest, user_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintCertRequest, session_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certificate_signing_request",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__MintCertRequest, certificate_signing_request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__mint_cert_request__field_indices_by_name[] = {
+  0,   /* field[0] = app_id */
+  3,   /* field[3] = certificate_signing_request */
+  2,   /* field[2] = session_id */
+  1,   /* field[1] = user_id */
+};
+static const ProtobufCIntRange ateapi__mint_cert_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor ateapi__mint_cert_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.MintCertRequest",
+  "MintCertRequest",
+  "Ateapi__MintCertRequest",
+  "ateapi",
+  sizeof(Ateapi__MintCertRequest),
+  4,
+  ateapi__mint_cert_request__field_descriptors,
+  ateapi__mint_cert_request__field_indices_by_name,
+  1,  ateapi__mint_cert_request__number_ranges,
+  (ProtobufCMessageInit) ateapi__mint_cert_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__mint_cert_response__field_descriptors[1] =
+{
+  {
+    "session_certificates",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Ateapi__MintCertResponse, n_session_certificates),
+    offsetof(Ateapi__MintCertResponse, session_certificates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__mint_cert_response__field_indices_by_name[] = {
+  0,   /* field[0] = session_certificates */
+};
+static const ProtobufCIntRange ateapi__mint_cert_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ateapi__mint_cert_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.MintCertResponse",
+  "MintCertResponse",
+  "Ateapi__MintCertResponse",
+  "ateapi",
+  sizeof(Ateapi__MintCertResponse),
+  1,
+  ateapi__mint_cert_response__field_descriptors,
+  ateapi__mint_cert_response__field_indices_by_name,
+  1,  ateapi__mint_cert_response__number_ranges,
+  (ProtobufCMessageInit) ateapi__mint_cert_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue ateapi__snapshot_type__enum_values_by_number[3] =
 {
   { "SNAPSHOT_TYPE_UNSPECIFIED", "ATEAPI__SNAPSHOT_TYPE__SNAPSHOT_TYPE_UNSPECIFIED", 0 },
@@ -3299,7 +3835,7 @@ const ProtobufCEnumDescriptor ateapi__snapshot_type__descriptor =
   ateapi__snapshot_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[13] =
+static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[14] =
 {
   { "GetActor", &ateapi__get_actor_request__descriptor, &ateapi__get_actor_response__descriptor },
   { "CreateActor", &ateapi__create_actor_request__descriptor, &ateapi__create_actor_response__descriptor },
@@ -3314,10 +3850,12 @@ static const ProtobufCMethodDescriptor ateapi__control__method_descriptors[13] =
   { "GetAtespace", &ateapi__get_atespace_request__descriptor, &ateapi__get_atespace_response__descriptor },
   { "ListAtespaces", &ateapi__list_atespaces_request__descriptor, &ateapi__list_atespaces_response__descriptor },
   { "DeleteAtespace", &ateapi__delete_atespace_request__descriptor, &ateapi__delete_atespace_response__descriptor },
+  { "DebugClear", &ateapi__debug_clear_request__descriptor, &ateapi__debug_clear_response__descriptor },
 };
 const unsigned ateapi__control__method_indices_by_name[] = {
   1,        /* CreateActor */
   9,        /* CreateAtespace */
+  13,        /* DebugClear */
   6,        /* DeleteActor */
   12,        /* DeleteAtespace */
   0,        /* GetActor */
@@ -3337,7 +3875,7 @@ const ProtobufCServiceDescriptor ateapi__control__descriptor =
   "Control",
   "Ateapi__Control",
   "ateapi",
-  13,
+  14,
   ateapi__control__method_descriptors,
   ateapi__control__method_indices_by_name
 };
@@ -3445,10 +3983,61 @@ void ateapi__control__delete_atespace(ProtobufCService *service,
   assert(service->descriptor == &ateapi__control__descriptor);
   service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void ateapi__control__debug_clear(ProtobufCService *service,
+                                  const Ateapi__DebugClearRequest *input,
+                                  Ateapi__DebugClearResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &ateapi__control__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void ateapi__control__init (Ateapi__Control_Service *service,
                             Ateapi__Control_ServiceDestroy destroy)
 {
   protobuf_c_service_generated_init (&service->base,
                                      &ateapi__control__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor ateapi__session_identity__method_descriptors[2] =
+{
+  { "MintJWT", &ateapi__mint_jwtrequest__descriptor, &ateapi__mint_jwtresponse__descriptor },
+  { "MintCert", &ateapi__mint_cert_request__descriptor, &ateapi__mint_cert_response__descriptor },
+};
+const unsigned ateapi__session_identity__method_indices_by_name[] = {
+  1,        /* MintCert */
+  0         /* MintJWT */
+};
+const ProtobufCServiceDescriptor ateapi__session_identity__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "ateapi.SessionIdentity",
+  "SessionIdentity",
+  "Ateapi__SessionIdentity",
+  "ateapi",
+  2,
+  ateapi__session_identity__method_descriptors,
+  ateapi__session_identity__method_indices_by_name
+};
+void ateapi__session_identity__mint_jwt(ProtobufCService *service,
+                                        const Ateapi__MintJWTRequest *input,
+                                        Ateapi__MintJWTResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &ateapi__session_identity__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void ateapi__session_identity__mint_cert(ProtobufCService *service,
+                                         const Ateapi__MintCertRequest *input,
+                                         Ateapi__MintCertResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &ateapi__session_identity__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void ateapi__session_identity__init (Ateapi__SessionIdentity_Service *service,
+                                     Ateapi__SessionIdentity_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &ateapi__session_identity__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }

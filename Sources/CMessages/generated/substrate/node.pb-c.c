@@ -232,6 +232,96 @@ void   substrate__stop_response__free_unpacked
   assert(message->base.descriptor == &substrate__stop_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__node_logs_request__init
+                     (Substrate__NodeLogsRequest         *message)
+{
+  static const Substrate__NodeLogsRequest init_value = SUBSTRATE__NODE_LOGS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t substrate__node_logs_request__get_packed_size
+                     (const Substrate__NodeLogsRequest *message)
+{
+  assert(message->base.descriptor == &substrate__node_logs_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__node_logs_request__pack
+                     (const Substrate__NodeLogsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__node_logs_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__node_logs_request__pack_to_buffer
+                     (const Substrate__NodeLogsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__node_logs_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__NodeLogsRequest *
+       substrate__node_logs_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__NodeLogsRequest *)
+     protobuf_c_message_unpack (&substrate__node_logs_request__descriptor,
+                                allocator, len, data);
+}
+void   substrate__node_logs_request__free_unpacked
+                     (Substrate__NodeLogsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__node_logs_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__node_logs_response__init
+                     (Substrate__NodeLogsResponse         *message)
+{
+  static const Substrate__NodeLogsResponse init_value = SUBSTRATE__NODE_LOGS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t substrate__node_logs_response__get_packed_size
+                     (const Substrate__NodeLogsResponse *message)
+{
+  assert(message->base.descriptor == &substrate__node_logs_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__node_logs_response__pack
+                     (const Substrate__NodeLogsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__node_logs_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__node_logs_response__pack_to_buffer
+                     (const Substrate__NodeLogsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__node_logs_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__NodeLogsResponse *
+       substrate__node_logs_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__NodeLogsResponse *)
+     protobuf_c_message_unpack (&substrate__node_logs_response__descriptor,
+                                allocator, len, data);
+}
+void   substrate__node_logs_response__free_unpacked
+                     (Substrate__NodeLogsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__node_logs_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCEnumValue substrate__receipt__state__enum_values_by_number[6] =
 {
   { "STATE_UNSPECIFIED", "SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED", 0 },
@@ -497,12 +587,116 @@ const ProtobufCMessageDescriptor substrate__stop_response__descriptor =
   (ProtobufCMessageInit) substrate__stop_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor substrate__node__method_descriptors[2] =
+static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[3] =
+{
+  {
+    "target_ateom_uid",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsRequest, target_ateom_uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follow",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsRequest, follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tail_lines",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsRequest, tail_lines),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__node_logs_request__field_indices_by_name[] = {
+  1,   /* field[1] = follow */
+  2,   /* field[2] = tail_lines */
+  0,   /* field[0] = target_ateom_uid */
+};
+static const ProtobufCIntRange substrate__node_logs_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.NodeLogsRequest",
+  "NodeLogsRequest",
+  "Substrate__NodeLogsRequest",
+  "substrate",
+  sizeof(Substrate__NodeLogsRequest),
+  3,
+  substrate__node_logs_request__field_descriptors,
+  substrate__node_logs_request__field_indices_by_name,
+  1,  substrate__node_logs_request__number_ranges,
+  (ProtobufCMessageInit) substrate__node_logs_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descriptors[1] =
+{
+  {
+    "lines",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__NodeLogsResponse, n_lines),
+    offsetof(Substrate__NodeLogsResponse, lines),
+    &substrate__log_line__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__node_logs_response__field_indices_by_name[] = {
+  0,   /* field[0] = lines */
+};
+static const ProtobufCIntRange substrate__node_logs_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.NodeLogsResponse",
+  "NodeLogsResponse",
+  "Substrate__NodeLogsResponse",
+  "substrate",
+  sizeof(Substrate__NodeLogsResponse),
+  1,
+  substrate__node_logs_response__field_descriptors,
+  substrate__node_logs_response__field_indices_by_name,
+  1,  substrate__node_logs_response__number_ranges,
+  (ProtobufCMessageInit) substrate__node_logs_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor substrate__node__method_descriptors[3] =
 {
   { "Status", &substrate__status_request__descriptor, &substrate__status_response__descriptor },
   { "Stop", &substrate__stop_request__descriptor, &substrate__stop_response__descriptor },
+  { "Logs", &substrate__node_logs_request__descriptor, &substrate__node_logs_response__descriptor },
 };
 const unsigned substrate__node__method_indices_by_name[] = {
+  2,        /* Logs */
   0,        /* Status */
   1         /* Stop */
 };
@@ -513,7 +707,7 @@ const ProtobufCServiceDescriptor substrate__node__descriptor =
   "Node",
   "Substrate__Node",
   "substrate",
-  2,
+  3,
   substrate__node__method_descriptors,
   substrate__node__method_indices_by_name
 };
@@ -532,6 +726,14 @@ void substrate__node__stop(ProtobufCService *service,
 {
   assert(service->descriptor == &substrate__node__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void substrate__node__logs(ProtobufCService *service,
+                           const Substrate__NodeLogsRequest *input,
+                           Substrate__NodeLogsResponse_Closure closure,
+                           void *closure_data)
+{
+  assert(service->descriptor == &substrate__node__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void substrate__node__init (Substrate__Node_Service *service,
                             Substrate__Node_ServiceDestroy destroy)

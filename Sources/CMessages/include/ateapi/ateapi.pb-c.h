@@ -50,6 +50,12 @@ typedef struct Ateapi__ListWorkersResponse Ateapi__ListWorkersResponse;
 typedef struct Ateapi__ListActorsRequest Ateapi__ListActorsRequest;
 typedef struct Ateapi__ListActorsResponse Ateapi__ListActorsResponse;
 typedef struct Ateapi__Worker Ateapi__Worker;
+typedef struct Ateapi__DebugClearRequest Ateapi__DebugClearRequest;
+typedef struct Ateapi__DebugClearResponse Ateapi__DebugClearResponse;
+typedef struct Ateapi__MintJWTRequest Ateapi__MintJWTRequest;
+typedef struct Ateapi__MintJWTResponse Ateapi__MintJWTResponse;
+typedef struct Ateapi__MintCertRequest Ateapi__MintCertRequest;
+typedef struct Ateapi__MintCertResponse Ateapi__MintCertResponse;
 
 
 /* --- enums --- */
@@ -498,6 +504,81 @@ struct  Ateapi__Worker
 #define ATEAPI__WORKER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__worker__descriptor) \
     , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Ateapi__DebugClearRequest
+{
+  ProtobufCMessage base;
+};
+#define ATEAPI__DEBUG_CLEAR_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__debug_clear_request__descriptor) \
+     }
+
+
+struct  Ateapi__DebugClearResponse
+{
+  ProtobufCMessage base;
+};
+#define ATEAPI__DEBUG_CLEAR_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__debug_clear_response__descriptor) \
+     }
+
+
+struct  Ateapi__MintJWTRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Whom the token is for; at least one.
+   */
+  size_t n_audience;
+  ProtobufCBinaryData *audience;
+  ProtobufCBinaryData app_id;
+  ProtobufCBinaryData user_id;
+  ProtobufCBinaryData session_id;
+};
+#define ATEAPI__MINT_JWTREQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__mint_jwtrequest__descriptor) \
+    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Ateapi__MintJWTResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData session_jwt;
+};
+#define ATEAPI__MINT_JWTRESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__mint_jwtresponse__descriptor) \
+    , {0,NULL} }
+
+
+struct  Ateapi__MintCertRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData app_id;
+  ProtobufCBinaryData user_id;
+  ProtobufCBinaryData session_id;
+  /*
+   * PKCS #10 in DER, signed by the key that the certificate is to be for.
+   */
+  ProtobufCBinaryData certificate_signing_request;
+};
+#define ATEAPI__MINT_CERT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__mint_cert_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Ateapi__MintCertResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The chain in DER, the session's certificate first.
+   */
+  size_t n_session_certificates;
+  ProtobufCBinaryData *session_certificates;
+};
+#define ATEAPI__MINT_CERT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__mint_cert_response__descriptor) \
+    , 0,NULL }
 
 
 /* Ateapi__ExternalSnapshotInfo methods */
@@ -1146,6 +1227,120 @@ Ateapi__Worker *
 void   ateapi__worker__free_unpacked
                      (Ateapi__Worker *message,
                       ProtobufCAllocator *allocator);
+/* Ateapi__DebugClearRequest methods */
+void   ateapi__debug_clear_request__init
+                     (Ateapi__DebugClearRequest         *message);
+size_t ateapi__debug_clear_request__get_packed_size
+                     (const Ateapi__DebugClearRequest   *message);
+size_t ateapi__debug_clear_request__pack
+                     (const Ateapi__DebugClearRequest   *message,
+                      uint8_t             *out);
+size_t ateapi__debug_clear_request__pack_to_buffer
+                     (const Ateapi__DebugClearRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__DebugClearRequest *
+       ateapi__debug_clear_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__debug_clear_request__free_unpacked
+                     (Ateapi__DebugClearRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__DebugClearResponse methods */
+void   ateapi__debug_clear_response__init
+                     (Ateapi__DebugClearResponse         *message);
+size_t ateapi__debug_clear_response__get_packed_size
+                     (const Ateapi__DebugClearResponse   *message);
+size_t ateapi__debug_clear_response__pack
+                     (const Ateapi__DebugClearResponse   *message,
+                      uint8_t             *out);
+size_t ateapi__debug_clear_response__pack_to_buffer
+                     (const Ateapi__DebugClearResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__DebugClearResponse *
+       ateapi__debug_clear_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__debug_clear_response__free_unpacked
+                     (Ateapi__DebugClearResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__MintJWTRequest methods */
+void   ateapi__mint_jwtrequest__init
+                     (Ateapi__MintJWTRequest         *message);
+size_t ateapi__mint_jwtrequest__get_packed_size
+                     (const Ateapi__MintJWTRequest   *message);
+size_t ateapi__mint_jwtrequest__pack
+                     (const Ateapi__MintJWTRequest   *message,
+                      uint8_t             *out);
+size_t ateapi__mint_jwtrequest__pack_to_buffer
+                     (const Ateapi__MintJWTRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__MintJWTRequest *
+       ateapi__mint_jwtrequest__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__mint_jwtrequest__free_unpacked
+                     (Ateapi__MintJWTRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__MintJWTResponse methods */
+void   ateapi__mint_jwtresponse__init
+                     (Ateapi__MintJWTResponse         *message);
+size_t ateapi__mint_jwtresponse__get_packed_size
+                     (const Ateapi__MintJWTResponse   *message);
+size_t ateapi__mint_jwtresponse__pack
+                     (const Ateapi__MintJWTResponse   *message,
+                      uint8_t             *out);
+size_t ateapi__mint_jwtresponse__pack_to_buffer
+                     (const Ateapi__MintJWTResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__MintJWTResponse *
+       ateapi__mint_jwtresponse__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__mint_jwtresponse__free_unpacked
+                     (Ateapi__MintJWTResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__MintCertRequest methods */
+void   ateapi__mint_cert_request__init
+                     (Ateapi__MintCertRequest         *message);
+size_t ateapi__mint_cert_request__get_packed_size
+                     (const Ateapi__MintCertRequest   *message);
+size_t ateapi__mint_cert_request__pack
+                     (const Ateapi__MintCertRequest   *message,
+                      uint8_t             *out);
+size_t ateapi__mint_cert_request__pack_to_buffer
+                     (const Ateapi__MintCertRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__MintCertRequest *
+       ateapi__mint_cert_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__mint_cert_request__free_unpacked
+                     (Ateapi__MintCertRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__MintCertResponse methods */
+void   ateapi__mint_cert_response__init
+                     (Ateapi__MintCertResponse         *message);
+size_t ateapi__mint_cert_response__get_packed_size
+                     (const Ateapi__MintCertResponse   *message);
+size_t ateapi__mint_cert_response__pack
+                     (const Ateapi__MintCertResponse   *message,
+                      uint8_t             *out);
+size_t ateapi__mint_cert_response__pack_to_buffer
+                     (const Ateapi__MintCertResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__MintCertResponse *
+       ateapi__mint_cert_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__mint_cert_response__free_unpacked
+                     (Ateapi__MintCertResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Ateapi__ExternalSnapshotInfo_Closure)
@@ -1250,6 +1445,24 @@ typedef void (*Ateapi__ListActorsResponse_Closure)
 typedef void (*Ateapi__Worker_Closure)
                  (const Ateapi__Worker *message,
                   void *closure_data);
+typedef void (*Ateapi__DebugClearRequest_Closure)
+                 (const Ateapi__DebugClearRequest *message,
+                  void *closure_data);
+typedef void (*Ateapi__DebugClearResponse_Closure)
+                 (const Ateapi__DebugClearResponse *message,
+                  void *closure_data);
+typedef void (*Ateapi__MintJWTRequest_Closure)
+                 (const Ateapi__MintJWTRequest *message,
+                  void *closure_data);
+typedef void (*Ateapi__MintJWTResponse_Closure)
+                 (const Ateapi__MintJWTResponse *message,
+                  void *closure_data);
+typedef void (*Ateapi__MintCertRequest_Closure)
+                 (const Ateapi__MintCertRequest *message,
+                  void *closure_data);
+typedef void (*Ateapi__MintCertResponse_Closure)
+                 (const Ateapi__MintCertResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1309,6 +1522,10 @@ struct Ateapi__Control_Service
                           const Ateapi__DeleteAtespaceRequest *input,
                           Ateapi__DeleteAtespaceResponse_Closure closure,
                           void *closure_data);
+  void (*debug_clear)(Ateapi__Control_Service *service,
+                      const Ateapi__DebugClearRequest *input,
+                      Ateapi__DebugClearResponse_Closure closure,
+                      void *closure_data);
 };
 typedef void (*Ateapi__Control_ServiceDestroy)(Ateapi__Control_Service *);
 void ateapi__control__init (Ateapi__Control_Service *service,
@@ -1329,7 +1546,8 @@ void ateapi__control__init (Ateapi__Control_Service *service,
       function_prefix__ ## create_atespace,\
       function_prefix__ ## get_atespace,\
       function_prefix__ ## list_atespaces,\
-      function_prefix__ ## delete_atespace  }
+      function_prefix__ ## delete_atespace,\
+      function_prefix__ ## debug_clear  }
 void ateapi__control__get_actor(ProtobufCService *service,
                                 const Ateapi__GetActorRequest *input,
                                 Ateapi__GetActorResponse_Closure closure,
@@ -1382,6 +1600,40 @@ void ateapi__control__delete_atespace(ProtobufCService *service,
                                       const Ateapi__DeleteAtespaceRequest *input,
                                       Ateapi__DeleteAtespaceResponse_Closure closure,
                                       void *closure_data);
+void ateapi__control__debug_clear(ProtobufCService *service,
+                                  const Ateapi__DebugClearRequest *input,
+                                  Ateapi__DebugClearResponse_Closure closure,
+                                  void *closure_data);
+typedef struct Ateapi__SessionIdentity_Service Ateapi__SessionIdentity_Service;
+struct Ateapi__SessionIdentity_Service
+{
+  ProtobufCService base;
+  void (*mint_jwt)(Ateapi__SessionIdentity_Service *service,
+                   const Ateapi__MintJWTRequest *input,
+                   Ateapi__MintJWTResponse_Closure closure,
+                   void *closure_data);
+  void (*mint_cert)(Ateapi__SessionIdentity_Service *service,
+                    const Ateapi__MintCertRequest *input,
+                    Ateapi__MintCertResponse_Closure closure,
+                    void *closure_data);
+};
+typedef void (*Ateapi__SessionIdentity_ServiceDestroy)(Ateapi__SessionIdentity_Service *);
+void ateapi__session_identity__init (Ateapi__SessionIdentity_Service *service,
+                                     Ateapi__SessionIdentity_ServiceDestroy destroy);
+#define ATEAPI__SESSION_IDENTITY__BASE_INIT \
+    { &ateapi__session_identity__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define ATEAPI__SESSION_IDENTITY__INIT(function_prefix__) \
+    { ATEAPI__SESSION_IDENTITY__BASE_INIT,\
+      function_prefix__ ## mint_jwt,\
+      function_prefix__ ## mint_cert  }
+void ateapi__session_identity__mint_jwt(ProtobufCService *service,
+                                        const Ateapi__MintJWTRequest *input,
+                                        Ateapi__MintJWTResponse_Closure closure,
+                                        void *closure_data);
+void ateapi__session_identity__mint_cert(ProtobufCService *service,
+                                         const Ateapi__MintCertRequest *input,
+                                         Ateapi__MintCertResponse_Closure closure,
+                                         void *closure_data);
 
 /* --- descriptors --- */
 
@@ -1421,7 +1673,14 @@ extern const ProtobufCMessageDescriptor ateapi__list_workers_response__descripto
 extern const ProtobufCMessageDescriptor ateapi__list_actors_request__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__list_actors_response__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__worker__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__debug_clear_request__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__debug_clear_response__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__mint_jwtrequest__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__mint_jwtresponse__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__mint_cert_request__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__mint_cert_response__descriptor;
 extern const ProtobufCServiceDescriptor ateapi__control__descriptor;
+extern const ProtobufCServiceDescriptor ateapi__session_identity__descriptor;
 
 PROTOBUF_C__END_DECLS
 

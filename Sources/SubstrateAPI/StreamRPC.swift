@@ -1,0 +1,77 @@
+package import GRPC
+
+/// A method with one request and a stream of responses, with their types.
+package struct StreamRPC<Request: WireMessage, Response: WireMessage>: Sendable {
+    package let method: Method
+
+    package init(_ path: String) { method = Method(path) }
+}
+
+extension Channel {
+    /// Opens a stream of responses. Letting go of it cancels the call.
+    /// - Parameter timeout: after which the call ends with `.deadlineExceeded`; nil for none.
+    package func open<Request, Response>(
+        _ rpc: StreamRPC<Request, Response>, _ request: Request, metadata: Metadata = [:], timeout: Duration? = nil
+    ) async throws(RPCError) -> ResponseStream<Response> {
+        let call = try stream(rpc.method, metadata: metadata, timeout: timeout)
+        try await call.send(request.message)
+        try await call.finishSending()
+        return ResponseStream(call: call)
+    }
+}
+
+/// The responses of one call, read one at a time when asked for.
+package struct ResponseStream<Response: WireMessage>: AsyncSequence, Sendable {
+    package typealias Element = Response
+    package typealias Failure = RPCError
+
+    fileprivate let call: BidirectionalCall
+
+    package func makeAsyncIterator() -> Iterator { Iterator(call: call) }
+
+    package struct Iterator: AsyncIteratorProtocol {
+        fileprivate let call: BidirectionalCall
+
+        /// The next response; nil when the server has ended the stream with success. Cancelling the task that waits
+        /// cancels the call.
+        package func next(isolation: isolated (any Actor)? = #isolation) async throws(RPCError) -> Response? {
+            guard let message = try await call.receive() else { return nil }
+            do {
+                return try Response(message)
+            } catch {
+                throw .failed(Status(code: .internal, message: "the server's answer cannot be read: \(error)"))
+            }
+        }
+    }
+}
+
+/// Where a handler puts the responses of one call.
+package struct ResponseWriter<Response: WireMessage>: Sendable {
+    fileprivate let stream: ServerStream
+
+    /// Returns when the transport has taken the response, which it does at the client's pace.
+    /// - Throws: when the client has gone away.
+    package func send(_ response: Response) async throws(RPCError) { try await stream.send(response.message) }
+}
+
+extension ServerMethod {
+    /// Offers a method with a stream of responses, which ends when `handler` returns. A request that cannot be read is
+    /// answered with `INVALID_ARGUMENT` and never reaches `handler`.
+    package static func stream<Request, Response>(
+        _ rpc: StreamRPC<Request, Response>,
+        handler: @escaping @Sendable (Request, ResponseWriter<Response>, ServerCall) async throws -> Void
+    ) -> ServerMethod {
+        .stream(rpc.method) { stream, call in
+            guard let message = try await stream.receive() else {
+                throw Status(code: .invalidArgument, message: "there is no request")
+            }
+            let request: Request
+            do {
+                request = try Request(message)
+            } catch {
+                throw Status(code: .invalidArgument, message: "\(error)")
+            }
+            try await handler(request, ResponseWriter(stream: stream), call)
+        }
+    }
+}
