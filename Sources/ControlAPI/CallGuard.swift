@@ -1,4 +1,4 @@
-internal import GRPC
+package import GRPC
 package import Identity
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -23,14 +23,17 @@ package struct CallGuard: Sendable {
     }
 
     /// - Parameter atespace: the one that the request names; empty for all, nil when it is about none.
-    func admit(_ call: ServerCall, atespace: String?) async throws(Status) {
+    /// - Returns: who calls; nil for somebody who has proved nothing and need not.
+    @discardableResult
+    package func admit(_ call: ServerCall, atespace: String?) async throws(Status) -> Identity? {
         do throws(IdentityError) {
             let identity = try await identity(of: call)
-            guard let authorizer, !authorizer.isOpen else { return }
+            guard let authorizer, !authorizer.isOpen else { return identity }
             guard let identity else {
                 throw IdentityError(.unauthenticated, "a client certificate is needed to call \(call.method.path)")
             }
             try authorizer.check(identity, method: call.method.path, atespace: atespace)
+            return identity
         } catch {
             throw Status(error)
         }
@@ -77,3 +80,6 @@ extension ResumeActorRequest: AtespaceScoped { var scope: String { actor.atespac
 extension DeleteActorRequest: AtespaceScoped { var scope: String { actor.atespace } }
 extension ListActorsRequest: AtespaceScoped { var scope: String { atespace } }
 extension AtespaceRequest: AtespaceScoped { var scope: String { name } }
+extension WatchActorsRequest: AtespaceScoped { var scope: String { atespace } }
+extension WatchWorkersRequest: AtespaceScoped { var scope: String { "" } }
+extension ActorLogsRequest: AtespaceScoped { var scope: String { actor.atespace } }

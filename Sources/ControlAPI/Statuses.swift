@@ -9,6 +9,9 @@ extension Status {
     static func invalid(_ message: String) -> Status { Status(code: .invalidArgument, message: message) }
     static func failedPrecondition(_ message: String) -> Status { Status(code: .failedPrecondition, message: message) }
     static func notFound(_ message: String) -> Status { Status(code: .notFound, message: message) }
+    static func unauthenticated(_ message: String) -> Status { Status(code: .unauthenticated, message: message) }
+    static func permissionDenied(_ message: String) -> Status { Status(code: .permissionDenied, message: message) }
+    static func `internal`(_ message: String) -> Status { Status(code: .internal, message: message) }
     static func alreadyExists(_ message: String) -> Status { Status(code: .alreadyExists, message: message) }
 
     static func notFound(_ actor: ActorRef) -> Status { .notFound("Actor \(actor.name.excerpt) not found") }

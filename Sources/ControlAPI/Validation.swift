@@ -21,4 +21,8 @@ enum Validation {
         try require(actor.atespace, "atespace")
         if !NameRule.allows(actor.name) || !NameRule.allows(actor.atespace) { throw .notFound(actor) }
     }
+
+    static func revision(_ revision: Int64) throws(Status) {
+        if revision < 0 { throw .invalid("after_revision cannot be negative") }
+    }
 }

@@ -22,7 +22,7 @@ package final class ControlPlane: Sendable {
     package let catalog: Catalog
     package let replica: Replica
     let nodes: any NodeAgents
-    let environment: Environment
+    package let environment: Environment
     let options: ControlPlaneOptions
 
     package init(

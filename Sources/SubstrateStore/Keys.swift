@@ -32,6 +32,8 @@ package struct Keys: Sendable {
 
     package func operation(_ ref: ActorRef) -> Key { Key("\(root)operations/\(ref.atespace)/\(ref.name)") }
 
+    package var operations: KeyRange { .prefix(Key("\(root)operations/")) }
+
     /// What a key under the worker prefix holds; nil for one that nobody here writes.
     package func worker(_ key: Key) -> WorkerKey? {
         if let ref = parts(of: key, behind: "workers/live/", count: 3).map(WorkerRef.init(parts:)) { return .live(ref) }

@@ -11,4 +11,19 @@ extension ActorInfo {
             localSnapshot: actor.localSnapshot.map { LocalSnapshotInfo(prefix: $0.name.text, nodes: [$0.node]) },
             inProgressSnapshot: actor.state.inProgressSnapshot?.text)
     }
+
+    /// At least as many bytes as the message takes: its texts, with 6 bytes for tag and length of each of at most 20 fields
+    /// and a few for each label and node.
+    var estimatedBytes: Int {
+        let texts = [
+            ref.atespace, ref.name, template.namespace, template.name, lastSnapshot?.text ?? "",
+            lastSnapshot?.text ?? "", inProgressSnapshot ?? "", localSnapshot?.prefix ?? "",
+            assignment?.worker.pool.namespace ?? "",
+            assignment?.worker.pool.name ?? "", assignment?.worker.pod ?? "", assignment?.uid ?? "",
+            assignment?.address.ip ?? "",
+        ]
+        let nodes = (localSnapshot?.nodes ?? []).reduce(0) { $0 + $1.utf8.count + 6 }
+        let labels = workerSelector.matchLabels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 12 }
+        return texts.reduce(labels + nodes + 140) { $0 + $1.utf8.count }
+    }
 }

@@ -18,6 +18,7 @@ extension ControlServices {
             offer(ControlMethods.getAtespace, getAtespace),
             offer(ControlMethods.deleteAtespace, deleteAtespace),
             offer(ControlMethods.listAtespaces, listAtespaces),
+            offer(ControlMethods.debugClear, debugClear),
         ]
     }
 }

@@ -6,8 +6,6 @@ internal import SubstrateStore
 
 extension ControlServices {
     private static let maximumPageSize = 1000
-    /// Clients take messages of up to 4 MiB; the rest is for what an estimate may be wrong by.
-    private static let maximumBytes = 3_900_000
 
     /// Pages show the state of one revision, so none of the actors that stay is missed or comes twice.
     ///
@@ -56,21 +54,5 @@ extension ControlServices {
             default: throw error
             }
         }
-    }
-}
-
-extension ActorInfo {
-    /// At least as many bytes as the message takes: its texts, with 6 bytes for tag and length of each of at most 20 fields and a few for each label and node.
-    fileprivate var estimatedBytes: Int {
-        let texts = [
-            ref.atespace, ref.name, template.namespace, template.name, lastSnapshot?.text ?? "",
-            lastSnapshot?.text ?? "", inProgressSnapshot ?? "", localSnapshot?.prefix ?? "",
-            assignment?.worker.pool.namespace ?? "",
-            assignment?.worker.pool.name ?? "", assignment?.worker.pod ?? "", assignment?.uid ?? "",
-            assignment?.address.ip ?? "",
-        ]
-        let nodes = (localSnapshot?.nodes ?? []).reduce(0) { $0 + $1.utf8.count + 6 }
-        let labels = workerSelector.matchLabels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 12 }
-        return texts.reduce(labels + nodes + 140) { $0 + $1.utf8.count }
     }
 }

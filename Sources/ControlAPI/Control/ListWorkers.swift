@@ -1,3 +1,4 @@
+internal import ControlPlane
 internal import SubstrateAPI
 internal import SubstrateModel
 internal import SubstrateStore
@@ -8,13 +9,8 @@ extension ControlServices {
         let listing = try await store.listWorkers()
         let refs = Set(listing.live.keys).union(listing.bound.keys).sorted()
         return ListWorkersResponse(
-            workers: refs.map { ref in
-                let presence = listing.live[ref]
-                let binding = listing.bound[ref]
-                return WorkerInfo(
-                    ref: ref, uid: presence?.value.uid ?? "", node: presence?.value.node ?? "",
-                    ip: presence?.value.address.ip ?? "", version: (presence?.version ?? 0) + (binding?.version ?? 0),
-                    actor: binding?.value.actor, template: binding?.value.template)
+            workers: refs.map {
+                WorkerInfo($0, WorkerRow(presence: listing.live[$0], binding: listing.bound[$0]))
             })
     }
 }

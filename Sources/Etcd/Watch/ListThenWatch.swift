@@ -75,18 +75,21 @@ extension EtcdStore {
 
     /// All pairs of a range, at one revision, read in pages. When the history is compacted faster than the pages can be read,
     /// they are read in one answer instead.
-    public func list(_ range: KeyRange, pageSize: Int = 5000) async throws(EtcdError) -> Listing {
+    /// - Parameter revision: nil for the latest. One that is compacted away makes it throw with code `.compacted`.
+    public func list(_ range: KeyRange, at revision: Int64? = nil, pageSize: Int = 5000) async throws(EtcdError)
+        -> Listing
+    {
         do throws(EtcdError) {
             var pairs: [KeyValue] = []
-            var revision: Int64 = 0
-            for try await page in pages(of: range, pageSize: pageSize) {
+            var listed = revision
+            for try await page in pages(of: range, at: revision, pageSize: pageSize) {
                 // Later pages show the state of the first one's revision, but tell the store's.
-                if revision == 0 { revision = page.revision }
+                listed = listed ?? page.revision
                 pairs += page.pairs
             }
-            return Listing(pairs: pairs, revision: revision)
+            return Listing(pairs: pairs, revision: listed ?? 0)
         } catch {
-            guard error.code == .compacted else { throw error }
+            guard error.code == .compacted, revision == nil else { throw error }
             let whole = try await self.range(RangeRequest(range))
             return Listing(pairs: whole.pairs, revision: whole.revision)
         }

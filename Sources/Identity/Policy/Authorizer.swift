@@ -27,6 +27,7 @@ package struct Authorizer: Sendable {
         guard let needed = MethodRequirement.of(method) else {
             throw IdentityError(.permissionDenied, "\(method) is not a method that a policy can allow")
         }
+        if needed.reach == .nothing { return }
         var place: String?
         if needed.reach == .namedAtespace, let atespace, !atespace.isEmpty { place = atespace }
         guard policy.allows(identity, needed.verb, atespace: place) else {

@@ -5,6 +5,8 @@ package struct MethodRequirement: Sendable, Equatable {
         case namedAtespace
         /// All atespaces, or what belongs to none.
         case everything
+        /// Nothing that a policy speaks of: whoever has proved an identity may ask, and what the answer is depends on it.
+        case nothing
     }
 
     package var verb: Verb
@@ -29,8 +31,12 @@ package struct MethodRequirement: Sendable, Equatable {
         need(.view, .everything, "ateapi.Control", "ListWorkers", "ListAtespaces")
         need(.view, .everything, "substrate.Watch", "WatchWorkers")
         need(.admin, .everything, "ateapi.Control", "DebugClear")
-        // Whoever may create an actor could mint through it anyway.
-        need(.operate, .namedAtespace, "ateapi.SessionIdentity", "MintJWT", "MintCert")
+        // Only a worker gets an identity, and only that of the actor that it holds.
+        need(.view, .nothing, "ateapi.SessionIdentity", "MintJWT", "MintCert")
+        // It shows what is published anyway.
+        for version in ["v1", "v1alpha"] {
+            need(.view, .nothing, "grpc.reflection.\(version).ServerReflection", "ServerReflectionInfo")
+        }
         // Pools and templates serve all atespaces.
         need(
             .view, .everything, "substrate.Resources",

@@ -28,9 +28,11 @@ package struct WorkerListing: Sendable {
 
 extension Store {
     /// All workers, live or bound, as of one revision.
-    package func listWorkers() async throws(StoreError) -> WorkerListing {
+    /// - Parameter revision: nil for the latest.
+    /// - Throws: `.etcd` with code `.compacted` when a revision that is given is gone.
+    package func listWorkers(at revision: Int64? = nil) async throws(StoreError) -> WorkerListing {
         do throws(EtcdError) {
-            return WorkerListing(try await etcd.list(keys.workers), keys)
+            return WorkerListing(try await etcd.list(keys.workers, at: revision), keys)
         } catch {
             throw StoreError(error)
         }
@@ -44,5 +46,13 @@ extension Store {
     /// The presence of a worker, or nil. One linearizable read.
     package func presence(of worker: WorkerRef) async throws(StoreError) -> Stored<Presence>? {
         try await read(keys.live(worker))
+    }
+
+    /// Whether the worker is live and holds the actor, which still exists and was not told to leave. One linearizable read.
+    package func holds(_ worker: WorkerRef, _ actor: ActorRef) async throws(StoreError) -> Bool {
+        let rows = try await rows(actor, on: worker)
+        guard let row = rows.actor?.value, let binding = rows.binding?.value else { return false }
+        return row.state.assignment?.worker == worker && binding.actor == actor && binding.actorUID == row.uid
+            && binding.phase != .revoked && rows.presence?.incarnation == binding.incarnation
     }
 }
