@@ -70,7 +70,9 @@ let package = Package(
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(
             "OperatorCLI",
-            uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols"]),
+            uses: [
+                "Identity", "SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols",
+            ]),
         module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
 
         program(
@@ -111,7 +113,12 @@ let package = Package(
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
-        tests("OperatorCLITests", uses: ["OperatorCLI", "SubstrateAPI", "SubstrateModel", "ServiceKit"]),
+        tests(
+            "OperatorCLITests",
+            uses: [
+                "OperatorCLI", "ControlAPI", "SubstrateAPI", "SubstrateModel", "GRPC", "LocalCluster", "Processes",
+                "ServiceKit", "TestKit", "atectl",
+            ]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(
             "NodeAgentTests",
