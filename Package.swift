@@ -48,6 +48,8 @@ let package = Package(
         module("SubstrateModel", uses: []),
         module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
         module(
+            "StandardServices", uses: ["SubstrateAPI", "GRPC", "Protobuf", "CMessages", "ServiceKit"]),
+        module(
             "SubstrateStore", uses: ["Etcd", "ServiceKit", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
 
         module("ServiceKit", uses: []),
@@ -78,13 +80,16 @@ let package = Package(
         program(
             "ateapi",
             uses: [
-                "ControlAPI", "ControlPlane", "Identity", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC",
-                "ProgramKit",
-                "ServiceKit",
+                "ControlAPI", "ControlPlane", "Identity", "StandardServices", "SubstrateStore", "SubstrateModel",
+                "Etcd",
+                "GRPC", "ProgramKit", "ServiceKit",
             ]),
         program(
             "atelet",
-            uses: ["NodeAgent", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit", "ServiceKit"]),
+            uses: [
+                "NodeAgent", "StandardServices", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit",
+                "ServiceKit",
+            ]),
         module(
             "LocalCluster",
             uses: ["SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit"]),
@@ -112,6 +117,7 @@ let package = Package(
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
+        tests("StandardServicesTests", uses: ["StandardServices", "SubstrateAPI", "GRPC", "ServiceKit", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
         tests(
             "OperatorCLITests",

@@ -12,6 +12,10 @@ package struct ControlPlaneOptions: Sendable {
     /// of large images for example, are not cut off before this.
     package var answerLimit: Duration = .seconds(600)
 
+    /// How long the resume of a paused actor waits for its node to come back before it gives up what only that has. A restart
+    /// of an agent takes about a second.
+    package var nodeReturnLimit: Duration = .seconds(5)
+
     package init() {}
 }
 

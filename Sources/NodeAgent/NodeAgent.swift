@@ -12,15 +12,18 @@ package final class NodeAgent: Sendable {
     private let bootID: String
     private let directoryID: String
     private let slots: WorkerSlots
+    private let readiness: Readiness
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
+    ///   - readiness: set while every worker is registered.
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, environment: Environment,
-        bootID: String, directoryID: String
+        bootID: String, directoryID: String, readiness: Readiness = Readiness()
     ) {
+        self.readiness = readiness
         self.slots = slots
         self.options = options
         self.store = store
@@ -109,7 +112,9 @@ package final class NodeAgent: Sendable {
             let slot = WorkerSlot(
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
             slots.insert(slot)
+            readiness.set(slots.all.count == options.addresses.count)
             await slot.run()
+            readiness.set(false)
             slots.remove(slot)
             if Task.isCancelled { return }
             try await withdraw(ref, stored.incarnation)

@@ -34,7 +34,7 @@ package struct ResponseStream<Response: WireMessage>: AsyncSequence, Sendable {
 
         /// The next response; nil when the server has ended the stream with success. Cancelling the task that waits
         /// cancels the call.
-        package func next(isolation: isolated (any Actor)? = #isolation) async throws(RPCError) -> Response? {
+        package mutating func next(isolation: isolated (any Actor)? = #isolation) async throws(RPCError) -> Response? {
             guard let message = try await call.receive() else { return nil }
             do {
                 return try Response(message)

@@ -39,7 +39,7 @@ package final class TestCluster: Sendable {
     ///   - store: of the test; the cluster works under its root.
     ///   - chance: of the control plane.
     package init(
-        _ store: Store, options: ControlPlaneOptions = ControlPlaneOptions(),
+        _ store: Store, options: ControlPlaneOptions = TestCluster.impatient,
         chance: Chance = Chance(SystemRandomNumberGenerator())
     ) async throws {
         fixture = try await StoreFixture(store)
@@ -49,6 +49,13 @@ package final class TestCluster: Sendable {
         environment.chance = chance
         control = ControlPlane(
             store: Store(etcd: etcd, keys: store.keys), nodes: nodes, environment: environment, options: options)
+    }
+
+    /// The defaults, without the wait for nodes that no test brings back.
+    package static var impatient: ControlPlaneOptions {
+        var options = ControlPlaneOptions()
+        options.nodeReturnLimit = .milliseconds(10)
+        return options
     }
 
     /// Runs the control plane beside `body`.
@@ -94,7 +101,7 @@ package final class TestCluster: Sendable {
             }
         }
         try await eventually("the workers of \(name) are known") {
-            options.workers.allSatisfy { control.inventory.row($0.ref)?.isFree == true }
+            options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
         }
         return node
     }

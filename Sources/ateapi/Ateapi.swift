@@ -1,11 +1,11 @@
 import ControlAPI
 import ControlPlane
 import Etcd
-import Foundation
 import GRPC
 import Identity
 import ProgramKit
 import ServiceKit
+import StandardServices
 import SubstrateModel
 import SubstrateStore
 
@@ -20,6 +20,7 @@ enum Ateapi {
             options.sweepInterval = try values.duration("sweep-interval")
             options.leaseTimeToLive = try values.duration("session-ttl")
             options.answerLimit = try values.duration("answer-limit")
+            options.nodeReturnLimit = try values.duration("node-return-limit")
             let nodes = GRPCNodeAgents(
                 credentials: try TLSFlags.client("node", values),
                 questionTimeout: try values.duration("question-timeout"), workTimeout: options.answerLimit)
@@ -31,9 +32,16 @@ enum Ateapi {
                 flag: "--grpc-listen-addr")
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
+            let callGuard = try callGuard(values, log)
+            let services = ControlServices(
+                control: control, callGuard: callGuard, options: try serviceOptions(values, environment))
+            let methods = services.methods
+            let health = Health(of: methods, control.inventory.readiness)
+            let reflection = Reflection(of: methods + health.methods) { call in
+                try await callGuard.admit(call, atespace: nil)
+            }
             let server = try Server(
-                address: address, credentials: credentials,
-                methods: ControlServices(control: control, callGuard: try callGuard(values, log)).methods,
+                address: address, credentials: credentials, methods: methods + health.methods + reflection.methods,
                 options: serverOptions)
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
@@ -47,6 +55,36 @@ enum Ateapi {
                 await server.run()
             }
         }
+    }
+
+    private static func serviceOptions(
+        _ values: Flags.Values, _ environment: Environment
+    ) throws -> ControlServiceOptions {
+        var options = ControlServiceOptions()
+        options.allowsDebugClear = values.isSet("enable-debug")
+        options.workerTrustDomain = try values.text("worker-trust-domain")
+        options.streamLifetime = try values.duration("stream-lifetime")
+        options.minter = try SessionMinter(
+            jwtPoolFile: values.optional("session-id-jwt-pool"), caPoolFile: values.optional("session-id-ca-pool"),
+            now: { environment.wallClock() / 1000 }, log: environment.log)
+        return options
+    }
+
+    private static func declareSessions(in flags: inout Flags) {
+        flags.text(
+            "session-id-jwt-pool", "FILE",
+            help:
+                "The keys that sign the tokens of sessions, from atectl admin make-jwt-pool; read again when it changes."
+        )
+        flags.text(
+            "session-id-ca-pool", "FILE",
+            help:
+                "The authorities that certify sessions, from atectl admin make-ca-pool; read again when it changes.")
+        flags.text(
+            "worker-trust-domain", "NAME", default: "substrate.local",
+            help:
+                "Who may ask for a session's identity: the worker that holds the actor, known by the SPIFFE ID in its certificate or token, spiffe://NAME/ns/<namespace>/pool/<pool>/worker/<pod>."
+        )
     }
 
     private static func callGuard(_ values: Flags.Values, _ log: Log) throws -> CallGuard {
@@ -63,7 +101,7 @@ enum Ateapi {
             issuer: issuer, audience: try values.text("client-jwt-audience"),
             keys: values.optional("client-jwt-keys").map { .file($0) }
                 ?? .issuer(authorities: values.optional("client-jwt-ca-cert")),
-            now: { Int64(Date().timeIntervalSince1970) }, log: log)
+            now: { Environment.system(log: log).wallClock() / 1000 }, log: log)
         return CallGuard(.tokens(verifier), authorizer: authorizer)
     }
 
@@ -109,6 +147,13 @@ enum Ateapi {
                 "Certificates of the authorities that clients' certificates have to come from, PEM. A client need not show one."
         )
         declareAuthentication(in: &flags)
+        declareSessions(in: &flags)
+        flags.duration(
+            "stream-lifetime", default: "1h",
+            help:
+                "How long a watch or a stream of logs may last before the client has to open it anew, which asks again what it may do."
+        )
+        flags.toggle("enable-debug", help: "Allows DebugClear, which deletes all actors and atespaces. For tests.")
         TLSFlags.declareClient("node", of: "a node", in: &flags)
         EtcdFlags.declare(in: &flags)
         flags.duration(
@@ -128,6 +173,11 @@ enum Ateapi {
             "answer-limit", default: "10m",
             help:
                 "How long a node may stay without a final answer before its worker is given up. Longer than the slowest start of an actor."
+        )
+        flags.duration(
+            "node-return-limit", default: "5s",
+            help:
+                "How long the resume of a paused actor waits for the node that has its snapshot before it falls back to the last external one. Longer than a restart of an agent."
         )
         Logging.declare(in: &flags)
         return flags

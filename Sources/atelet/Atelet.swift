@@ -4,6 +4,7 @@ import GRPC
 import NodeAgent
 import ProgramKit
 import ServiceKit
+import StandardServices
 import SubstrateModel
 import SubstrateStore
 
@@ -26,13 +27,18 @@ enum Atelet {
             let slots = WorkerSlots()
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
+            let methods = NodeServices(slots: slots).methods
+            let readiness = Readiness()
+            let health = Health(of: methods, readiness)
+            let reflection = Reflection(of: methods + health.methods) { _ in }
             let server = try Server(
-                address: address, credentials: credentials, methods: NodeServices(slots: slots).methods,
+                address: address, credentials: credentials, methods: methods + health.methods + reflection.methods,
                 options: serverOptions)
 
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,
-                runtime: runtime, environment: environment, bootID: BootID.current, directoryID: directory.id)
+                runtime: runtime, environment: environment, bootID: BootID.current, directoryID: directory.id,
+                readiness: readiness)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }

@@ -16,12 +16,19 @@ struct APIHarness: Sendable {
 
     var fixture: StoreFixture { cluster.fixture }
 
+    /// - Parameter store: a store of the shared server unless it is given.
     static func run(
-        workers: Int = 2, _ body: @Sendable (APIHarness) async throws -> Void
+        workers: Int = 2, store: Store? = nil, options: ControlServiceOptions = ControlServiceOptions(),
+        _ body: @Sendable (APIHarness) async throws -> Void
     ) async throws {
-        let cluster = try await TestCluster(TestEtcd.store())
-        let server = try Server(
-            address: "127.0.0.1:0", credentials: .insecure, methods: ControlServices(control: cluster.control).methods)
+        let cluster: TestCluster
+        if let store {
+            cluster = try await TestCluster(store)
+        } else {
+            cluster = try await TestCluster(TestEtcd.store())
+        }
+        let services = ControlServices(control: cluster.control, options: options)
+        let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: services.methods)
         try await cluster.run {
             _ = try await cluster.addNode("node", workers: workers)
             try await running(server.run) {

@@ -141,6 +141,25 @@ import Testing
         }
     }
 
+    @Test func aNodeThatIsBeingRestartedIsWaitedFor() async throws {
+        let cluster = try await TestCluster(TestEtcd.store(), options: ControlPlaneOptions())
+        try await cluster.run {
+            let alice = cluster.fixture.ref("alice")
+            let node = try await cluster.addNode("a", workers: 1)
+            _ = try await cluster.fixture.createActor("alice")
+            _ = try await cluster.control.resumeActor(alice)
+            let local = try #require(try await cluster.control.pauseActor(alice).value.localSnapshot)
+            cluster.stop(node)
+            try await eventually("the node's presence is gone") {
+                try await cluster.fixture.store.listWorkers().live.isEmpty
+            }
+            async let resumed = cluster.control.resumeActor(alice)
+            let again = try await cluster.addNode("a", workers: 1, runtime: node.runtime)
+            #expect(try await resumed.value.lastFallback == nil)
+            #expect(again.runtime.origins.last == again.runtime.localSnapshots.uri(of: local.name))
+        }
+    }
+
     @Test func whenItsNodeIsGoneAPausedActorStartsFromItsExternalSnapshotAndThatIsNoted() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)

@@ -5,7 +5,6 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/descriptor.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
-#include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "substrate/node.pb-c.h"
 #include "substrate/resources.pb-c.h"
 #include "substrate/store.pb-c.h"

@@ -9,19 +9,19 @@ package final class WorkerInventory: Sendable {
     private let state = Mutex(State())
     private let keys: Keys
     private let log: Log
+    /// Set once the workers have been listed: before, nobody can be placed.
+    package let readiness = Readiness()
     /// Fires when the set of lost workers may have changed.
     package let changed = Signal()
 
     private struct State {
         var table = WorkerTable()
-        var isListed = false
         var nextWaiter = 0
-        var waiters: [Int: LossWaiter] = [:]
+        var waiters: [Int: Waiter] = [:]
     }
 
-    private struct LossWaiter {
-        var ref: WorkerRef
-        var incarnation: Incarnation
+    private struct Waiter {
+        var isOver: @Sendable (WorkerTable) -> Bool
         var continuation: UnsafeContinuation<Void, Never>
     }
 
@@ -31,7 +31,7 @@ package final class WorkerInventory: Sendable {
     }
 
     /// Whether the workers have been listed since the start; before that nothing is known.
-    package var isListed: Bool { state.withLock { $0.isListed } }
+    package var isListed: Bool { readiness.isReady }
 
     /// The lost workers with their rows, sorted.
     package var lostWorkers: [(ref: WorkerRef, row: WorkerRow)] {
@@ -75,7 +75,7 @@ package final class WorkerInventory: Sendable {
     @discardableResult
     package func take(_ listing: WorkerListing) -> [WorkerRef] {
         let news = update { $0.take(listing) }
-        state.withLock { $0.isListed = true }
+        readiness.set(true)
         return news
     }
 
@@ -103,9 +103,12 @@ package final class WorkerInventory: Sendable {
 
     /// The names under which the agent with this state directory offers workers: one, or none while it offers no worker.
     package func nodes(withDirectory id: String) -> Set<String> {
-        state.withLock { state in
-            Set(state.table.rows.values.compactMap(\.presence?.value).filter { $0.directoryID == id }.map(\.node))
-        }
+        state.withLock { $0.table.nodes(withDirectory: id) }
+    }
+
+    /// Waits until the agent with this state directory offers a worker, or until the task is cancelled.
+    package func waitForNode(withDirectory id: String) async {
+        await wait { !$0.nodes(withDirectory: id).isEmpty }
     }
 
     /// Gives a reserved worker back.
@@ -113,19 +116,22 @@ package final class WorkerInventory: Sendable {
 
     /// Waits until the worker's presence is not `incarnation` any more, or until the task is cancelled.
     package func waitUntilGone(_ ref: WorkerRef, _ incarnation: Incarnation) async {
+        await wait { $0.rows[ref]?.presence?.incarnation != incarnation }
+    }
+
+    private func wait(until isOver: @escaping @Sendable (WorkerTable) -> Bool) async {
         let id = state.withLock { state in
             defer { state.nextWaiter += 1 }
             return state.nextWaiter
         }
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let isOver = state.withLock { state in
-                    let isGone = state.table.rows[ref]?.presence?.incarnation != incarnation
-                    if isGone || Task.isCancelled { return true }
-                    state.waiters[id] = LossWaiter(ref: ref, incarnation: incarnation, continuation: continuation)
+                let isDone = state.withLock { state in
+                    if isOver(state.table) || Task.isCancelled { return true }
+                    state.waiters[id] = Waiter(isOver: isOver, continuation: continuation)
                     return false
                 }
-                if isOver { continuation.resume() }
+                if isDone { continuation.resume() }
             }
         } onCancel: {
             state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
@@ -134,15 +140,13 @@ package final class WorkerInventory: Sendable {
 
     @discardableResult
     private func update<Result>(_ change: (inout WorkerTable) -> Result) -> Result {
-        let (result, gone) = state.withLock { state in
+        let (result, done) = state.withLock { state in
             let result = change(&state.table)
-            let gone = state.waiters.filter { _, waiter in
-                state.table.rows[waiter.ref]?.presence?.incarnation != waiter.incarnation
-            }
-            for id in gone.keys { state.waiters[id] = nil }
-            return (result, gone)
+            let done = state.waiters.filter { $1.isOver(state.table) }
+            for id in done.keys { state.waiters[id] = nil }
+            return (result, done)
         }
-        for waiter in gone.values { waiter.continuation.resume() }
+        for waiter in done.values { waiter.continuation.resume() }
         changed.fire()
         return result
     }

@@ -122,6 +122,11 @@ package struct WorkerTable: Sendable {
         rows.reduce(into: [:]) { if $1.value.presence != nil { $0[$1.key.pool, default: 0] += 1 } }
     }
 
+    /// The names under which the agent with this state directory offers workers.
+    package func nodes(withDirectory id: String) -> Set<String> {
+        Set(rows.values.compactMap(\.presence?.value).filter { $0.directoryID == id }.map(\.node))
+    }
+
     private func known(_ key: Keys.WorkerKey) -> Int64 {
         let row = rows[key.ref]
         let present: Int64? =

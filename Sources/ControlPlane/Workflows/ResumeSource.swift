@@ -26,9 +26,20 @@ extension ResumeWorkflow {
             // Giving the snapshot up loses what the actor has done since the external one: not on the word of a watch that
             // lags.
             do { inventory.take(try await store.listWorkers()) } catch { throw ControlError(error) }
+            await waitForNode(of: local)
             nodes = inventory.nodes(withDirectory: local.directoryID)
         }
         return nodes.isEmpty ? .anywhere(fallback(from: local, .nodeGone)) : .local(local, nodes: nodes)
+    }
+
+    /// An agent that is restarted has withdrawn its workers for a moment, and has the snapshot when it is back.
+    private func waitForNode(of local: LocalSnapshot) async {
+        await withTaskGroup { group in
+            group.addTask { await inventory.waitForNode(withDirectory: local.directoryID) }
+            group.addTask { try? await environment.clock.sleep(for: control.options.nodeReturnLimit) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     private func fallback(from local: LocalSnapshot, _ reason: Fallback.Reason) -> Fallback {

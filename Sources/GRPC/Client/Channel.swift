@@ -14,6 +14,9 @@ public final class Method: Sendable {
     }
 
     deinit { grpc_slice_unref(slice) }
+
+    /// The full name of the service, for example `etcdserverpb.KV`.
+    public var service: String { String(path.dropFirst().prefix { $0 != "/" }) }
 }
 
 extension Method: Hashable {

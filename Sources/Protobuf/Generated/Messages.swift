@@ -471,38 +471,6 @@ extension Grpc__Reflection__V1__ErrorResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1__error_response__init(message) }
 }
 
-extension Grpc__Reflection__V1alpha__ServerReflectionRequest: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__server_reflection_request__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ExtensionRequest: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__extension_request__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ServerReflectionResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__server_reflection_response__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__FileDescriptorResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__file_descriptor_response__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ExtensionNumberResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__extension_number_response__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ListServiceResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__list_service_response__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ServiceResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__service_response__init(message) }
-}
-
-extension Grpc__Reflection__V1alpha__ErrorResponse: ProtobufMessage {
-    public static func initialize(_ message: UnsafeMutablePointer<Self>) { grpc__reflection__v1alpha__error_response__init(message) }
-}
-
 extension Substrate__Receipt: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__receipt__init(message) }
 }

@@ -56,7 +56,7 @@ package struct ProcessRuntime: Runtime {
             let sandbox = ProcessSandbox(
                 processes: processes, place: place, snapshots: snapshots, actorUID: activation.workload.actorUID)
             do throws(RuntimeFailure) {
-                try await Readiness.wait(for: activation, sandbox)
+                try await ReadyProbe.wait(for: activation, sandbox)
             } catch {
                 await sandbox.kill()
                 throw error

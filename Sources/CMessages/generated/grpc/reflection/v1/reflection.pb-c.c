@@ -540,10 +540,10 @@ static const ProtobufCFieldDescriptor grpc__reflection__v1__server_reflection_re
     "original_request",
     2,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
     offsetof(Grpc__Reflection__V1__ServerReflectionResponse, original_request),
-    &grpc__reflection__v1__server_reflection_request__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

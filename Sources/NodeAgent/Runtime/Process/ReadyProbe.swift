@@ -4,7 +4,7 @@ internal import SubstrateAPI
 internal import SubstrateModel
 
 /// Waits until every container of an actor answers its readiness probe with 200.
-enum Readiness {
+enum ReadyProbe {
     /// The reference's limit.
     static let limit: Duration = .seconds(30)
     private static let timeoutPerTry: Duration = .milliseconds(250)
