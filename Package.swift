@@ -122,8 +122,8 @@ let package = Package(
         tests(
             "OperatorCLITests",
             uses: [
-                "OperatorCLI", "ControlAPI", "SubstrateAPI", "SubstrateModel", "GRPC", "LocalCluster", "Processes",
-                "ServiceKit", "TestKit", "atectl",
+                "OperatorCLI", "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "GRPC", "LocalCluster", "ServiceKit", "TestKit", "atectl",
             ]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(

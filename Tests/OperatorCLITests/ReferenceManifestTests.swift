@@ -209,7 +209,7 @@ import Testing
         let templates = try Manifest.read(Self.current).manifests.compactMap { manifest in
             if case .template(let template) = manifest.resource { template } else { nil }
         }
-        let text = Listing.templates(templates).text("yaml")
+        let text = View.templates.text(templates, as: .yaml)
         for part in [
             "pauseImage: ", "mountPath: ", "durableDir: {}", "optional: true", "key: extra", "onPause: Full",
             "workerExpressions:", "operator: DoesNotExist", "app: helper",
@@ -219,6 +219,6 @@ import Testing
         let pools = try Manifest.read(Self.current).manifests.compactMap { manifest in
             if case .pool(let pool) = manifest.resource { pool } else { nil }
         }
-        #expect(Listing.pools(pools).text("yaml").contains("sandboxConfigName: standard"))
+        #expect(View.pools.text(pools, as: .yaml).contains("sandboxConfigName: standard"))
     }
 }

@@ -94,7 +94,7 @@ extension Wait {
             }
             guard isFirst, changes.isEmpty else { return false }
             if condition == .deletion { return true }
-            throw CommandError("Actor \(ref) not found")
+            throw CommandError("actor \"\(ref.name)\" not found")
         }
 
         var description: String {

@@ -21,7 +21,8 @@ extension Completer {
 
         init(_ words: [String]) {
             // A flag at the end that waits for its value keeps the line from being understood.
-            let complete = (try? CommandTable.find(words)) != nil ? words : words.dropLast()
+            let waits = words.last?.hasPrefix("-") == true && (try? CommandTable.find(words)) == nil
+            let complete = waits ? words.dropLast() : words
             let lookup = try? CommandTable.find(complete)
             self.lookup = lookup
             var rest = complete

@@ -10,9 +10,8 @@ struct ContextFile {
 
     var folder: String { URL(filePath: path).deletingLastPathComponent().path }
 
-    /// Where the file is: `--config`, `ATECTL_CONFIG`, or the place that users' settings have.
-    /// - Throws: `FlagError` when nothing says where.
-    static func path(_ values: Flags.Values, _ environment: [String: String]) throws(FlagError) -> String {
+    /// Where the file is: `--config`, `ATECTL_CONFIG`, or the place that users' settings have; nil when nothing says where.
+    static func path(_ values: Flags.Values, _ environment: [String: String]) -> String? {
         let named = values.optional("config") ?? environment["ATECTL_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         // Without symbolic links, which a change would otherwise put a file in the place of.
         if let named { return URL(filePath: named).resolvingSymlinksInPath().path }
@@ -22,7 +21,7 @@ struct ContextFile {
         } else if let home = environment["HOME"], !home.isEmpty {
             settings = "\(home)/.config"
         } else {
-            throw FlagError("there is no HOME in the environment: --config FILE says where the contexts are kept")
+            return nil
         }
         return URL(filePath: "\(settings)/atectl/config.yaml").resolvingSymlinksInPath().path
     }
@@ -33,7 +32,9 @@ struct ContextFile {
     static func read(
         _ values: Flags.Values, _ environment: [String: String], mayBeMissing: Bool = false
     ) throws(FlagError) -> ContextFile {
-        let path = try path(values, environment)
+        guard let path = path(values, environment) else {
+            throw FlagError("there is no HOME in the environment: --config FILE says where the contexts are kept")
+        }
         guard FileManager.default.fileExists(atPath: path) else {
             if values.isGiven("config"), !mayBeMissing {
                 throw FlagError("--config \(path): there is no such file; atectl config set-context makes it")
@@ -65,10 +66,16 @@ struct ContextFile {
             if contexts.contains(where: { $0.name == name }) { throw entry.error("name", "\(name) is given twice") }
             var context = ServerContext(name: name, folder: folder)
             for field in ServerContext.fields { context.written[field.flag] = try entry.text(field.name) }
+            // A certificate under a misspelt name would be one that is not used.
+            if let unknown = entry.unread.first {
+                let known = ServerContext.fields.map(\.name).joined(separator: ", ")
+                throw entry.error(unknown, "is not known here; a context has name, \(known)")
+            }
             contexts.append(context)
         }
-        // A certificate under a misspelt name would be one that is not used.
-        if let unknown = reader.remarks.first { throw ManifestError("line \(unknown.line): \(unknown.text)") }
+        if let unknown = reader.unread.first {
+            throw reader.error(unknown, "is not known here; only current-context and contexts are")
+        }
     }
 
     /// The context of a name.

@@ -47,7 +47,7 @@ struct ServerContext: Sendable, Equatable {
     ) throws(FlagError) -> ServerContext? {
         let isNamed = values.isGiven("context")
         let namesServer = values.isGiven("endpoint") || !environment["ATE_ENDPOINT", default: ""].isEmpty
-        if namesServer, !isNamed { return nil }
+        if !isNamed, namesServer || ContextFile.path(values, environment) == nil { return nil }
         let file = try ContextFile.read(values, environment)
         guard let name = values.optional("context") ?? file.current else { return nil }
         return try file.context(name)

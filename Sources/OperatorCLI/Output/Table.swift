@@ -32,7 +32,8 @@ struct Table {
         if rows.isEmpty { return withHeader ? titles.joined(separator: "  ") + "\n" : "" }
         guard let table = scols_new_table() else { return "" }
         defer { scols_unref_table(table) }
-        let columns = titles.indices.map { column($0, of: table) }
+        // A title counts for the width also where it is not shown; by then the column is as wide as it anyway.
+        let columns = titles.indices.map { column($0, withHeader ? titles[$0] : "", of: table) }
         for row in rows { add(row, to: table) }
         scols_table_enable_maxout(table, 0)
         scols_table_enable_noheadings(table, withHeader ? 0 : 1)
@@ -48,12 +49,12 @@ struct Table {
         return lines.map { String($0.reversed().drop { $0 == " " }.reversed()) + "\n" }.joined()
     }
 
-    private func column(_ index: Int, of table: OpaquePointer) -> OpaquePointer? {
+    private func column(_ index: Int, _ title: String, of table: OpaquePointer) -> OpaquePointer? {
         // The last one would otherwise be padded to the width of its widest cell.
         let isLast = index == titles.count - 1
         return scols_table_new_column(
-            table, titles[index], isLast ? 0 : Double(widths[index]),
-            isLast ? Int32(SCOLS_FL_NOEXTREMES) : Int32(SCOLS_FL_STRICTWIDTH))
+            table, title, isLast ? 0 : Double(widths[index]),
+            isLast ? Int32(SCOLS_FL_NOEXTREMES) : 0)
     }
 
     private func add(_ row: [Cell], to table: OpaquePointer) {

@@ -16,7 +16,8 @@ struct Terminal: Sendable {
         let environment = ProcessInfo.processInfo.environment
         return Terminal(
             environment: environment,
-            showsColours: isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR", default: ""].isEmpty,
+            showsColours: isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR", default: ""].isEmpty
+                && environment["TERM"] != "dumb",
             write: { text in
                 do {
                     try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))

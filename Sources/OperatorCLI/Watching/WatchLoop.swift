@@ -62,8 +62,7 @@ struct WatchLoop<Update: WatchUpdate> {
     private mutating func read(
         _ stream: ResponseStream<Update>, _ receive: ([WatchedObjects<Update>.Change]) throws -> Bool
     ) async throws -> Bool {
-        let updates = stream.makeAsyncIterator()
-        while let update = try await updates.next() {
+        for try await update in stream {
             if brokenSince != nil { complain("atectl: the watch goes on\n") }
             brokenSince = nil
             backoff.reset()
