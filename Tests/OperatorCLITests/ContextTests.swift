@@ -1,11 +1,14 @@
 import Foundation
+import GRPC
 import ServiceKit
+import SubstrateAPI
+import TestKit
 import Testing
 
 @testable import OperatorCLI
 
 /// Servers by name, in a file of the user's.
-@Suite struct ContextTests {
+@Suite(.timeLimit(.minutes(1))) struct ContextTests {
     private let folder = Folder()
 
     private var environment: [String: String] { ["XDG_CONFIG_HOME": folder.path("settings"), "HOME": "/nonexistent"] }
@@ -128,6 +131,39 @@ import Testing
         let context = try #require(try Invocation.context(of: "get actors --context a", environment))
         #expect(context.settings["api-cacert"] == folder.path("settings/atectl/ca.pem"))
         #expect(context.settings["api-key"] == "/etc/key.pem" && context.settings["endpoint"] == "host:1")
+    }
+
+    @Test func aContextHasWhatItsServerAsksFor() async throws {
+        let certificates = try await TestCertificates()
+        try await certificates.issue("client", name: "client", by: "ca")
+        let (ca, cert, key) = (
+            certificates.path("ca.pem"), certificates.path("client.pem"), certificates.path("client.key")
+        )
+        let files = TLSFiles(
+            authorities: ca, certificate: certificates.path("server.pem"), privateKey: certificates.path("server.key"))
+        let token = folder.path("token")
+        try Data("secret\n".utf8).write(to: URL(filePath: token))
+        let list = ServerMethod(ControlMethods.listAtespaces) { _, call in
+            guard call.metadata["authorization"] == "Bearer secret" else {
+                throw Status(code: .unauthenticated, message: "missing bearer token")
+            }
+            return ListAtespacesResponse(names: ["default"])
+        }
+        let server = try Server(
+            address: "127.0.0.1:0", credentials: .tls(files, clients: .required), methods: [list])
+        try await running({ await server.run() }) {
+            let endpoint = "--endpoint 127.0.0.1:\(server.port)"
+            _ = await run(
+                "config set-context a \(endpoint) --api-cacert \(ca) --api-cert \(cert) --api-key \(key) --api-token-file \(token)"
+            )
+            #expect(await run("get atespaces -o name") == "atespace/default\n")
+            _ = await run("config set-context b \(endpoint) --api-cacert \(ca) --api-cert \(cert) --api-key \(key)")
+            #expect(
+                await run("get atespaces --context b", status: 1).contains("UNAUTHENTICATED); see --api-token-file"))
+            _ = await run("config set-context c \(endpoint)")
+            #expect(
+                await run("get atespaces --context c", status: 1).contains("is that where the context c should lead?"))
+        }
     }
 
     @Test func whatIsWrongWithTheFileIsSaid() async throws {

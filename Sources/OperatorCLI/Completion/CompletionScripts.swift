@@ -60,7 +60,8 @@ enum CompletionScripts {
             done
             _describe atectl described
         }
-        (( $+functions[compdef] )) && compdef _atectl atectl
+        # As a file of fpath this is the function's own body at first.
+        if [[ $funcstack[1] == _atectl ]]; then _atectl "$@"; else compdef _atectl atectl; fi
 
         """#
 
