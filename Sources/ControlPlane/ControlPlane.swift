@@ -6,6 +6,8 @@ package import SubstrateStore
 package struct ControlPlaneOptions: Sendable {
     /// How often the workers are listed although the watch is in order.
     package var sweepInterval: Duration = .seconds(30)
+    /// How often the operations are listed although the watch on them is in order.
+    package var operationSweepInterval: Duration = .seconds(5)
     /// How long the replica's operations outlive it.
     package var leaseTimeToLive: Duration = Replica.defaultTimeToLive
     /// How long a node may stay without a final answer before its worker is given up. "Busy" is not final. Slow starts,
@@ -39,7 +41,7 @@ package final class ControlPlane: Sendable {
         self.options = options
         inventory = WorkerInventory(keys: store.keys, log: environment.log)
         catalog = Catalog(store: store, environment: environment)
-        replica = Replica(etcd: store.etcd, environment: environment, timeToLive: options.leaseTimeToLive)
+        replica = Replica(store: store, environment: environment, timeToLive: options.leaseTimeToLive)
     }
 
     /// Runs until the task is cancelled.
@@ -49,7 +51,26 @@ package final class ControlPlane: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.run() }
             group.addTask { await self.catalog.run() }
-            group.addTask { await self.replica.run() }
+            group.addTask {
+                await self.replica.run {
+                    await self.work($0)
+                } lead: {
+                    await self.lead($0, syncer)
+                }
+            }
+        }
+    }
+
+    /// What each replica does while it has a session.
+    private func work(_ session: ReplicaSession) async {
+        await OperationSweep(control: self, session: session).run()
+    }
+
+    /// What the leader does.
+    private func lead(_ session: ReplicaSession, _ syncer: WorkerPoolSyncer) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await syncer.releaseLostWorkers() }
+            group.addTask { await Adoption(control: self, session: session).run() }
         }
     }
 
@@ -60,8 +81,8 @@ package final class ControlPlane: Sendable {
     package func resumeActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await read(ref)
         if case .running = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await ResumeWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        return try await replica.perform { hand throws(ControlError) in
+            try await ResumeWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
     }
 
@@ -69,8 +90,8 @@ package final class ControlPlane: Sendable {
     package func suspendActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await read(ref)
         if case .suspended = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await SuspendWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        return try await replica.perform { hand throws(ControlError) in
+            try await SuspendWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
     }
 
@@ -78,8 +99,8 @@ package final class ControlPlane: Sendable {
     package func pauseActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await read(ref)
         if case .paused = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await PauseWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        return try await replica.perform { hand throws(ControlError) in
+            try await PauseWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
     }
 

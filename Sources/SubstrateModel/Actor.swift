@@ -69,6 +69,14 @@ package enum ActorState: Sendable, Equatable {
     }
 
     /// The worker that holds the actor.
+    /// Whether somebody has to bring it on.
+    package var isTransitional: Bool {
+        switch self {
+        case .resuming, .suspending, .pausing: true
+        case .suspended, .paused, .running: false
+        }
+    }
+
     package var assignment: Assignment? {
         switch self {
         case .suspended, .paused: nil

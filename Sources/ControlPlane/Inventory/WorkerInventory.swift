@@ -11,8 +11,8 @@ package final class WorkerInventory: Sendable {
     private let log: Log
     /// Set once the workers have been listed: before, nobody can be placed.
     package let readiness = Readiness()
-    /// Fires when the set of lost workers may have changed.
-    package let changed = Signal()
+    /// Hear when the set of lost workers may have changed.
+    package let listeners = Listeners()
 
     private struct State {
         var table = WorkerTable()
@@ -147,7 +147,7 @@ package final class WorkerInventory: Sendable {
             return (result, done)
         }
         for waiter in done.values { waiter.continuation.resume() }
-        changed.fire()
+        listeners.tell()
         return result
     }
 }

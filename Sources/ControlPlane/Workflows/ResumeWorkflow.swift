@@ -13,7 +13,7 @@ internal import SubstrateStore
 ///    on without it.
 struct ResumeWorkflow: Workflow {
     let control: ControlPlane
-    let session: Session
+    let hand: Hand
     let ref: ActorRef
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
