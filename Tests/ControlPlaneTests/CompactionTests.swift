@@ -29,7 +29,7 @@ import Testing
             }
             let syncer = WorkerPoolSyncer(
                 store: Store(etcd: etcd, keys: store.keys),
-                inventory: WorkerInventory(keys: store.keys, log: .none), environment: .test(log: log.log),
+                inventory: WorkerInventory(keys: store.keys, environment: .test()), environment: .test(log: log.log),
                 sweepInterval: sweepInterval)
             try await running(syncer.runAndRelease) {
                 try await eventually("alice is released") {

@@ -18,7 +18,7 @@ import Testing
         etcd = InterceptedEtcd(store.etcd)
         fixture = try await StoreFixture(store)
         let environment = Environment.test()
-        inventory = WorkerInventory(keys: store.keys, log: environment.log)
+        inventory = WorkerInventory(keys: store.keys, environment: environment)
         // The syncer alone sees etcd through the interceptor.
         syncer = WorkerPoolSyncer(
             store: Store(etcd: etcd, keys: store.keys), inventory: inventory, environment: environment)

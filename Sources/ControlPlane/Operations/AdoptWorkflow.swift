@@ -2,7 +2,8 @@ internal import ServiceKit
 internal import SubstrateModel
 internal import SubstrateStore
 
-/// Adopts an abandoned actor, if it still is one.
+/// Brings on an actor that nobody works on: adopts an abandoned operation, and resumes one whose template wants that after
+/// the loss of its worker.
 struct AdoptWorkflow: Workflow {
     let control: ControlPlane
     let hand: Hand
@@ -10,8 +11,11 @@ struct AdoptWorkflow: Workflow {
 
     func run() async {
         do {
-            guard let actor = try await store.actor(ref), actor.value.state.isTransitional else { return }
-            _ = try await adopt(actor)
+            guard let actor = try await store.actor(ref) else { return }
+            if actor.value.state.isTransitional { _ = try await adopt(actor) }
+            if actor.value.isResumeDue {
+                _ = try await ResumeWorkflow(control: control, hand: hand, ref: ref).run(from: actor)
+            }
         } catch let error as ControlError {
             note("\(error)")
         } catch {
@@ -21,6 +25,8 @@ struct AdoptWorkflow: Workflow {
 
     /// Somebody was faster, or the worker is lost and its release follows, or the next sweep tries again.
     private func note(_ reason: String) {
-        environment.log.debug("did not adopt", ["actor": .text(ref), "reason": .string(reason)])
+        environment.log.debug(
+            "could not bring an actor on, which the next sweep tries again if need be",
+            ["actor": .text(ref), "reason": .string(reason)])
     }
 }

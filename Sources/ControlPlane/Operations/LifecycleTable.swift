@@ -2,22 +2,22 @@ package import Etcd
 package import SubstrateModel
 package import SubstrateStore
 
-/// Which actors are between two stable states, and which have an operation, as far as is known.
+/// Which actors are between two stable states or are to be resumed, and which have an operation, as far as is known.
 ///
-/// Both come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
+/// All come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
 /// been abandoned. Of the others nothing is kept.
 package struct LifecycleTable: Sendable {
-    /// The revisions of the rows.
-    private var transitional: [ActorRef: Int64] = [:]
+    /// The revisions of the rows of actors that somebody has to bring on.
+    private var unsettled: [ActorRef: Int64] = [:]
     private var operations: [ActorRef: Int64] = [:]
 
     package init() {}
 
     /// The actors that nobody works on although somebody should, sorted.
-    package var abandoned: [ActorRef] { transitional.keys.filter { operations[$0] == nil }.sorted() }
+    package var abandoned: [ActorRef] { unsettled.keys.filter { operations[$0] == nil }.sorted() }
 
-    /// The revision of the actor's row while it is in a transitional state.
-    package func revision(of ref: ActorRef) -> Int64? { transitional[ref] }
+    /// The revision of the actor's row while somebody has to bring it on.
+    package func revision(of ref: ActorRef) -> Int64? { unsettled[ref] }
 
     /// Takes in all there is.
     package mutating func take(_ listing: Listing, _ keys: Keys) {
@@ -31,7 +31,7 @@ package struct LifecycleTable: Sendable {
             switch event {
             case .put(let pair, _): put(pair, keys)
             case .delete(let key, _, _):
-                if let ref = keys.actorRef(key) { transitional[ref] = nil }
+                if let ref = keys.actorRef(key) { unsettled[ref] = nil }
                 if let ref = keys.operationRef(key) { operations[ref] = nil }
             }
         }
@@ -47,6 +47,7 @@ package struct LifecycleTable: Sendable {
         guard let ref = keys.actorRef(pair.key) else { return }
         // What cannot be read cannot be adopted either; whoever asks for the actor hears why.
         let actor = try? Codec.decode(pair, as: Actor.self).value
-        transitional[ref] = actor?.state.isTransitional == true ? pair.modRevision : nil
+        let needsSomebody = actor.map { $0.state.isTransitional || $0.isResumeDue } ?? false
+        unsettled[ref] = needsSomebody ? pair.modRevision : nil
     }
 }

@@ -1,6 +1,6 @@
 internal import Etcd
 package import ServiceKit
-internal import SubstrateModel
+package import SubstrateModel
 package import SubstrateStore
 
 /// Releases actors from workers that are lost.
@@ -18,12 +18,20 @@ package struct WorkerPoolSyncer: Sendable {
     let inventory: WorkerInventory
     let environment: Environment
     let sweepInterval: Duration
+    let policy: Policy
 
-    /// - Parameter sweepInterval: how often the workers are listed although the watch is in order. Servers have lost
-    ///   delete events.
+    /// What a template says is to follow the loss of a worker.
+    package typealias Policy = @Sendable (TemplateRef) async throws(StoreError) -> OnWorkerLoss
+
+    /// - Parameters:
+    ///   - sweepInterval: how often the workers are listed although the watch is in order. Servers have lost delete
+    ///     events.
+    ///   - policy: asked once for each template in a batch.
     package init(
-        store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30)
+        store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30),
+        policy: @escaping Policy = { _ in .revert }
     ) {
+        self.policy = policy
         self.store = store
         self.inventory = inventory
         self.environment = environment
