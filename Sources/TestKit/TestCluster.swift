@@ -94,7 +94,8 @@ package final class TestCluster: Sendable {
             }
         }
         try await eventually("the workers of \(name) are known") {
-            options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
+            node.slots.all.count == workers
+                && options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
         }
         return node
     }
