@@ -7,6 +7,16 @@ internal import SubstrateAPI
 internal import SubstrateModel
 internal import SubstrateStore
 
+/// Who calls, and how.
+struct Caller: Sendable {
+    /// Nil for somebody who has proved nothing.
+    var identity: Identity?
+    /// Whether he would rather wait for another's workflow than be told that there is one: the header `wait` is `true`.
+    var waits: Bool
+    /// Until he should have an answer; nil when he never stops waiting.
+    var timeLeft: Duration?
+}
+
 /// What the services have in common.
 package struct ControlServices: Sendable {
     let control: ControlPlane
@@ -32,6 +42,13 @@ package struct ControlServices: Sendable {
         offer(rpc, atespace: { _ in nil }, handler)
     }
 
+    /// The same for a method whose callers may have rights in some atespaces only, and to which it matters how they call.
+    func offer<Request: AtespaceScoped, Response>(
+        _ rpc: RPC<Request, Response>, _ handler: @escaping @Sendable (Request, Caller) async throws -> Response
+    ) -> ServerMethod {
+        offer(rpc, atespace: { $0.scope }, handler)
+    }
+
     /// The same for a method whose callers may have rights in some atespaces only.
     func offer<Request: AtespaceScoped, Response>(
         _ rpc: RPC<Request, Response>, _ handler: @escaping @Sendable (Request) async throws -> Response
@@ -46,10 +63,10 @@ package struct ControlServices: Sendable {
         offer(rpc, atespace: atespace) { request, _ in try await handler(request) }
     }
 
-    /// The same for a method to which it matters who calls; nil for somebody who has proved nothing.
+    /// The same for a method to which it matters who calls, and how.
     func offer<Request, Response>(
         _ rpc: RPC<Request, Response>, atespace: @escaping @Sendable (Request) -> String?,
-        _ handler: @escaping @Sendable (Request, Identity?) async throws -> Response
+        _ handler: @escaping @Sendable (Request, Caller) async throws -> Response
     ) -> ServerMethod {
         ServerMethod(rpc) { request, call in
             let start = ContinuousClock.now
@@ -57,7 +74,10 @@ package struct ControlServices: Sendable {
             let identity = try await callGuard.admit(call, atespace: atespace(request))
             let deadline = call.deadline.map { $0 - min(.milliseconds(500), start.duration(to: $0) / 5) }
             return try await answering {
-                try await EtcdDeadline.$current.withValue(deadline) { try await handler(request, identity) }
+                let caller = Caller(
+                    identity: identity, waits: call.metadata["wait"] == "true",
+                    timeLeft: deadline.map { start.duration(to: $0) })
+                return try await EtcdDeadline.$current.withValue(deadline) { try await handler(request, caller) }
             }
         }
     }
@@ -111,6 +131,6 @@ package struct ControlServices: Sendable {
 
     /// Every method that the control plane serves.
     package var methods: [ServerMethod] {
-        controlMethods + resourcesMethods + watchMethods + sessionIdentityMethods
+        controlMethods + resourcesMethods + watchMethods + sessionIdentityMethods + operatorMethods
     }
 }

@@ -80,6 +80,7 @@ extension ResumeActorRequest: AtespaceScoped { var scope: String { actor.atespac
 extension DeleteActorRequest: AtespaceScoped { var scope: String { actor.atespace } }
 extension ListActorsRequest: AtespaceScoped { var scope: String { atespace } }
 extension AtespaceRequest: AtespaceScoped { var scope: String { name } }
+extension ReleaseHoldRequest: AtespaceScoped { var scope: String { actor.atespace } }
 extension WatchActorsRequest: AtespaceScoped { var scope: String { atespace } }
 extension WatchWorkersRequest: AtespaceScoped { var scope: String { "" } }
 extension ActorLogsRequest: AtespaceScoped { var scope: String { actor.atespace } }

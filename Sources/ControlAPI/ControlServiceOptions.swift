@@ -4,6 +4,8 @@ package import Identity
 package struct ControlServiceOptions: Sendable {
     /// Whether `DebugClear` deletes everything; otherwise it is refused.
     package var allowsDebugClear = false
+    /// How long a resume waits for a worker when none is free; zero not to.
+    package var capacityWait: Duration = .zero
     /// Nil: no identities are minted.
     package var minter: SessionMinter?
     /// The SPIFFE trust domain in the names of workers that ask for identities.

@@ -31,6 +31,12 @@ extension Status {
             self = .failedPrecondition(
                 "no worker pool matches the template's sandboxClass and the template/actor selectors")
         case .noFreeWorkers: self = .failedPrecondition("no free workers available")
+        case .isHeld(let ref):
+            self = .failedPrecondition(
+                "Actor \(ref.name.excerpt) is held since its worker was lost; "
+                    + "release it with: atectl release-hold actor \(ref.name.excerpt) -a \(ref.atespace.excerpt)")
+        case .failed(let failure):
+            self.init(code: StatusCode(rawValue: Int(failure.code)) ?? .unknown, message: failure.message)
         case .operationInProgress:
             self.init(code: .aborted, message: "another operation is in progress for this actor")
         case .isSuspended(let ref):

@@ -9,8 +9,12 @@ package enum ControlError: Error, Sendable {
     case templateNotFound(TemplateRef)
     /// No pool has the template's sandbox class and all the labels.
     case noEligiblePool
-    /// Every worker of the eligible pools is taken, draining or gone.
-    case noFreeWorkers
+    /// Every worker that would do is taken, draining or gone.
+    case noFreeWorkers(WorkerDemand)
+    /// It is held since its worker was lost.
+    case isHeld(ActorRef)
+    /// The resume that was waited for has come to nothing.
+    case failed(ResumeFailure)
     /// It cannot be paused: it does not run.
     case isSuspended(ActorRef)
     /// It cannot be suspended: it does not run.

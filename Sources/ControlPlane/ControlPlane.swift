@@ -1,3 +1,4 @@
+internal import Etcd
 package import ServiceKit
 package import SubstrateModel
 package import SubstrateStore
@@ -6,12 +7,18 @@ package import SubstrateStore
 package struct ControlPlaneOptions: Sendable {
     /// How often the workers are listed although the watch is in order.
     package var sweepInterval: Duration = .seconds(30)
+    /// How often the operations are listed although the watch on them is in order.
+    package var operationSweepInterval: Duration = .seconds(5)
     /// How long the replica's operations outlive it.
     package var leaseTimeToLive: Duration = Replica.defaultTimeToLive
     /// How long a node may stay without a final answer before its worker is given up. "Busy" is not final. Slow starts,
     /// of large images for example, are not cut off before this.
     package var answerLimit: Duration = .seconds(600)
 
+    /// How many resumes may wait for a worker at a time.
+    package var capacityQueue = 1000
+    /// How long a worker that could not start an actor is avoided for that actor, if there is another.
+    package var failedWorkerAvoidance: Duration = .seconds(60)
     /// How long the resume of a paused actor waits for its node to come back before it gives up what only that has. A restart
     /// of an agent takes about a second.
     package var nodeReturnLimit: Duration = .seconds(5)
@@ -37,19 +44,42 @@ package final class ControlPlane: Sendable {
         self.nodes = nodes
         self.environment = environment
         self.options = options
-        inventory = WorkerInventory(keys: store.keys, log: environment.log)
+        inventory = WorkerInventory(keys: store.keys, environment: environment)
         catalog = Catalog(store: store, environment: environment)
-        replica = Replica(etcd: store.etcd, environment: environment, timeToLive: options.leaseTimeToLive)
+        replica = Replica(store: store, environment: environment, timeToLive: options.leaseTimeToLive)
     }
 
     /// Runs until the task is cancelled.
     package func run() async {
         let syncer = WorkerPoolSyncer(
-            store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval)
+            store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval
+        ) { template throws(StoreError) in
+            // One that is gone has nothing to say.
+            try await self.catalog.template(template)?.onWorkerLoss ?? .revert
+        }
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.run() }
             group.addTask { await self.catalog.run() }
-            group.addTask { await self.replica.run() }
+            group.addTask {
+                await self.replica.run {
+                    await self.work($0)
+                } lead: {
+                    await self.lead($0, syncer)
+                }
+            }
+        }
+    }
+
+    /// What each replica does while it has a session.
+    private func work(_ session: ReplicaSession) async {
+        await OperationSweep(control: self, session: session).run()
+    }
+
+    /// What the leader does.
+    private func lead(_ session: ReplicaSession, _ syncer: WorkerPoolSyncer) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await syncer.releaseLostWorkers() }
+            group.addTask { await Adoption(control: self, session: session).run() }
         }
     }
 
@@ -57,33 +87,67 @@ package final class ControlPlane: Sendable {
     package func newID() -> String { environment.chance.id() }
 
     /// Puts the actor on a worker. One that runs is returned as it is.
-    package func resumeActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
-        let actor = try await read(ref)
-        if case .running = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await ResumeWorkflow(control: self, session: session, ref: ref).run(from: actor)
+    /// - Parameter capacityWait: how long to wait, in order, for a worker when none is free.
+    package func resumeActor(
+        _ ref: ActorRef, capacityWait: Duration = .zero
+    ) async throws(ControlError) -> Stored<Actor> {
+        let waited = environment.clock.stopwatch()
+        var offered: ReservedWorker?
+        while true {
+            let actor = try await actor(ref)
+            if case .running = actor.value.state { return actor }
+            do {
+                defer { if let offered { inventory.unreserve(offered.ref) } }
+                return try await resume(ref, from: actor, on: offered)
+            } catch .noFreeWorkers(let demand) {
+                // Nobody holds the actor meanwhile, and a caller who goes away leaves the queue.
+                let left = capacityWait - waited.elapsed()
+                guard left > .zero else { throw .noFreeWorkers(demand) }
+                offered = await inventory.waitForWorker(demand, within: left, capacity: options.capacityQueue)
+                if offered == nil { throw .noFreeWorkers(demand) }
+            }
+        }
+    }
+
+    private func resume(
+        _ ref: ActorRef, from actor: Stored<Actor>, on worker: ReservedWorker?
+    ) async throws(ControlError) -> Stored<Actor> {
+        try await replica.perform { hand throws(ControlError) in
+            try await ResumeWorkflow(control: self, hand: hand, ref: ref, offered: worker).run(from: actor)
         }
     }
 
     /// Checkpoints the actor and frees its worker. One that is suspended is returned as it is.
     package func suspendActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
-        let actor = try await read(ref)
+        let actor = try await actor(ref)
         if case .suspended = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await SuspendWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        return try await replica.perform { hand throws(ControlError) in
+            try await SuspendWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
     }
 
     /// Checkpoints the actor onto the disk of its node and frees its worker. One that is paused is returned as it is.
     package func pauseActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
-        let actor = try await read(ref)
+        let actor = try await actor(ref)
         if case .paused = actor.value.state { return actor }
-        return try await replica.perform { session throws(ControlError) in
-            try await PauseWorkflow(control: self, session: session, ref: ref).run(from: actor)
+        return try await replica.perform { hand throws(ControlError) in
+            try await PauseWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
     }
 
-    private func read(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+    /// Lets an actor be resumed again that is held since its worker was lost.
+    package func releaseHold(of ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
+        let actor = try await actor(ref)
+        guard actor.value.isHeld else { return actor }
+        do throws(StoreError) {
+            let released = try actor.value.after(.holdReleased)
+            return try await store.updateActor(ref, from: actor, to: released)
+        } catch {
+            throw ControlError(error)
+        }
+    }
+
+    func actor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         do {
             guard let actor = try await store.actor(ref) else { throw ControlError.actorNotFound(ref) }
             return actor

@@ -30,7 +30,9 @@ package struct Health: Sendable {
                     for await _ in AsyncStream<Never>.makeStream().stream {}
                     return
                 }
-                for await isReady in readiness.values {
+                var last: Bool?
+                for await isReady in readiness.values where isReady != last {
+                    last = isReady
                     try await writer.send(HealthResponse(status: isReady ? .serving : .notServing))
                 }
             },

@@ -14,6 +14,8 @@ package struct Actor: Sendable, Equatable {
     package var lastRecovery: Recovery?
     /// The last time it was resumed without its local snapshot.
     package var lastFallback: Fallback?
+    /// Why the last resume came to nothing; nil once it has run again.
+    package var lastFailure: ResumeFailure?
     /// What a newer version of the control plane has stored beside all this.
     package var unknownFields = UnknownFields()
 
@@ -26,6 +28,11 @@ package struct Actor: Sendable, Equatable {
     }
 
     package var status: ActorStatus { state.status }
+
+    /// Whether it is to stay where it is until an operator says otherwise.
+    package var isHeld: Bool { lastRecovery?.next == .hold }
+    /// Whether the control plane has to resume it.
+    package var isResumeDue: Bool { state == .suspended && lastRecovery?.next == .resume }
 }
 
 /// Where an actor is in its life. A state has exactly what belongs to it: only SUSPENDED and PAUSED are
@@ -69,6 +76,14 @@ package enum ActorState: Sendable, Equatable {
     }
 
     /// The worker that holds the actor.
+    /// Whether somebody has to bring it on.
+    package var isTransitional: Bool {
+        switch self {
+        case .resuming, .suspending, .pausing: true
+        case .suspended, .paused, .running: false
+        }
+    }
+
     package var assignment: Assignment? {
         switch self {
         case .suspended, .paused: nil
@@ -140,15 +155,48 @@ package struct SnapshotURI: Hashable, Sendable, CustomStringConvertible {
     package var description: String { text }
 }
 
+/// A resume that came to nothing.
+package struct ResumeFailure: Sendable, Equatable {
+    package var worker: WorkerRef
+    /// A gRPC status code, and its text.
+    package var code: Int32
+    package var message: String
+    /// Unix time in milliseconds by the clock of the replica that took the resume back.
+    package var atMilliseconds: Int64
+    package var unknownFields = UnknownFields()
+
+    /// - Parameter message: of which the first 1,024 bytes are kept.
+    package init(worker: WorkerRef, code: Int32, message: String, atMilliseconds: Int64) {
+        self.worker = worker
+        self.code = code
+        self.message = String(decoding: message.utf8.prefix(1024), as: UTF8.self)
+        self.atMilliseconds = atMilliseconds
+    }
+}
+
 /// A release: which worker was lost under the actor.
 package struct Recovery: Sendable, Equatable {
+    /// What follows.
+    package enum Next: Sendable, Equatable {
+        /// The next request resumes the actor.
+        case request
+        /// The leader resumes it.
+        case resume
+        /// Nobody resumes it before an operator releases the hold.
+        case hold
+    }
+
     package var worker: WorkerRef
     package var statusBefore: ActorStatus
     /// Unix time in milliseconds by the clock of the replica that did it.
     package var releasedAtMilliseconds: Int64
+    package var next: Next
     package var unknownFields = UnknownFields()
 
-    package init(worker: WorkerRef, statusBefore: ActorStatus, releasedAtMilliseconds: Int64) {
+    package init(
+        worker: WorkerRef, statusBefore: ActorStatus, releasedAtMilliseconds: Int64, next: Next = .request
+    ) {
+        self.next = next
         self.worker = worker
         self.statusBefore = statusBefore
         self.releasedAtMilliseconds = releasedAtMilliseconds

@@ -4,8 +4,8 @@ package enum ActorEvent: Sendable, Equatable {
     case claimed(Assignment, fallback: Fallback? = nil)
     /// The node says that it runs: after a resume, or when a suspend or pause has come to nothing.
     case runningConfirmed
-    /// The node says that it does not run and never will under this claim.
-    case resumeUndone
+    /// The node says that it does not run and never will under this claim, and why if it knows.
+    case resumeUndone(because: ResumeFailure? = nil)
     /// A suspend begins; the snapshot goes here.
     case suspendBegan(snapshot: SnapshotURI)
     /// The node says that this snapshot is complete and the actor stopped.
@@ -16,8 +16,10 @@ package enum ActorEvent: Sendable, Equatable {
     case paused(snapshot: LocalSnapshotName)
     /// The node says that nothing runs and no snapshot was written.
     case abandoned
-    /// The worker is gone.
-    case workerLost(atMilliseconds: Int64)
+    /// The worker is gone; the policy is the template's.
+    case workerLost(atMilliseconds: Int64, policy: OnWorkerLoss = .revert)
+    /// An operator lets it be resumed again.
+    case holdReleased
 }
 
 /// An event that cannot happen in the state.
@@ -38,17 +40,22 @@ extension Actor {
     package func transition(_ event: ActorEvent) throws(IllegalTransition) -> Actor {
         var next = self
         switch (state, event) {
-        case (.suspended, .claimed(let assignment, let fallback)):
+        case (.suspended, .claimed(let assignment, let fallback)) where !isHeld:
             next.state = .resuming(assignment, from: .suspended)
             next.lastFallback = fallback ?? lastFallback
-        case (.paused, .claimed(let assignment, let fallback)):
+        case (.paused, .claimed(let assignment, let fallback)) where !isHeld:
             next.state = .resuming(assignment, from: .paused)
             next.lastFallback = fallback ?? lastFallback
+        case (.suspended, .holdReleased), (.paused, .holdReleased):
+            if isHeld { next.lastRecovery?.next = .request }
         case (.resuming(let assignment, _), .runningConfirmed):
             next.state = .running(assignment)
             next.localSnapshot = nil
-        case (.resuming(_, let rest), .resumeUndone):
+            next.lastFailure = nil
+            next.lastRecovery?.next = .request
+        case (.resuming(_, let rest), .resumeUndone(let failure)):
             next.state = rest.state
+            next.lastFailure = failure ?? lastFailure
             next.takeBackFallback()
         case (.running(let assignment), .suspendBegan(let snapshot)):
             next.state = .suspending(assignment, snapshot: snapshot)
@@ -64,14 +71,15 @@ extension Actor {
             next.state = .running(assignment)
         case (.suspending, .abandoned), (.pausing, .abandoned):
             next.state = .suspended
-        case (.resuming(let assignment, _), .workerLost(let time)),
-            (.running(let assignment), .workerLost(let time)),
-            (.suspending(let assignment, _), .workerLost(let time)),
-            (.pausing(let assignment, _), .workerLost(let time)):
+        case (.resuming(let assignment, _), .workerLost(let time, let policy)),
+            (.running(let assignment), .workerLost(let time, let policy)),
+            (.suspending(let assignment, _), .workerLost(let time, let policy)),
+            (.pausing(let assignment, _), .workerLost(let time, let policy)):
             next.state = .suspended
             next.takeBackFallback()
             next.lastRecovery = Recovery(
-                worker: assignment.worker, statusBefore: state.status, releasedAtMilliseconds: time)
+                worker: assignment.worker, statusBefore: state.status, releasedAtMilliseconds: time,
+                next: policy.next(after: state.status))
         default:
             throw IllegalTransition(state: state, event: event)
         }
@@ -81,5 +89,17 @@ extension Actor {
     /// A resume without the local snapshot has come to nothing, so the snapshot has not been given up after all.
     private mutating func takeBackFallback() {
         if localSnapshot != nil, lastFallback?.snapshot == localSnapshot { lastFallback = nil }
+    }
+}
+
+extension OnWorkerLoss {
+    /// What follows the loss of the worker under an actor in this status. One that was being suspended or paused was not to
+    /// run any more, so it is not resumed.
+    func next(after status: ActorStatus) -> Recovery.Next {
+        switch self {
+        case .revert: .request
+        case .resume: [.suspending, .pausing].contains(status) ? .request : .resume
+        case .hold: .hold
+        }
     }
 }

@@ -32,6 +32,13 @@ package struct Keys: Sendable {
 
     package func operation(_ ref: ActorRef) -> Key { Key("\(root)operations/\(ref.atespace)/\(ref.name)") }
 
+    /// Actors and operations, and what lies between them: one watch on both shows them as of the same revision.
+    package var lifecycle: KeyRange { .from(Key("\(root)actors/"), upTo: Key("\(root)operations0")) }
+
+    /// Where the replicas' sessions are, and the election of the one that leads.
+    package var replicas: Key { Key("\(root)leader/replicas/") }
+    package var election: Key { Key("\(root)leader/election") }
+
     package var operations: KeyRange { .prefix(Key("\(root)operations/")) }
 
     /// What a key under the worker prefix holds; nil for one that nobody here writes.
@@ -56,6 +63,10 @@ package struct Keys: Sendable {
 
     package func actorRef(_ key: Key) -> ActorRef? {
         parts(of: key, behind: "actors/", count: 2).map { ActorRef(atespace: $0[0], name: $0[1]) }
+    }
+
+    package func operationRef(_ key: Key) -> ActorRef? {
+        parts(of: key, behind: "operations/", count: 2).map { ActorRef(atespace: $0[0], name: $0[1]) }
     }
 
     package func atespaceName(_ key: Key) -> String? { parts(of: key, behind: "atespaces/", count: 1)?[0] }

@@ -132,4 +132,11 @@ package struct StoreFixture: Sendable {
         }
         return actor
     }
+
+    /// The actor as it is now, with everything as before a resume that has failed but for its reason.
+    package func currentButForItsFailure(_ name: String) async throws -> Actor {
+        var actor = try await current(name).value
+        actor.lastFailure = nil
+        return actor
+    }
 }

@@ -62,15 +62,8 @@ package final class TestCluster: Sendable {
     package func run<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         try await running(services.run) {
             try await running(control.run) {
-                let probe = fixture.ref("probe")
                 try await eventually("the control plane works") {
-                    guard control.inventory.isListed else { return false }
-                    do {
-                        _ = try await control.replica.perform { _ throws(ControlError) in probe }
-                        return true
-                    } catch {
-                        return false
-                    }
+                    control.inventory.isListed && control.replica.hasSession
                 }
                 return try await body()
             }
@@ -101,7 +94,8 @@ package final class TestCluster: Sendable {
             }
         }
         try await eventually("the workers of \(name) are known") {
-            options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
+            node.slots.all.count == workers
+                && options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
         }
         return node
     }

@@ -21,7 +21,7 @@ enum ReleaseBench {
             let fixture = try await StoreFixture(Store(etcd: server.client()))
             for number in 0..<workers { _ = try await fixture.createActor("actor-\(number)") }
             let environment = Environment.test()
-            let inventory = WorkerInventory(keys: fixture.store.keys, log: environment.log)
+            let inventory = WorkerInventory(keys: fixture.store.keys, environment: environment)
             let syncer = WorkerPoolSyncer(
                 store: Store(etcd: server.client(), keys: fixture.store.keys), inventory: inventory,
                 environment: environment, sweepInterval: .seconds(3600))

@@ -20,6 +20,8 @@ enum Ateapi {
             options.sweepInterval = try values.duration("sweep-interval")
             options.leaseTimeToLive = try values.duration("session-ttl")
             options.answerLimit = try values.duration("answer-limit")
+            options.capacityQueue = try values.number("capacity-queue")
+            options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
             options.nodeReturnLimit = try values.duration("node-return-limit")
             let nodes = GRPCNodeAgents(
                 credentials: try TLSFlags.client("node", values),
@@ -62,6 +64,7 @@ enum Ateapi {
     ) throws -> ControlServiceOptions {
         var options = ControlServiceOptions()
         options.allowsDebugClear = values.isSet("enable-debug")
+        options.capacityWait = try values.duration("capacity-wait")
         options.workerTrustDomain = try values.text("worker-trust-domain")
         options.streamLifetime = try values.duration("stream-lifetime")
         options.minter = try SessionMinter(
@@ -173,6 +176,19 @@ enum Ateapi {
             "answer-limit", default: "10m",
             help:
                 "How long a node may stay without a final answer before its worker is given up. Longer than the slowest start of an actor."
+        )
+        flags.duration(
+            "capacity-wait", default: "0s",
+            help:
+                "How long a resume that finds no free worker waits for one, in the order of arrival, instead of failing. 0 for not at all, as in Agent Substrate."
+        )
+        flags.number(
+            "capacity-queue", 1...100_000, default: 1000,
+            help: "How many resumes may wait for a worker; more fail at once. One costs about a kilobyte.")
+        flags.duration(
+            "failed-worker-avoidance", default: "60s",
+            help:
+                "How long a worker that could not start an actor is avoided for that actor, as long as there is another. Most reasons concern one node and pass."
         )
         flags.duration(
             "node-return-limit", default: "5s",

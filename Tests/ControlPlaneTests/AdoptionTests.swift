@@ -8,7 +8,7 @@ import SubstrateStore
 import TestKit
 import Testing
 
-/// What a dead replica leaves: an actor in a transitional state, and no operation.
+/// What a dead replica leaves, an actor in a transitional state and no operation, is brought to an end by the leader.
 @Suite struct AdoptionTests {
     let cluster: TestCluster
     var fixture: StoreFixture { cluster.fixture }
@@ -26,21 +26,30 @@ import Testing
         return StoreFixture.Worker(ref: slot.ref, presence: slot.presence, lease: LeaseID(1))
     }
 
-    @Test func aResumeAdoptsAnAbandonedResumeThatNeverReachedTheNode() async throws {
+    /// The actor once it is in a stable state and nobody has it in hand.
+    private func settled(_ name: String) async throws -> Stored<Actor> {
+        try await eventualValue("\(name) is in a stable state") {
+            let rows = try await fixture.store.rows(fixture.ref(name), on: nil)
+            guard let actor = rows.actor, rows.operation == nil else { return nil }
+            return actor.value.state.isTransitional ? nil : actor
+        }
+    }
+
+    @Test func aResumeThatNeverReachedTheNodeIsUndone() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await fixture.createActor("alice")
             let claim = try await fixture.resuming("alice", on: try presence(node))
             try await abandon(claim)
-            let actor = try await control.resumeActor(fixture.ref("alice"))
-            #expect(actor.value.status == .running)
-            #expect(node.runtime.started.count == 1)
-            // The claim of the dead replica was undone; this one is another.
+            #expect(try await settled("alice").value.state == .suspended)
+            #expect(node.runtime.started.isEmpty)
+            // What the dead replica claimed never starts any more.
+            _ = try await control.resumeActor(fixture.ref("alice"))
             #expect(try #require(node.runtime.started.first) > claim.binding.epoch)
         }
     }
 
-    @Test func aResumeAdoptsAnAbandonedResumeThatHadStartedTheActor() async throws {
+    @Test func aResumeThatHadStartedTheActorIsConfirmed() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await fixture.createActor("alice")
@@ -51,13 +60,12 @@ import Testing
             let slot = try #require(node.slots.all.first)
             _ = try await slot.start(workload, from: nil, claim.fences)
             try await abandon(claim)
-            let actor = try await control.resumeActor(fixture.ref("alice"))
-            #expect(actor.value.status == .running)
+            #expect(try await settled("alice").value.status == .running)
             #expect(node.runtime.started == [claim.binding.epoch])
         }
     }
 
-    @Test func aSuspendAdoptsAnAbandonedSuspendWhoseSnapshotWasWritten() async throws {
+    @Test func aSuspendWhoseSnapshotWasWrittenIsFinished() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await fixture.createActor("alice")
@@ -67,24 +75,42 @@ import Testing
             let snapshot = try #require(claim.actor.value.state.inProgressSnapshot)
             _ = try await slot.checkpoint(to: snapshot, claim.fences)
             try await abandon(claim)
-            let actor = try await control.suspendActor(fixture.ref("alice"))
+            let actor = try await settled("alice")
             #expect(actor.value.state == .suspended)
             #expect(actor.value.lastSnapshot.map(Snapshot.external) == snapshot)
         }
     }
 
-    @Test func aSuspendAdoptsAnAbandonedSuspendThatNeverReachedTheNode() async throws {
+    @Test func aSuspendThatNeverReachedTheNodeIsTakenBack() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await fixture.createActor("alice")
             _ = try await control.resumeActor(fixture.ref("alice"))
             let claim = try await fixture.suspending("alice", on: try presence(node), nonce: "never-written")
             try await abandon(claim)
-            let actor = try await control.suspendActor(fixture.ref("alice"))
-            #expect(actor.value.state == .suspended)
-            // Back to running first, then suspended by this replica.
-            #expect(actor.value.lastSnapshot.map(Snapshot.external) != claim.actor.value.state.inProgressSnapshot)
-            #expect(actor.value.lastSnapshot != nil)
+            let actor = try await settled("alice")
+            #expect(actor.value.status == .running && actor.value.lastSnapshot == nil)
+            #expect(node.runtime.running == [claim.binding.epoch])
+        }
+    }
+
+    @Test func aCallerWhoComesAtTheSameTimeIsToldToTryAgainOrServed() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 1)
+            for number in 0..<10 {
+                let name = "actor-\(number)"
+                _ = try await fixture.createActor(name)
+                let claim = try await fixture.resuming(name, on: try presence(node))
+                try await abandon(claim)
+                do throws(ControlError) {
+                    let actor = try await control.resumeActor(fixture.ref(name))
+                    #expect(actor.value.status == .running)
+                } catch {
+                    guard case .operationInProgress = error else { throw error }
+                }
+                _ = try await settled(name)
+                _ = try await control.suspendActor(fixture.ref(name))
+            }
         }
     }
 }

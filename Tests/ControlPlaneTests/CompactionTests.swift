@@ -29,9 +29,9 @@ import Testing
             }
             let syncer = WorkerPoolSyncer(
                 store: Store(etcd: etcd, keys: store.keys),
-                inventory: WorkerInventory(keys: store.keys, log: .none), environment: .test(log: log.log),
+                inventory: WorkerInventory(keys: store.keys, environment: .test()), environment: .test(log: log.log),
                 sweepInterval: sweepInterval)
-            try await running(syncer.run) {
+            try await running(syncer.runAndRelease) {
                 try await eventually("alice is released") {
                     try await fixture.current("alice").value.state == .suspended
                 }

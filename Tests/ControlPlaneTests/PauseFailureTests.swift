@@ -179,8 +179,10 @@ import Testing
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await runningAfterASuspend()
             let claim = try await abandonedPause(node, isWritten: true)
-            let actor = try await control.pauseActor(alice).value
-            #expect(actor.state == .paused)
+            let actor = try await eventualValue("alice is paused") {
+                let actor = try await fixture.current("alice").value
+                return actor.state == .paused ? actor : nil
+            }
             #expect(actor.localSnapshot.map { Snapshot.local($0.name) } == claim.actor.value.state.inProgressSnapshot)
         }
     }
@@ -190,9 +192,10 @@ import Testing
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await runningAfterASuspend()
             let claim = try await abandonedPause(node, isWritten: false)
-            // The resume finds it running.
-            let actor = try await control.resumeActor(alice).value
-            #expect(actor.status == .running && node.runtime.running == [claim.binding.epoch])
+            try await eventually("alice is back to running") {
+                try await fixture.current("alice").value.status == .running
+            }
+            #expect(node.runtime.running == [claim.binding.epoch])
         }
     }
 }

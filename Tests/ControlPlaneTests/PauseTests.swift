@@ -246,7 +246,7 @@ import Testing
                     false
                 }
             }
-            #expect(try await fixture.current("alice").value == paused.value)
+            #expect(try await fixture.currentButForItsFailure("alice") == paused.value)
             #expect(try await fixture.store.listWorkers().bound.isEmpty)
             node.runtime.failStarts(with: nil)
             #expect(try await control.resumeActor(alice).value.status == .running)
@@ -262,7 +262,7 @@ import Testing
             try await stopAndWait(node)
             other.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "no such program"))
             await #expect(throws: ControlError.self) { try await control.resumeActor(alice) }
-            #expect(try await fixture.current("alice").value == paused.value)
+            #expect(try await fixture.currentButForItsFailure("alice") == paused.value)
             // Its node comes back with its disk.
             _ = try await cluster.addNode("a", workers: 1, runtime: runtime)
             let resumed = try await control.resumeActor(alice)

@@ -96,7 +96,9 @@ import Testing
     /// Reserves until nothing is left.
     private func drain(_ table: inout WorkerTable, on nodes: Set<String>?) -> [String] {
         var pods: [String] = []
-        while let worker = table.reserve(in: [pool.ref], nodes: nodes, chance) { pods.append(worker.ref.pod) }
+        while let worker = table.reserve(WorkerDemand(pools: [pool.ref], nodes: nodes), chance) {
+            pods.append(worker.ref.pod)
+        }
         return pods.sorted()
     }
 
@@ -128,7 +130,9 @@ import Testing
         var table = table()
         var chosen: [String: Int] = [:]
         for _ in 0..<4000 {
-            guard let worker = table.reserve(in: [pool.ref], nodes: ["y", "z"], chance)?.ref else { break }
+            guard let worker = table.reserve(WorkerDemand(pools: [pool.ref], nodes: ["y", "z"]), chance)?.ref else {
+                break
+            }
             chosen[worker.pod, default: 0] += 1
             table.unreserve(worker)
         }
@@ -136,7 +140,7 @@ import Testing
     }
 
     @Test func theChoiceSaysWhetherItIsThePoolsOrTheWorkersThatAreMissing() throws {
-        let inventory = WorkerInventory(keys: Keys(root: "/"), log: LogRecorder().log)
+        let inventory = WorkerInventory(keys: Keys(root: "/"), environment: .test())
         inventory.take(presence: presence(on: "x"), binding: nil, of: worker("w"), at: 1)
         func find(_ template: ActorTemplate, on nodes: Set<String>?) throws -> WorkerRef {
             try inventory.findFreeWorker(

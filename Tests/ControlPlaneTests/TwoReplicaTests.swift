@@ -21,18 +21,14 @@ import Testing
         return (control, etcd)
     }
 
-    private func hasLease(_ control: ControlPlane) async -> Bool {
-        await (try? control.replica.perform { _ throws(ControlError) in true }) ?? false
-    }
-
     @Test func aReplicaThatHasNotListedTheWorkersYetSuspendsAllTheSame() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)
             _ = try await fixture.createActor("alice")
             _ = try await control.resumeActor(fixture.ref("alice"))
             let (second, _) = secondReplica()
-            try await running(second.replica.run) {
-                try await eventually("the second replica has a lease") { await hasLease(second) }
+            try await running({ await second.replica.run() }) {
+                try await eventually("the second replica has a lease") { second.replica.hasSession }
                 let actor = try await second.suspendActor(fixture.ref("alice"))
                 #expect(actor.value.state == .suspended && actor.value.lastSnapshot != nil)
                 #expect(!second.inventory.isListed)
@@ -52,8 +48,7 @@ import Testing
             }
             try await running(second.run) {
                 try await eventually("the second replica works") {
-                    let hasLease = await hasLease(second)
-                    return hasLease && second.inventory.isListed
+                    second.replica.hasSession && second.inventory.isListed
                 }
                 _ = try await cluster.addNode("node", workers: 1)
                 _ = try await fixture.createActor("alice")
@@ -73,8 +68,7 @@ import Testing
             etcd.deliver { _ in false }
             try await running(second.run) {
                 try await eventually("the second replica works") {
-                    let hasLease = await hasLease(second)
-                    return hasLease && second.inventory.isListed
+                    second.replica.hasSession && second.inventory.isListed
                 }
                 _ = try await cluster.addNode("node", workers: 1)
                 _ = try await fixture.createActor("alice")

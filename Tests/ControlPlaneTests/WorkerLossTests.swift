@@ -18,7 +18,7 @@ import Testing
         etcd = InterceptedEtcd(store.etcd)
         fixture = try await StoreFixture(store)
         let environment = Environment.test()
-        inventory = WorkerInventory(keys: store.keys, log: environment.log)
+        inventory = WorkerInventory(keys: store.keys, environment: environment)
         // The syncer alone sees etcd through the interceptor.
         syncer = WorkerPoolSyncer(
             store: Store(etcd: etcd, keys: store.keys), inventory: inventory, environment: environment)
@@ -56,7 +56,7 @@ import Testing
             let listing = try await fixture.store.listWorkers()
             #expect(listing.bound[worker.ref] != nil && listing.live[worker.ref] == nil)
         }
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await eventually("the worker is known") { inventory.row(worker.ref)?.binding != nil }
             try await fixture.store.etcd.revoke(worker.lease)
             let actor = try await becomesReleased("alice")
@@ -69,7 +69,7 @@ import Testing
         let worker = try await fixture.register("worker")
         _ = try await fixture.createActor("alice")
         _ = try await fixture.resuming("alice", on: worker)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await fixture.store.etcd.revoke(worker.lease)
             let actor = try await becomesReleased("alice")
             try await expectReleased(actor.value, from: .resuming, worker, lastSnapshot: nil)
@@ -84,7 +84,7 @@ import Testing
         try await fixture.running("alice", on: worker)
         let claim = try await fixture.suspending("alice", on: worker, nonce: "unfinished")
         #expect(claim.actor.value.state.inProgressSnapshot?.text.hasSuffix("unfinished") == true)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await fixture.store.etcd.revoke(worker.lease)
             let actor = try await becomesReleased("alice")
             try await expectReleased(
@@ -104,7 +104,7 @@ import Testing
         try await fixture.running("alice", on: worker)
         // In one step for the syncer, so that no moment exists in which the worker is not there: it hears of no deletion.
         etcd.deliver { event in if case .delete = event { false } else { true } }
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await eventually("the worker is known") { inventory.row(worker.ref)?.binding != nil }
             try await fixture.store.etcd.revoke(worker.lease)
             let again = try await fixture.register("worker")
@@ -132,7 +132,7 @@ import Testing
     }
 
     private func untilQuiet(after change: Flag) async throws {
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await eventually("the change was made in between") { change.isSet }
             try await eventually("nothing is lost any more") { inventory.isListed && inventory.lostWorkers.isEmpty }
         }
@@ -190,7 +190,7 @@ import Testing
         let again = Actor(uid: "another", template: fixture.template.ref)
         _ = try await fixture.store.createActor(fixture.ref("alice"), again)
         try await fixture.store.etcd.revoke(worker.lease)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await eventually("the stale binding is gone") {
                 try await fixture.store.binding(of: worker.ref) == nil
             }
@@ -211,7 +211,7 @@ import Testing
             _ = try await fixture.store.updateActor(fixture.ref("alice"), from: actor, to: changed)
         }
         try await fixture.store.etcd.revoke(worker.lease)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             let actor = try await becomesReleased("alice")
             #expect(change.isSet)
             #expect(actor.value.workerSelector.matchLabels == ["size": "small"])
@@ -230,7 +230,7 @@ import Testing
             }
         }
         try await fixture.store.etcd.revoke(worker.lease)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             let actor = try await becomesReleased("alice")
             #expect(actor.version == before.version + 1)
             try await eventually("nothing is lost any more") { inventory.lostWorkers.isEmpty }
@@ -245,7 +245,7 @@ import Testing
         _ = try await fixture.createActor("alice")
         try await fixture.running("alice", on: worker)
         try await fixture.store.etcd.revoke(worker.lease)
-        try await running(syncer.run) { _ = try await becomesReleased("alice") }
+        try await running(syncer.runAndRelease) { _ = try await becomesReleased("alice") }
     }
 
     @Test func anEventThatIsLostAltogetherIsCaughtByTheSweep() async throws {
@@ -255,7 +255,7 @@ import Testing
         etcd.deliver { event in if case .delete = event { false } else { true } }
         let sweeping = WorkerPoolSyncer(
             store: syncer.store, inventory: inventory, environment: .test(), sweepInterval: .milliseconds(50))
-        try await running(sweeping.run) {
+        try await running(sweeping.runAndRelease) {
             try await eventually("the worker is known") { inventory.row(worker.ref)?.binding != nil }
             try await fixture.store.etcd.revoke(worker.lease)
             _ = try await becomesReleased("alice")
@@ -273,7 +273,7 @@ import Testing
         _ = try await fixture.store.etcd.transaction(
             Transaction().then(.put(fixture.store.keys.actor(fixture.ref("broken")), Array("not ours".utf8))))
         try await fixture.store.etcd.revoke(lease)
-        try await running(syncer.run) { _ = try await becomesReleased("alice") }
+        try await running(syncer.runAndRelease) { _ = try await becomesReleased("alice") }
         #expect(try await fixture.store.binding(of: broken.ref) != nil)
     }
 
@@ -297,7 +297,7 @@ import Testing
             changed.workerSelector = Selector(matchLabels: ["change": "\(actor.version)"])
             _ = try await fixture.store.updateActor(fixture.ref("actor-7"), from: actor, to: changed)
         }
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             try await eventually("all workers are known") {
                 names.allSatisfy { inventory.row(fixture.workerRef("worker-of-\($0)"))?.binding != nil }
             }
@@ -337,7 +337,7 @@ import Testing
         let names = (0..<32).map { "actor-\($0)" }
         let lease = try await run(names, rowSize: 60_000)
         try await fixture.store.etcd.revoke(lease)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             for name in names { _ = try await becomesReleased(name) }
         }
         #expect(etcd.counts.writeTransactions == 2)
@@ -353,7 +353,7 @@ import Testing
                 code: .invalidRequest, operation: "", endpoint: "", text: "refused", outcome: .notApplied)
         }
         try await fixture.store.etcd.revoke(lease)
-        try await running(syncer.run) {
+        try await running(syncer.runAndRelease) {
             for name in names where name != "actor-3" { _ = try await becomesReleased(name) }
             #expect(try await fixture.current("actor-3").value.status == .running)
             // Once it is refused no more, it goes like the others.

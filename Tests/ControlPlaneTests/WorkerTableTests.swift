@@ -54,14 +54,16 @@ import Testing
             table.put(stored, of: WorkerRef(pool: pool, pod: "\(node)-\(revision)"))
         }
         let chance = Chance(SystemRandomNumberGenerator())
-        #expect(table.reserve(in: [pool], nodes: ["x"], chance) == nil)
-        #expect(table.reserve(in: [pool], nodes: [], chance) == nil)
-        #expect(table.reserve(in: [PoolRef(namespace: "default", name: "other")], nodes: ["a"], chance) == nil)
-        let reserved = (0..<3).map { _ in table.reserve(in: [pool], nodes: ["a"], chance)?.ref.pod }
+        #expect(table.reserve(WorkerDemand(pools: [pool], nodes: ["x"]), chance) == nil)
+        #expect(table.reserve(WorkerDemand(pools: [pool], nodes: []), chance) == nil)
+        #expect(
+            table.reserve(WorkerDemand(pools: [PoolRef(namespace: "default", name: "other")], nodes: ["a"]), chance)
+                == nil)
+        let reserved = (0..<3).map { _ in table.reserve(WorkerDemand(pools: [pool], nodes: ["a"]), chance)?.ref.pod }
         #expect(Set(reserved) == ["a-0", "a-2", nil] && reserved.last == .some(nil))
         #expect(table.freeCount(in: pool) == 2)
         table.unreserve(WorkerRef(pool: pool, pod: "a-2"))
-        #expect(table.reserve(in: [pool], nodes: ["a", "b"], chance) != nil)
+        #expect(table.reserve(WorkerDemand(pools: [pool], nodes: ["a", "b"]), chance) != nil)
         #expect(table.freeCount(in: pool) == 2)
     }
 
@@ -137,7 +139,7 @@ import Testing
         var table = WorkerTable()
         let chance = Chance(SeededGenerator(seed: 1))
         func expectReserved(_ expected: WorkerRef?) {
-            let reserved = table.reserve(in: [pool], chance)?.ref
+            let reserved = table.reserve(WorkerDemand(pools: [pool]), chance)?.ref
             #expect(reserved == expected)
         }
         table.put(presence(1), of: worker)
@@ -160,12 +162,12 @@ import Testing
         for worker in workers { table.put(presence(1), of: worker) }
         var chosen: [WorkerRef: Int] = [:]
         for _ in 0..<5000 {
-            guard let worker = table.reserve(in: [pool, other], chance)?.ref else { break }
+            guard let worker = table.reserve(WorkerDemand(pools: [pool, other]), chance)?.ref else { break }
             chosen[worker, default: 0] += 1
             table.unreserve(worker)
         }
         #expect(workers.allSatisfy { (850...1150).contains(chosen[$0] ?? 0) }, "\(chosen)")
-        let none = table.reserve(in: [PoolRef(namespace: "x", name: "y")], chance)
+        let none = table.reserve(WorkerDemand(pools: [PoolRef(namespace: "x", name: "y")]), chance)
         #expect(none == nil)
     }
 }

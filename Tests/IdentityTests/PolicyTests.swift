@@ -147,7 +147,8 @@ import Testing
     @Test func everyMethodOfTheServicesIsInTheTable() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../proto")
         var methods: [String] = []
-        for (file, package) in [("ateapi/ateapi.proto", "ateapi"), ("substrate/resources.proto", "substrate")] {
+        let substrate = ["resources", "watch", "operator"].map { ("substrate/\($0).proto", "substrate") }
+        for (file, package) in [("ateapi/ateapi.proto", "ateapi")] + substrate {
             var service = ""
             for line in try String(contentsOf: root.appending(path: file), encoding: .utf8).split(separator: "\n") {
                 let words = line.split { " (".contains($0) }
@@ -167,7 +168,8 @@ import Testing
         ("/ateapi.Control/DeleteActor", .operate, true), ("/ateapi.Control/CreateAtespace", .admin, true),
         ("/ateapi.Control/DeleteAtespace", .admin, true), ("/ateapi.Control/ListWorkers", .view, false),
         ("/ateapi.Control/ListAtespaces", .view, false), ("/ateapi.Control/DebugClear", .admin, false),
-        ("/ateapi.SessionIdentity/MintJWT", .operate, true), ("/ateapi.SessionIdentity/MintCert", .operate, true),
+        ("/substrate.Watch/WatchActors", .view, true), ("/substrate.Watch/ActorLogs", .view, true),
+        ("/substrate.Watch/WatchWorkers", .view, false), ("/substrate.Operator/ReleaseHold", .operate, true),
         ("/substrate.Resources/GetWorkerPool", .view, false),
         ("/substrate.Resources/ApplyWorkerPool", .admin, false),
         ("/substrate.Resources/DeleteWorkerPool", .admin, false),
@@ -201,7 +203,7 @@ import Testing
 
     @Test(arguments: [
         "", "/", "GetActor", "/ateapi.Control/Unknown", "/ateapi.control/GetActor", "/ateapi.Control/GetActor/",
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.health.v1.Health/Check",
     ])
     func unknownMethodsAreDeniedToEverybody(method: String) throws {
         let directory = TemporaryDirectory()
@@ -212,6 +214,18 @@ import Testing
         #expect(throws: IdentityError(.permissionDenied, "\(method) is not a method that a policy can allow")) {
             try authorizer.check(Self.alice, method: method, atespace: "a")
         }
+    }
+
+    /// They decide for themselves, by who asks: a policy would only say the same twice.
+    @Test(arguments: [
+        "/ateapi.SessionIdentity/MintJWT", "/ateapi.SessionIdentity/MintCert",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    ])
+    func someMethodsTakeNoRule(method: String) throws {
+        let directory = TemporaryDirectory()
+        let path = "\(directory.path)/policy"
+        try Data(#"{"rules": []}"#.utf8).write(to: URL(fileURLWithPath: path))
+        try Authorizer(policyFile: path, log: .none).check(Self.alice, method: method, atespace: nil)
     }
 
     @Test func withoutAPolicyWhoeverIsKnownMayDoEverything() throws {

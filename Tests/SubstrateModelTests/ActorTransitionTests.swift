@@ -24,7 +24,7 @@ import Testing
     ]
 
     static let events: [ActorEvent] = [
-        .claimed(assignment), .runningConfirmed, .resumeUndone, .suspendBegan(snapshot: snapshot),
+        .claimed(assignment), .runningConfirmed, .resumeUndone(), .suspendBegan(snapshot: snapshot),
         .suspended(snapshot: snapshot), .suspended(snapshot: other), .pauseBegan(snapshot: local),
         .paused(snapshot: local.name), .paused(snapshot: otherName), .abandoned, .workerLost(atMilliseconds: 7),
     ]
@@ -85,7 +85,7 @@ import Testing
     {
         let resuming = try resuming(from: rest)
         #expect(resuming.localSnapshot == Self.local)
-        let undone = try resuming.transition(.resumeUndone)
+        let undone = try resuming.transition(.resumeUndone())
         #expect(undone.state == rest && undone.localSnapshot == Self.local)
         let lost = try resuming.transition(.workerLost(atMilliseconds: 7))
         #expect(lost.state == .suspended && lost.localSnapshot == Self.local)
@@ -98,7 +98,7 @@ import Testing
         let resuming = try resuming(from: .paused, fallback)
         #expect(resuming.lastFallback == fallback)
         #expect(try resuming.transition(.runningConfirmed).lastFallback == fallback)
-        #expect(try resuming.transition(.resumeUndone).lastFallback == nil)
+        #expect(try resuming.transition(.resumeUndone()).lastFallback == nil)
         #expect(try resuming.transition(.workerLost(atMilliseconds: 7)).lastFallback == nil)
     }
 

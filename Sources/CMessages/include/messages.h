@@ -6,6 +6,7 @@
 #include "grpc/reflection/descriptor.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "substrate/node.pb-c.h"
+#include "substrate/operator.pb-c.h"
 #include "substrate/resources.pb-c.h"
 #include "substrate/store.pb-c.h"
 #include "substrate/string_pair.pb-c.h"

@@ -13,20 +13,20 @@ extension ControlServices {
         ]
     }
 
-    @Sendable private func mintJWT(_ request: MintJWTRequest, _ caller: Identity?) async throws -> MintJWTResponse {
-        guard let caller else { throw Status.unauthenticated("Need authorization header") }
+    @Sendable private func mintJWT(_ request: MintJWTRequest, _ caller: Caller) async throws -> MintJWTResponse {
+        guard let identity = caller.identity else { throw Status.unauthenticated("Need authorization header") }
         let session = try SessionName(
             appID: request.appID, userID: request.userID, sessionID: request.sessionID)
-        try await checkThatWorkerHolds(session, caller)
+        try await checkThatWorkerHolds(session, identity)
         guard let minter = options.minter else { throw Status.internal("Failed to load session JWT pool") }
         return MintJWTResponse(token: try minter.mintJWT(for: session, audience: request.audience))
     }
 
-    @Sendable private func mintCert(_ request: MintCertRequest, _ caller: Identity?) async throws -> MintCertResponse {
-        guard let caller else { throw Status.unauthenticated("could not verify peer certificate") }
+    @Sendable private func mintCert(_ request: MintCertRequest, _ caller: Caller) async throws -> MintCertResponse {
+        guard let identity = caller.identity else { throw Status.unauthenticated("could not verify peer certificate") }
         let session = try SessionName(
             appID: request.appID, userID: request.userID, sessionID: request.sessionID)
-        try await checkThatWorkerHolds(session, caller)
+        try await checkThatWorkerHolds(session, identity)
         guard let minter = options.minter else { throw Status.internal("Failed to load session CA") }
         return MintCertResponse(
             certificates: try minter.mintCertificate(for: session, signingRequest: request.signingRequest))

@@ -8,14 +8,16 @@ internal import Synchronization
 package final class WorkerInventory: Sendable {
     private let state = Mutex(State())
     private let keys: Keys
-    private let log: Log
+    private let environment: Environment
+    private var log: Log { environment.log }
     /// Set once the workers have been listed: before, nobody can be placed.
     package let readiness = Readiness()
-    /// Fires when the set of lost workers may have changed.
-    package let changed = Signal()
+    /// Hear when the set of lost workers may have changed.
+    package let listeners = Listeners()
 
     private struct State {
         var table = WorkerTable()
+        var queue = CapacityQueue()
         var nextWaiter = 0
         var waiters: [Int: Waiter] = [:]
     }
@@ -25,9 +27,9 @@ package final class WorkerInventory: Sendable {
         var continuation: UnsafeContinuation<Void, Never>
     }
 
-    package init(keys: Keys, log: Log) {
+    package init(keys: Keys, environment: Environment) {
         self.keys = keys
-        self.log = log
+        self.environment = environment
     }
 
     /// Whether the workers have been listed since the start; before that nothing is known.
@@ -93,12 +95,12 @@ package final class WorkerInventory: Sendable {
     /// Takes in that a binding has been deleted.
     package func takeUnbound(_ ref: WorkerRef, at revision: Int64) { update { $0.remove(.bound(ref), at: revision) } }
 
-    /// Reserves any free worker of the pools.
-    /// - Parameter nodes: on which it has to be; nil for any.
+    /// Reserves any free worker that would do.
+    /// - Parameter avoided: taken only if there is no other.
     package func reserve(
-        in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance
-    ) -> (ref: WorkerRef, presence: Stored<Presence>)? {
-        state.withLock { $0.table.reserve(in: pools, nodes: nodes, chance) }
+        _ demand: WorkerDemand, avoiding avoided: WorkerRef? = nil, _ chance: Chance
+    ) -> ReservedWorker? {
+        state.withLock { $0.table.reserve(demand, avoiding: avoided, chance) }
     }
 
     /// The names under which the agent with this state directory offers workers: one, or none while it offers no worker.
@@ -112,7 +114,57 @@ package final class WorkerInventory: Sendable {
     }
 
     /// Gives a reserved worker back.
-    package func unreserve(_ ref: WorkerRef) { state.withLock { $0.table.unreserve(ref) } }
+    package func unreserve(_ ref: WorkerRef) { update { $0.unreserve(ref) } }
+
+    /// Waits in order for a worker that would do, which is then reserved for the caller.
+    /// - Parameters:
+    ///   - limit: for the wait.
+    ///   - capacity: of the queue.
+    /// - Returns: nil when the queue is full, the time is up, or the task was cancelled.
+    package func waitForWorker(
+        _ demand: WorkerDemand, within limit: Duration, capacity: Int
+    ) async -> ReservedWorker? {
+        await withTaskGroup(of: ReservedWorker?.self) { group in
+            group.addTask { await self.standInQueue(for: demand, capacity: capacity) }
+            group.addTask {
+                try? await self.environment.clock.sleep(for: limit)
+                return nil
+            }
+            var worker = await group.next() ?? nil
+            group.cancelAll()
+            // It may have been served in the very moment in which the time was up.
+            for await late in group { worker = worker ?? late }
+            return worker
+        }
+    }
+
+    /// How many wait for a worker now.
+    package var waitingForWorkers: Int { state.withLock { $0.queue.count } }
+
+    private func standInQueue(for demand: WorkerDemand, capacity: Int) async -> ReservedWorker? {
+        let id = newWaiter()
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let outcome = state.withLock { state -> ReservedWorker?? in
+                    if Task.isCancelled { return .some(nil) }
+                    if let worker = state.table.reserve(demand, environment.chance) { return worker }
+                    if state.queue.count >= capacity { return .some(nil) }
+                    state.queue.append(id, demand, continuation)
+                    return nil
+                }
+                if let outcome { continuation.resume(returning: outcome) }
+            }
+        } onCancel: {
+            state.withLock { $0.queue.remove(id) }?.resume(returning: nil)
+        }
+    }
+
+    private func newWaiter() -> Int {
+        state.withLock { state in
+            defer { state.nextWaiter += 1 }
+            return state.nextWaiter
+        }
+    }
 
     /// Waits until the worker's presence is not `incarnation` any more, or until the task is cancelled.
     package func waitUntilGone(_ ref: WorkerRef, _ incarnation: Incarnation) async {
@@ -120,10 +172,7 @@ package final class WorkerInventory: Sendable {
     }
 
     private func wait(until isOver: @escaping @Sendable (WorkerTable) -> Bool) async {
-        let id = state.withLock { state in
-            defer { state.nextWaiter += 1 }
-            return state.nextWaiter
-        }
+        let id = newWaiter()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let isDone = state.withLock { state in
@@ -140,14 +189,15 @@ package final class WorkerInventory: Sendable {
 
     @discardableResult
     private func update<Result>(_ change: (inout WorkerTable) -> Result) -> Result {
-        let (result, done) = state.withLock { state in
+        let (result, done, served) = state.withLock { state in
             let result = change(&state.table)
             let done = state.waiters.filter { $1.isOver(state.table) }
             for id in done.keys { state.waiters[id] = nil }
-            return (result, done)
+            return (result, done, state.queue.serve(from: &state.table, environment.chance))
         }
+        for (continuation, worker) in served { continuation.resume(returning: worker) }
         for waiter in done.values { waiter.continuation.resume() }
-        changed.fire()
+        listeners.tell()
         return result
     }
 }

@@ -97,16 +97,22 @@ package struct WorkerTable: Sendable {
         return news.sorted()
     }
 
-    /// Takes any free worker of the pools, at random, and reserves it: it is not free again before `unreserve`, or before
+    /// Takes any free worker that would do, at random, and reserves it: it is not free again before `unreserve`, or before
     /// its rows have changed.
-    /// - Parameter nodes: on which it has to be; nil for any.
-    package mutating func reserve(in pools: [PoolRef], nodes: Set<String>? = nil, _ chance: Chance) -> (
+    /// - Parameter avoided: taken only if there is no other.
+    package mutating func reserve(_ demand: WorkerDemand, avoiding avoided: WorkerRef? = nil, _ chance: Chance) -> (
         ref: WorkerRef, presence: Stored<Presence>
     )? {
-        while let ref = free.take(from: pools, nodes: nodes, chance) {
-            if let presence = rows[ref]?.presence { return (ref, presence) }
+        var last: (ref: WorkerRef, presence: Stored<Presence>)?
+        while let ref = free.take(from: demand.pools, nodes: demand.nodes, chance) {
+            guard let presence = rows[ref]?.presence else { continue }
+            if ref != avoided {
+                if let last { unreserve(last.ref) }
+                return (ref, presence)
+            }
+            last = (ref, presence)
         }
-        return nil
+        return last
     }
 
     /// Makes a reserved worker free again, if its rows still say so.

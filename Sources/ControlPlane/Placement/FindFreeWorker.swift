@@ -7,14 +7,30 @@ extension WorkerInventory {
     ///
     /// The reservation keeps other resumes of this replica away; whether the worker is really free, the claim's
     /// transaction decides. The caller gives it back with `unreserve` unless its claim succeeds.
-    /// - Parameter nodes: on which the worker has to be, because only these have the actor's snapshot; nil for any.
+    /// - Parameters:
+    ///   - nodes: on which the worker has to be, because only these have the actor's snapshot; nil for any.
+    ///   - avoided: taken only if there is no other.
     /// - Throws: `.noEligiblePool` or `.noFreeWorkers`.
     package func findFreeWorker(
-        pools: [WorkerPool], template: ActorTemplate, actor: Actor, nodes: Set<String>? = nil, _ chance: Chance
+        pools: [WorkerPool], template: ActorTemplate, actor: Actor, nodes: Set<String>? = nil,
+        avoiding avoided: WorkerRef? = nil, _ chance: Chance
     ) throws(ControlError) -> (ref: WorkerRef, presence: Stored<Presence>) {
         let eligible = eligiblePools(pools, template: template, actor: actor)
         if eligible.isEmpty { throw .noEligiblePool }
-        guard let worker = reserve(in: eligible, nodes: nodes, chance) else { throw .noFreeWorkers }
+        let demand = WorkerDemand(pools: eligible, nodes: nodes)
+        guard let worker = reserve(demand, avoiding: avoided, chance) else { throw .noFreeWorkers(demand) }
         return worker
+    }
+}
+
+/// Which workers would do for an actor.
+package struct WorkerDemand: Sendable, Equatable {
+    package var pools: [PoolRef]
+    /// Nil for any.
+    package var nodes: Set<String>?
+
+    package init(pools: [PoolRef], nodes: Set<String>? = nil) {
+        self.pools = pools
+        self.nodes = nodes
     }
 }

@@ -1,94 +1,104 @@
-package import Etcd
+internal import Etcd
 package import ServiceKit
+package import SubstrateStore
 internal import Synchronization
 
-/// This process among the replicas of the control plane: its lease in etcd, and the workflows that run under it.
+/// This process among the replicas of the control plane: its session in etcd, the workflows that run under it, and the
+/// leadership when it is this one's turn.
 ///
-/// Operations of workflows are put under the lease, so they go away with the replica. When the lease is lost, every
-/// workflow stops at once: another replica may already be adopting what they were doing.
+/// Operations of workflows are put under the session's lease, so they go away with the replica. When the lease is lost,
+/// every workflow stops at once: another replica may already be adopting what they were doing.
 package final class Replica: Sendable {
     /// How long a replica's operations outlive it. Shorter makes other replicas wait less, longer makes it more patient
     /// with an etcd that does not answer.
     package static let defaultTimeToLive: Duration = .seconds(5)
 
-    private let etcd: any EtcdStore
+    private let store: Store
     private let environment: Environment
     private let timeToLive: Duration
-    private let current = Mutex<Session?>(nil)
+    private let current = Mutex<ReplicaSession?>(nil)
     /// Names this run of this process in the operations it owns.
     package let id: String
 
-    package init(etcd: any EtcdStore, environment: Environment, timeToLive: Duration = Replica.defaultTimeToLive) {
-        self.etcd = etcd
+    package init(store: Store, environment: Environment, timeToLive: Duration = Replica.defaultTimeToLive) {
+        self.store = store
         self.environment = environment
         self.timeToLive = timeToLive
         id = environment.chance.id()
     }
 
-    /// Holds a lease and runs workflows until the task is cancelled; then stops them and gives the lease back.
-    package func run() async {
+    /// Holds a session and runs workflows in it until the task is cancelled; then stops them and ends the session.
+    /// - Parameters:
+    ///   - work: what every replica does while it has a session.
+    ///   - lead: what only the leader does; cancelled when it leads no longer.
+    package func run(
+        work: @escaping @Sendable (ReplicaSession) async -> Void = { _ in },
+        lead: @escaping @Sendable (ReplicaSession) async -> Void = { _ in }
+    ) async {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
         while !Task.isCancelled {
-            let sinceGrant = environment.clock.stopwatch()
+            let held = environment.clock.stopwatch()
             do {
-                let lease = try await etcd.grantLease(timeToLive: timeToLive)
-                backoff.reset()
-                await hold(lease, sinceGrant)
+                // The margin is for workflows to stop in.
+                try await store.etcd.withSession(
+                    under: store.keys.replicas, value: Array(id.utf8), timeToLive: timeToLive, margin: timeToLive / 5,
+                    clock: environment.clock
+                ) { session in await self.hold(session, work, lead) }
             } catch {
                 if Task.isCancelled { return }
-                environment.log.warning("cannot get a lease, will try again", ["error": .text(error)])
+                if held.elapsed() > timeToLive { backoff.reset() }
+                environment.log.error(
+                    "this replica has no session in etcd, will try again", ["error": .string("\(error)")])
                 try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
             }
         }
     }
 
-    private func hold(_ lease: Lease, _ sinceGrant: Stopwatch) async {
-        let session = Session(lease: lease.id, replica: id)
-        current.withLock { $0 = session }
-        environment.log.info("holding a lease", ["lease": .text(lease.id), "replica": .string(id)])
-        // The margin is for workflows to stop in.
-        let keeper = LeaseKeeper(
-            store: etcd, lease: lease, margin: lease.timeToLive / 5, clock: environment.clock)
-        await withTaskGroup(of: LeaseKeeper.Loss?.self) { group in
-            group.addTask { try? await keeper.run(sinceGrant: sinceGrant) }
-            group.addTask {
-                await session.workflows.run()
-                return nil
-            }
-            if let loss = await group.next() ?? nil {
-                self.environment.log.error("lost the lease: stopping all workflows", ["reason": .text(loss)])
-            }
-            group.cancelAll()
+    private func hold(
+        _ session: Session, _ work: @escaping @Sendable (ReplicaSession) async -> Void,
+        _ lead: @escaping @Sendable (ReplicaSession) async -> Void
+    ) async {
+        let mine = ReplicaSession(lease: session.lease.id, replica: id)
+        current.withLock { $0 = mine }
+        environment.log.info("holding a session", ["lease": .text(session.lease.id), "replica": .string(id)])
+        await withDiscardingTaskGroup { group in
+            group.addTask { await mine.workflows.run() }
+            group.addTask { await work(mine) }
+            group.addTask { await self.campaign(session) { await lead(mine) } }
         }
         current.withLock { $0 = nil }
-        // Ends the operations of the stopped workflows now instead of when the lease expires.
-        await uncancelled { [etcd] in
-            await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await etcd.revoke(lease.id) }
+    }
+
+    /// Leads when it is this replica's turn. Leadership only keeps replicas from doing the same work twice: what the leader
+    /// does is safe when two of them do it.
+    private func campaign(_ session: Session, _ lead: @escaping @Sendable () async -> Void) async {
+        var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
+        while !Task.isCancelled {
+            do {
+                try await session.withLeadership(of: store.keys.election, value: Array(id.utf8)) { leadership in
+                    self.environment.log.info(
+                        "leading", ["replica": .string(self.id), "term": .integer(leadership.revision)])
+                    await lead()
+                }
+            } catch {
+                if Task.isCancelled { return }
+                environment.log.warning("cannot lead, will try again", ["error": .string("\(error)")])
+                try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+            }
         }
     }
 
     /// Runs a workflow to its end, also when the caller stops waiting.
-    /// - Throws: what the workflow throws, and `.unavailable` when there is no lease or it is lost.
-    package func perform<Value: Sendable>(
-        _ workflow: @escaping @Sendable (Session) async throws(ControlError) -> Value
+    /// - Throws: what the workflow throws, and `.unavailable` when there is no session or it is lost.
+    func perform<Value: Sendable>(
+        _ workflow: @escaping @Sendable (Hand) async throws(ControlError) -> Value
     ) async throws(ControlError) -> Value {
         guard let session = current.withLock({ $0 }) else {
-            throw .unavailable("this replica has no lease in etcd")
+            throw .unavailable("this replica has no session in etcd")
         }
-        let result = await session.workflows.perform { () throws(ControlError) in try await workflow(session) }
-        guard let result else { throw .unavailable("this replica has lost its lease in etcd, or the caller went away") }
-        return try result.get()
+        return try await session.perform(workflow)
     }
-}
 
-/// One lease of the replica. Workflows put their operations under it.
-package struct Session: Sendable {
-    package let lease: LeaseID
-    package let replica: String
-    let workflows = TaskPool()
-
-    init(lease: LeaseID, replica: String) {
-        self.lease = lease
-        self.replica = replica
-    }
+    /// Whether workflows can begin.
+    package var hasSession: Bool { current.withLock { $0 != nil } }
 }

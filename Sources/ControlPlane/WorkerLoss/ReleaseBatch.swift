@@ -33,13 +33,16 @@ extension WorkerPoolSyncer {
     /// still in the set of lost workers, if it still is one, and is looked at again.
     func release(_ batch: [LostWorker]) async throws(StoreError) -> Bool {
         let actors = try await store.actors(batch.map(\.binding.value.actor))
+        let policies = try await policies(of: actors)
         let now = environment.wallClock()
         var releases: [Release] = []
         for (lost, result) in zip(batch, actors) {
             switch result {
             case .success(let actor):
+                let policy = actor.flatMap { policies[$0.value.template] } ?? .revert
                 releases.append(
-                    releaseActorOnDeadWorker(lost.ref, binding: lost.binding, actor: actor, atMilliseconds: now))
+                    releaseActorOnDeadWorker(
+                        lost.ref, binding: lost.binding, actor: actor, policy: policy, atMilliseconds: now))
             case .failure(let error):
                 // Nobody can say what should become of it. Trying often would not help; the next sweep tries again.
                 environment.log.error(
@@ -50,6 +53,16 @@ extension WorkerPoolSyncer {
         var isDone = true
         for part in store.parts(of: releases) where try await !commit(part) { isDone = false }
         return isDone
+    }
+
+    private func policies(
+        of actors: [Result<Stored<Actor>?, StoreError>]
+    ) async throws(StoreError) -> [TemplateRef: OnWorkerLoss] {
+        var policies: [TemplateRef: OnWorkerLoss] = [:]
+        for case .success(let actor?) in actors where policies[actor.value.template] == nil {
+            policies[actor.value.template] = try await policy(actor.value.template)
+        }
+        return policies
     }
 
     private func commit(_ releases: [Release]) async throws(StoreError) -> Bool {

@@ -1,6 +1,6 @@
 internal import Etcd
 package import ServiceKit
-internal import SubstrateModel
+package import SubstrateModel
 package import SubstrateStore
 
 /// Releases actors from workers that are lost.
@@ -12,30 +12,37 @@ package import SubstrateStore
 /// ```
 /// An event only says: look again. What is lost is computed from what is live and what is bound, the same way after an
 /// event, a restart, a compaction or a sweep; the binding keeps a lost worker on the list until its release has committed.
-/// Any number of replicas may do this at the same time.
+/// Every replica knows the workers, and the leader releases; two that do it at the same time do no harm.
 package struct WorkerPoolSyncer: Sendable {
     package let store: Store
     let inventory: WorkerInventory
     let environment: Environment
     let sweepInterval: Duration
+    let policy: Policy
 
-    /// - Parameter sweepInterval: how often the workers are listed although the watch is in order. Servers have lost
-    ///   delete events.
+    /// What a template says is to follow the loss of a worker.
+    package typealias Policy = @Sendable (TemplateRef) async throws(StoreError) -> OnWorkerLoss
+
+    /// - Parameters:
+    ///   - sweepInterval: how often the workers are listed although the watch is in order. Servers have lost delete
+    ///     events.
+    ///   - policy: asked once for each template in a batch.
     package init(
-        store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30)
+        store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30),
+        policy: @escaping Policy = { _ in .revert }
     ) {
+        self.policy = policy
         self.store = store
         self.inventory = inventory
         self.environment = environment
         self.sweepInterval = sweepInterval
     }
 
-    /// Runs until the task is cancelled.
+    /// Keeps the inventory up to date until the task is cancelled.
     package func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await watch() }
             group.addTask { await sweep() }
-            group.addTask { await releaseLostWorkers() }
         }
     }
 
@@ -69,9 +76,10 @@ package struct WorkerPoolSyncer: Sendable {
         }
     }
 
-    private func releaseLostWorkers() async {
+    /// Releases the actors of lost workers until the task is cancelled.
+    package func releaseLostWorkers() async {
         var backoff = Backoff(from: .milliseconds(10), to: .seconds(1))
-        for await _ in inventory.changed.wakeUps {
+        for await _ in inventory.listeners.changes {
             if await releaseOnce() {
                 backoff.reset()
             } else {
@@ -79,7 +87,7 @@ package struct WorkerPoolSyncer: Sendable {
                 do { try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause())) } catch {
                     return
                 }
-                inventory.changed.fire()
+                inventory.listeners.tell()
             }
         }
     }

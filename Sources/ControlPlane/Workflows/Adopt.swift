@@ -27,6 +27,10 @@ extension Workflow {
                     ref, fresh, worker: assignment.worker, binding: binding, operation: operation,
                     lease: session.lease)
             }
+        } catch StoreError.conflict(let rows) {
+            guard let fresh = rows.actor else { throw .actorNotFound(ref) }
+            if rows.operation != nil { throw .operationInProgress }
+            return fresh
         } catch let error as StoreError {
             throw ControlError(error)
         } catch let error as ControlError {

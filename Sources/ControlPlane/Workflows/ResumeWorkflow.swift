@@ -13,8 +13,10 @@ internal import SubstrateStore
 ///    on without it.
 struct ResumeWorkflow: Workflow {
     let control: ControlPlane
-    let session: Session
+    let hand: Hand
     let ref: ActorRef
+    /// A worker that its caller has reserved, to begin with if it would do.
+    var offered: ReservedWorker?
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         var actor = actor
@@ -24,6 +26,7 @@ struct ResumeWorkflow: Workflow {
             case .running: return actor
             case .resuming, .suspending, .pausing: actor = try await adopt(actor)
             case .suspended, .paused:
+                if actor.value.isHeld { throw .isHeld(ref) }
                 let template = try await template(of: actor.value)
                 let source = try await source(of: actor.value, missing: missing)
                 switch try await claim(actor, template, source) {
@@ -58,11 +61,17 @@ struct ResumeWorkflow: Workflow {
         // Workers that turned out not to be free stay reserved until this is over, so that none is tried twice.
         var tried: [WorkerRef] = []
         defer { for worker in tried { inventory.unreserve(worker) } }
+        var offered = usableOffer(pools, template, actor.value, source)
         while true {
-            let worker = try inventory.findFreeWorker(
-                pools: pools, template: template, actor: actor.value, nodes: source.nodes,
-                environment.chance)
-            tried.append(worker.ref)
+            let worker: ReservedWorker
+            if let first = offered.take() {
+                worker = first
+            } else {
+                worker = try inventory.findFreeWorker(
+                    pools: pools, template: template, actor: actor.value, nodes: source.nodes,
+                    avoiding: avoidedWorker(of: actor.value), environment.chance)
+                tried.append(worker.ref)
+            }
             // A node's name is unique only in its pool; the directory is the one that has the snapshot.
             if let local = source.local, worker.presence.value.directoryID != local.directoryID { continue }
             do {
@@ -83,6 +92,23 @@ struct ResumeWorkflow: Workflow {
                 throw ControlError(error)
             }
         }
+    }
+
+    /// The offered worker, if it would do for what the actor is to start from now.
+    private func usableOffer(
+        _ pools: [WorkerPool], _ template: ActorTemplate, _ actor: Actor, _ source: ResumeSource
+    ) -> ReservedWorker? {
+        guard let offered, eligiblePools(pools, template: template, actor: actor).contains(offered.ref.pool),
+            source.nodes?.contains(offered.presence.value.node) != false
+        else { return nil }
+        return offered
+    }
+
+    /// The worker that could not start the actor a moment ago.
+    private func avoidedWorker(of actor: Actor) -> WorkerRef? {
+        guard let failure = actor.lastFailure else { return nil }
+        let age = Duration.milliseconds(environment.wallClock() - failure.atMilliseconds)
+        return age < control.options.failedWorkerAvoidance ? failure.worker : nil
     }
 
     /// The pools as they have been seen; where none of those will do, as the store has them: the right one may just have been

@@ -31,7 +31,7 @@ extension Workflow {
         var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
         while true {
             if let receipt = answer.receipt, receipt.epoch == claim.binding.epoch,
-                let event = finalEvent(claim.actor.value.state, receipt.state)
+                let event = finalEvent(claim, receipt.state, reason)
             {
                 let actor = try await commit(claim, event)
                 switch event {
@@ -50,8 +50,8 @@ extension Workflow {
     }
 
     /// What a node's word means for an actor in this state; nil when it is not final.
-    private func finalEvent(_ state: ActorState, _ word: Receipt.State) -> ActorEvent? {
-        switch (state, word) {
+    private func finalEvent(_ claim: Claim, _ word: Receipt.State, _ reason: NodeFailure?) -> ActorEvent? {
+        switch (claim.actor.value.state, word) {
         case (_, .busy): nil
         case (_, .running): .runningConfirmed
         case (.suspending(_, let snapshot), .checkpointed(.external(let confirmed))) where snapshot == confirmed:
@@ -59,7 +59,9 @@ extension Workflow {
         case (.pausing(_, let snapshot), .checkpointed(.local(let confirmed))) where snapshot.name == confirmed:
             .paused(snapshot: confirmed)
         case (.suspending, _), (.pausing, _): .abandoned
-        default: .resumeUndone
+        default:
+            .resumeUndone(
+                because: reason.map { ResumeFailure($0, of: claim.worker, atMilliseconds: environment.wallClock()) })
         }
     }
 
@@ -103,7 +105,8 @@ extension Workflow {
         case .suspended(let snapshot): actor = try await store.finishSuspend(claim, snapshot: snapshot)
         case .paused(let snapshot): actor = try await store.finishPause(claim, snapshot: snapshot)
         case .abandoned: actor = try await store.abandon(claim)
-        default: actor = try await store.undoResume(claim)
+        case .resumeUndone(let failure): actor = try await store.undoResume(claim, because: failure)
+        default: throw .illegal(IllegalTransition(state: claim.actor.value.state, event: event))
         }
         inventory.takeUnbound(claim.worker, at: actor.modRevision)
         return actor

@@ -10,7 +10,7 @@ internal import SubstrateStore
 /// 3. settle: SUSPENDED at the new snapshot on the node's receipt for it; otherwise back to running, or abandoned.
 struct SuspendWorkflow: Workflow {
     let control: ControlPlane
-    let session: Session
+    let hand: Hand
     let ref: ActorRef
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {

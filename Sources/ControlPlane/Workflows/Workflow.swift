@@ -7,7 +7,7 @@ internal import SubstrateStore
 /// What the workflows of one actor have in common: the parts of the control plane they work with.
 protocol Workflow: Sendable {
     var control: ControlPlane { get }
-    var session: Session { get }
+    var hand: Hand { get }
     var ref: ActorRef { get }
 }
 
@@ -16,8 +16,12 @@ extension Workflow {
     var inventory: WorkerInventory { control.inventory }
     var environment: Environment { control.environment }
 
+    var session: ReplicaSession { hand.session }
+
     func newOperation(_ kind: Operation.Kind) -> Operation {
-        Operation(kind: kind, owner: session.replica, nonce: environment.chance.id())
+        let operation = Operation(kind: kind, owner: session.replica, nonce: environment.chance.id())
+        hand.take(operation.nonce)
+        return operation
     }
 
     func template(of actor: Actor) async throws(ControlError) -> ActorTemplate {

@@ -26,6 +26,7 @@ package struct MethodRequirement: Sendable, Equatable {
         need(
             .operate, .namedAtespace, "ateapi.Control",
             "CreateActor", "UpdateActor", "SuspendActor", "PauseActor", "ResumeActor", "DeleteActor")
+        need(.operate, .namedAtespace, "substrate.Operator", "ReleaseHold")
         need(.admin, .namedAtespace, "ateapi.Control", "CreateAtespace", "DeleteAtespace")
         // They show what is in every atespace.
         need(.view, .everything, "ateapi.Control", "ListWorkers", "ListAtespaces")

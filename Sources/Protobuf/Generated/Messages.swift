@@ -23,6 +23,18 @@ extension Ateapi__Actor: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__actor__init(message) }
 }
 
+extension Ateapi__ResumeFailure: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__resume_failure__init(message) }
+}
+
+extension Ateapi__WorkerLoss: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__worker_loss__init(message) }
+}
+
+extension Ateapi__SnapshotFallback: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__snapshot_fallback__init(message) }
+}
+
 extension Ateapi__Atespace: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { ateapi__atespace__init(message) }
 }
@@ -499,6 +511,14 @@ extension Substrate__NodeLogsResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_response__init(message) }
 }
 
+extension Substrate__ReleaseHoldRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__release_hold_request__init(message) }
+}
+
+extension Substrate__ReleaseHoldResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__release_hold_response__init(message) }
+}
+
 extension Substrate__WorkerPool: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_pool__init(message) }
 }
@@ -621,6 +641,10 @@ extension Substrate__DeleteActorTemplateResponse: ProtobufMessage {
 
 extension Substrate__Store__ActorRecord: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__actor_record__init(message) }
+}
+
+extension Substrate__Store__FailureRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__failure_record__init(message) }
 }
 
 extension Substrate__Store__LocalSnapshotRecord: ProtobufMessage {

@@ -16,12 +16,22 @@ package struct ActorInfo: Sendable, Equatable {
     package var localSnapshot: LocalSnapshotInfo?
     /// A URI, or the name of a local one.
     package var inProgressSnapshot: String?
+    /// Why the last resume came to nothing.
+    package var lastFailure: ResumeFailure?
+    /// The last time its worker was lost.
+    package var lastRecovery: Recovery?
+    /// The last time it was resumed without its local snapshot.
+    package var lastFallback: FallbackInfo?
 
     package init(
         ref: ActorRef, version: Int64, template: TemplateRef, workerSelector: Selector, status: ActorStatus?,
         assignment: Assignment?, lastSnapshot: SnapshotURI?, localSnapshot: LocalSnapshotInfo? = nil,
-        inProgressSnapshot: String?
+        inProgressSnapshot: String?, lastFailure: ResumeFailure? = nil, lastRecovery: Recovery? = nil,
+        lastFallback: FallbackInfo? = nil
     ) {
+        self.lastFailure = lastFailure
+        self.lastRecovery = lastRecovery
+        self.lastFallback = lastFallback
         self.ref = ref
         self.version = version
         self.template = template
@@ -43,6 +53,23 @@ package struct LocalSnapshotInfo: Sendable, Equatable {
     package init(prefix: String, nodes: [String]) {
         self.prefix = prefix
         self.nodes = nodes
+    }
+}
+
+/// A fallback as clients see it.
+package struct FallbackInfo: Sendable, Equatable {
+    package var node: String
+    /// The local snapshot that was given up.
+    package var prefix: String
+    package var reason: String
+    /// Unix time in milliseconds.
+    package var atMilliseconds: Int64
+
+    package init(node: String, prefix: String, reason: String, atMilliseconds: Int64) {
+        self.node = node
+        self.prefix = prefix
+        self.reason = reason
+        self.atMilliseconds = atMilliseconds
     }
 }
 

@@ -22,3 +22,12 @@ extension NodeFailure {
             status: Status(code: .deadlineExceeded, message: "worker \(worker) has not answered in time"), receipt: nil)
     }
 }
+
+extension ResumeFailure {
+    /// What is kept of it on the actor.
+    package init(_ failure: NodeFailure, of worker: WorkerRef, atMilliseconds time: Int64) {
+        self.init(
+            worker: worker, code: Int32(failure.status.code.rawValue), message: failure.status.message,
+            atMilliseconds: time)
+    }
+}

@@ -37,6 +37,9 @@ extension ActorInfo {
         if !workerSelector.matchLabels.isEmpty {
             message.worker_selector = arena.message { workerSelector.fill(&$0, arena) }
         }
+        message.last_failure = lastFailure.map { failure in arena.message { failure.fill(&$0, arena) } }
+        message.last_worker_loss = lastRecovery.map { recovery in arena.message { recovery.fill(&$0, arena) } }
+        message.last_fallback = lastFallback.map { fallback in arena.message { fallback.fill(&$0, arena) } }
     }
 
     init(_ message: borrowing Ateapi__Actor) throws {
@@ -54,7 +57,10 @@ extension ActorInfo {
             assignment: try Assignment(message),
             lastSnapshot: SnapshotURI(nonEmpty: try message.last_snapshot.text("last_snapshot")),
             localSnapshot: try LocalSnapshotInfo(message.latest_snapshot_info),
-            inProgressSnapshot: inProgress.isEmpty ? nil : inProgress)
+            inProgressSnapshot: inProgress.isEmpty ? nil : inProgress,
+            lastFailure: try message.last_failure.map { try ResumeFailure($0.pointee) },
+            lastRecovery: try message.last_worker_loss.map { try Recovery($0.pointee) },
+            lastFallback: try message.last_fallback.map { try FallbackInfo($0.pointee) })
     }
 }
 
@@ -99,7 +105,7 @@ extension Assignment {
 }
 
 extension ActorStatus {
-    fileprivate var wire: Ateapi__Actor__Status {
+    var wire: Ateapi__Actor__Status {
         switch self {
         case .resuming: ATEAPI__ACTOR__STATUS__STATUS_RESUMING
         case .running: ATEAPI__ACTOR__STATUS__STATUS_RUNNING

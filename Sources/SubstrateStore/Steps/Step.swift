@@ -1,5 +1,5 @@
 internal import Etcd
-internal import SubstrateModel
+package import SubstrateModel
 
 extension Store {
     /// Commits one step of an actor's life, or throws the conflict with the rows as they are now.
@@ -41,7 +41,7 @@ extension Store {
 
 extension Actor {
     /// `transition`, with the store's error.
-    func after(_ event: ActorEvent) throws(StoreError) -> Actor {
+    package func after(_ event: ActorEvent) throws(StoreError) -> Actor {
         do {
             return try transition(event)
         } catch {

@@ -24,6 +24,7 @@ extension Actor: StoredValue {
             case .suspended, .paused, .running: break
             }
             record.last_fallback = lastFallback.map { fallback in arena.message { fallback.fill(&$0, arena) } }
+            record.last_failure = lastFailure.map { failure in arena.message { failure.fill(&$0, arena) } }
             record.last_recovery = lastRecovery.map { recovery in
                 arena.message { recovery.fill(&$0, arena) }
             }
@@ -45,6 +46,7 @@ extension Actor: StoredValue {
             actor.lastFallback = try record.last_fallback.map { try Fallback($0.pointee) }
             actor.state = try ActorState(record, hasLocalSnapshot: actor.localSnapshot != nil)
             actor.lastSnapshot = SnapshotURI(nonEmpty: try record.last_snapshot.text("last_snapshot"))
+            actor.lastFailure = try record.last_failure.map { try ResumeFailure($0.pointee) }
             actor.lastRecovery = try record.last_recovery.map { try Recovery($0.pointee) }
             actor.unknownFields = UnknownFields(record.base)
             return actor
@@ -119,6 +121,7 @@ extension Recovery {
         record.worker_pod = arena.bytes(worker.pod)
         record.status_before = statusBefore.wire
         record.released_at_ms = releasedAtMilliseconds
+        record.next = next.wire
         arena.attach(unknownFields, to: &record.base)
     }
 
@@ -128,7 +131,49 @@ extension Recovery {
             name: try record.worker_pool.text("worker_pool"))
         self.init(
             worker: WorkerRef(pool: pool, pod: try record.worker_pod.text("worker_pod")),
-            statusBefore: try ActorStatus(record.status_before), releasedAtMilliseconds: record.released_at_ms)
+            statusBefore: try ActorStatus(record.status_before), releasedAtMilliseconds: record.released_at_ms,
+            next: try Next(record.next))
+        unknownFields = UnknownFields(record.base)
+    }
+}
+
+extension Recovery.Next {
+    fileprivate var wire: Substrate__Store__RecoveryRecord__Next {
+        switch self {
+        case .request: SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED
+        case .resume: SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_RESUME
+        case .hold: SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_HOLD
+        }
+    }
+
+    fileprivate init(_ wire: Substrate__Store__RecoveryRecord__Next) throws {
+        switch wire {
+        case SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED: self = .request
+        case SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_RESUME: self = .resume
+        case SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_HOLD: self = .hold
+        default: throw InvalidText(field: "next", reason: "has the unknown value \(wire.rawValue)")
+        }
+    }
+}
+
+extension ResumeFailure {
+    fileprivate func fill(_ record: inout Substrate__Store__FailureRecord, _ arena: Arena) {
+        record.worker_namespace = arena.bytes(worker.pool.namespace)
+        record.worker_pool = arena.bytes(worker.pool.name)
+        record.worker_pod = arena.bytes(worker.pod)
+        record.code = code
+        record.message = arena.bytes(message)
+        record.at_ms = atMilliseconds
+        arena.attach(unknownFields, to: &record.base)
+    }
+
+    fileprivate init(_ record: borrowing Substrate__Store__FailureRecord) throws {
+        let pool = PoolRef(
+            namespace: try record.worker_namespace.text("worker_namespace"),
+            name: try record.worker_pool.text("worker_pool"))
+        self.init(
+            worker: WorkerRef(pool: pool, pod: try record.worker_pod.text("worker_pod")), code: record.code,
+            message: try record.message.text("message"), atMilliseconds: record.at_ms)
         unknownFields = UnknownFields(record.base)
     }
 }

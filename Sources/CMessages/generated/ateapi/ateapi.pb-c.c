@@ -232,6 +232,141 @@ void   ateapi__actor__free_unpacked
   assert(message->base.descriptor == &ateapi__actor__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ateapi__resume_failure__init
+                     (Ateapi__ResumeFailure         *message)
+{
+  static const Ateapi__ResumeFailure init_value = ATEAPI__RESUME_FAILURE__INIT;
+  *message = init_value;
+}
+size_t ateapi__resume_failure__get_packed_size
+                     (const Ateapi__ResumeFailure *message)
+{
+  assert(message->base.descriptor == &ateapi__resume_failure__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__resume_failure__pack
+                     (const Ateapi__ResumeFailure *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__resume_failure__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__resume_failure__pack_to_buffer
+                     (const Ateapi__ResumeFailure *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__resume_failure__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__ResumeFailure *
+       ateapi__resume_failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__ResumeFailure *)
+     protobuf_c_message_unpack (&ateapi__resume_failure__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__resume_failure__free_unpacked
+                     (Ateapi__ResumeFailure *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__resume_failure__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__worker_loss__init
+                     (Ateapi__WorkerLoss         *message)
+{
+  static const Ateapi__WorkerLoss init_value = ATEAPI__WORKER_LOSS__INIT;
+  *message = init_value;
+}
+size_t ateapi__worker_loss__get_packed_size
+                     (const Ateapi__WorkerLoss *message)
+{
+  assert(message->base.descriptor == &ateapi__worker_loss__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__worker_loss__pack
+                     (const Ateapi__WorkerLoss *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__worker_loss__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__worker_loss__pack_to_buffer
+                     (const Ateapi__WorkerLoss *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__worker_loss__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__WorkerLoss *
+       ateapi__worker_loss__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__WorkerLoss *)
+     protobuf_c_message_unpack (&ateapi__worker_loss__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__worker_loss__free_unpacked
+                     (Ateapi__WorkerLoss *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__worker_loss__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ateapi__snapshot_fallback__init
+                     (Ateapi__SnapshotFallback         *message)
+{
+  static const Ateapi__SnapshotFallback init_value = ATEAPI__SNAPSHOT_FALLBACK__INIT;
+  *message = init_value;
+}
+size_t ateapi__snapshot_fallback__get_packed_size
+                     (const Ateapi__SnapshotFallback *message)
+{
+  assert(message->base.descriptor == &ateapi__snapshot_fallback__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ateapi__snapshot_fallback__pack
+                     (const Ateapi__SnapshotFallback *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ateapi__snapshot_fallback__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ateapi__snapshot_fallback__pack_to_buffer
+                     (const Ateapi__SnapshotFallback *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ateapi__snapshot_fallback__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ateapi__SnapshotFallback *
+       ateapi__snapshot_fallback__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ateapi__SnapshotFallback *)
+     protobuf_c_message_unpack (&ateapi__snapshot_fallback__descriptor,
+                                allocator, len, data);
+}
+void   ateapi__snapshot_fallback__free_unpacked
+                     (Ateapi__SnapshotFallback *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ateapi__snapshot_fallback__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ateapi__atespace__init
                      (Ateapi__Atespace         *message)
 {
@@ -2036,7 +2171,7 @@ const ProtobufCEnumDescriptor ateapi__actor__status__descriptor =
   ateapi__actor__status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[16] =
+static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[19] =
 {
   {
     "actor_id",
@@ -2230,6 +2365,42 @@ static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[16] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "last_failure",
+    101,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Actor, last_failure),
+    &ateapi__resume_failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_worker_loss",
+    102,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Actor, last_worker_loss),
+    &ateapi__worker_loss__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_fallback",
+    103,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Actor, last_fallback),
+    &ateapi__snapshot_fallback__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__actor__field_indices_by_name[] = {
   0,   /* field[0] = actor_id */
@@ -2242,7 +2413,10 @@ static const unsigned ateapi__actor__field_indices_by_name[] = {
   10,   /* field[10] = ateom_pod_uid */
   14,   /* field[14] = atespace */
   9,   /* field[9] = in_progress_snapshot */
+  16,   /* field[16] = last_failure */
+  18,   /* field[18] = last_fallback */
   8,   /* field[8] = last_snapshot */
+  17,   /* field[17] = last_worker_loss */
   11,   /* field[11] = latest_snapshot_info */
   4,   /* field[4] = status */
   1,   /* field[1] = version */
@@ -2253,7 +2427,7 @@ static const ProtobufCIntRange ateapi__actor__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 100, 15 },
-  { 0, 16 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor ateapi__actor__descriptor =
 {
@@ -2263,11 +2437,324 @@ const ProtobufCMessageDescriptor ateapi__actor__descriptor =
   "Ateapi__Actor",
   "ateapi",
   sizeof(Ateapi__Actor),
-  16,
+  19,
   ateapi__actor__field_descriptors,
   ateapi__actor__field_indices_by_name,
   2,  ateapi__actor__number_ranges,
   (ProtobufCMessageInit) ateapi__actor__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__resume_failure__field_descriptors[6] =
+{
+  {
+    "worker_namespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, worker_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, worker_pool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pod",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, worker_pod),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__ResumeFailure, at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__resume_failure__field_indices_by_name[] = {
+  5,   /* field[5] = at_ms */
+  3,   /* field[3] = code */
+  4,   /* field[4] = message */
+  0,   /* field[0] = worker_namespace */
+  2,   /* field[2] = worker_pod */
+  1,   /* field[1] = worker_pool */
+};
+static const ProtobufCIntRange ateapi__resume_failure__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor ateapi__resume_failure__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.ResumeFailure",
+  "ResumeFailure",
+  "Ateapi__ResumeFailure",
+  "ateapi",
+  sizeof(Ateapi__ResumeFailure),
+  6,
+  ateapi__resume_failure__field_descriptors,
+  ateapi__resume_failure__field_indices_by_name,
+  1,  ateapi__resume_failure__number_ranges,
+  (ProtobufCMessageInit) ateapi__resume_failure__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue ateapi__worker_loss__next__enum_values_by_number[3] =
+{
+  { "NEXT_UNSPECIFIED", "ATEAPI__WORKER_LOSS__NEXT__NEXT_UNSPECIFIED", 0 },
+  { "NEXT_RESUME", "ATEAPI__WORKER_LOSS__NEXT__NEXT_RESUME", 1 },
+  { "NEXT_HOLD", "ATEAPI__WORKER_LOSS__NEXT__NEXT_HOLD", 2 },
+};
+static const ProtobufCIntRange ateapi__worker_loss__next__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex ateapi__worker_loss__next__enum_values_by_name[3] =
+{
+  { "NEXT_HOLD", 2 },
+  { "NEXT_RESUME", 1 },
+  { "NEXT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor ateapi__worker_loss__next__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "ateapi.WorkerLoss.Next",
+  "Next",
+  "Ateapi__WorkerLoss__Next",
+  "ateapi",
+  3,
+  ateapi__worker_loss__next__enum_values_by_number,
+  3,
+  ateapi__worker_loss__next__enum_values_by_name,
+  1,
+  ateapi__worker_loss__next__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor ateapi__worker_loss__field_descriptors[6] =
+{
+  {
+    "worker_namespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, worker_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, worker_pool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pod",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, worker_pod),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status_before",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, status_before),
+    &ateapi__actor__status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "released_at_ms",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, released_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__WorkerLoss, next),
+    &ateapi__worker_loss__next__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__worker_loss__field_indices_by_name[] = {
+  5,   /* field[5] = next */
+  4,   /* field[4] = released_at_ms */
+  3,   /* field[3] = status_before */
+  0,   /* field[0] = worker_namespace */
+  2,   /* field[2] = worker_pod */
+  1,   /* field[1] = worker_pool */
+};
+static const ProtobufCIntRange ateapi__worker_loss__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor ateapi__worker_loss__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.WorkerLoss",
+  "WorkerLoss",
+  "Ateapi__WorkerLoss",
+  "ateapi",
+  sizeof(Ateapi__WorkerLoss),
+  6,
+  ateapi__worker_loss__field_descriptors,
+  ateapi__worker_loss__field_indices_by_name,
+  1,  ateapi__worker_loss__number_ranges,
+  (ProtobufCMessageInit) ateapi__worker_loss__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ateapi__snapshot_fallback__field_descriptors[4] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__SnapshotFallback, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "snapshot_prefix",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__SnapshotFallback, snapshot_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__SnapshotFallback, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__SnapshotFallback, at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ateapi__snapshot_fallback__field_indices_by_name[] = {
+  3,   /* field[3] = at_ms */
+  0,   /* field[0] = node */
+  2,   /* field[2] = reason */
+  1,   /* field[1] = snapshot_prefix */
+};
+static const ProtobufCIntRange ateapi__snapshot_fallback__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor ateapi__snapshot_fallback__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ateapi.SnapshotFallback",
+  "SnapshotFallback",
+  "Ateapi__SnapshotFallback",
+  "ateapi",
+  sizeof(Ateapi__SnapshotFallback),
+  4,
+  ateapi__snapshot_fallback__field_descriptors,
+  ateapi__snapshot_fallback__field_indices_by_name,
+  1,  ateapi__snapshot_fallback__number_ranges,
+  (ProtobufCMessageInit) ateapi__snapshot_fallback__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ateapi__atespace__field_descriptors[1] =

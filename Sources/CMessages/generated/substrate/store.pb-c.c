@@ -52,6 +52,51 @@ void   substrate__store__actor_record__free_unpacked
   assert(message->base.descriptor == &substrate__store__actor_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__store__failure_record__init
+                     (Substrate__Store__FailureRecord         *message)
+{
+  static const Substrate__Store__FailureRecord init_value = SUBSTRATE__STORE__FAILURE_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__failure_record__get_packed_size
+                     (const Substrate__Store__FailureRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__failure_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__failure_record__pack
+                     (const Substrate__Store__FailureRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__failure_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__failure_record__pack_to_buffer
+                     (const Substrate__Store__FailureRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__failure_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__FailureRecord *
+       substrate__store__failure_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__FailureRecord *)
+     protobuf_c_message_unpack (&substrate__store__failure_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__failure_record__free_unpacked
+                     (Substrate__Store__FailureRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__failure_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__store__local_snapshot_record__init
                      (Substrate__Store__LocalSnapshotRecord         *message)
 {
@@ -540,7 +585,7 @@ const ProtobufCEnumDescriptor substrate__store__actor_record__status__descriptor
   substrate__store__actor_record__status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[13] =
+static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[14] =
 {
   {
     "uid",
@@ -698,11 +743,24 @@ static const ProtobufCFieldDescriptor substrate__store__actor_record__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "last_failure",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, last_failure),
+    &substrate__store__failure_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__actor_record__field_indices_by_name[] = {
   5,   /* field[5] = assignment */
   11,   /* field[11] = in_progress_local_snapshot */
   7,   /* field[7] = in_progress_snapshot */
+  13,   /* field[13] = last_failure */
   12,   /* field[12] = last_fallback */
   8,   /* field[8] = last_recovery */
   6,   /* field[6] = last_snapshot */
@@ -717,7 +775,7 @@ static const unsigned substrate__store__actor_record__field_indices_by_name[] = 
 static const ProtobufCIntRange substrate__store__actor_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
 {
@@ -727,11 +785,114 @@ const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
   "Substrate__Store__ActorRecord",
   "substrate.store",
   sizeof(Substrate__Store__ActorRecord),
-  13,
+  14,
   substrate__store__actor_record__field_descriptors,
   substrate__store__actor_record__field_indices_by_name,
   1,  substrate__store__actor_record__number_ranges,
   (ProtobufCMessageInit) substrate__store__actor_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__store__failure_record__field_descriptors[6] =
+{
+  {
+    "worker_namespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, worker_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, worker_pool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pod",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, worker_pod),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, message),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__FailureRecord, at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__failure_record__field_indices_by_name[] = {
+  5,   /* field[5] = at_ms */
+  3,   /* field[3] = code */
+  4,   /* field[4] = message */
+  0,   /* field[0] = worker_namespace */
+  2,   /* field[2] = worker_pod */
+  1,   /* field[1] = worker_pool */
+};
+static const ProtobufCIntRange substrate__store__failure_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor substrate__store__failure_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.FailureRecord",
+  "FailureRecord",
+  "Substrate__Store__FailureRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__FailureRecord),
+  6,
+  substrate__store__failure_record__field_descriptors,
+  substrate__store__failure_record__field_indices_by_name,
+  1,  substrate__store__failure_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__failure_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor substrate__store__local_snapshot_record__field_descriptors[3] =
@@ -995,7 +1156,37 @@ const ProtobufCMessageDescriptor substrate__store__assignment_record__descriptor
   (ProtobufCMessageInit) substrate__store__assignment_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__store__recovery_record__field_descriptors[5] =
+static const ProtobufCEnumValue substrate__store__recovery_record__next__enum_values_by_number[3] =
+{
+  { "NEXT_UNSPECIFIED", "SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED", 0 },
+  { "NEXT_RESUME", "SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_RESUME", 1 },
+  { "NEXT_HOLD", "SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_HOLD", 2 },
+};
+static const ProtobufCIntRange substrate__store__recovery_record__next__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex substrate__store__recovery_record__next__enum_values_by_name[3] =
+{
+  { "NEXT_HOLD", 2 },
+  { "NEXT_RESUME", 1 },
+  { "NEXT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor substrate__store__recovery_record__next__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.store.RecoveryRecord.Next",
+  "Next",
+  "Substrate__Store__RecoveryRecord__Next",
+  "substrate.store",
+  3,
+  substrate__store__recovery_record__next__enum_values_by_number,
+  3,
+  substrate__store__recovery_record__next__enum_values_by_name,
+  1,
+  substrate__store__recovery_record__next__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor substrate__store__recovery_record__field_descriptors[6] =
 {
   {
     "worker_namespace",
@@ -1057,8 +1248,21 @@ static const ProtobufCFieldDescriptor substrate__store__recovery_record__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "next",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__RecoveryRecord, next),
+    &substrate__store__recovery_record__next__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__recovery_record__field_indices_by_name[] = {
+  5,   /* field[5] = next */
   4,   /* field[4] = released_at_ms */
   3,   /* field[3] = status_before */
   0,   /* field[0] = worker_namespace */
@@ -1068,7 +1272,7 @@ static const unsigned substrate__store__recovery_record__field_indices_by_name[]
 static const ProtobufCIntRange substrate__store__recovery_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor =
 {
@@ -1078,7 +1282,7 @@ const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor =
   "Substrate__Store__RecoveryRecord",
   "substrate.store",
   sizeof(Substrate__Store__RecoveryRecord),
-  5,
+  6,
   substrate__store__recovery_record__field_descriptors,
   substrate__store__recovery_record__field_indices_by_name,
   1,  substrate__store__recovery_record__number_ranges,

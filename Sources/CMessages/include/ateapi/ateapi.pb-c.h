@@ -21,6 +21,9 @@ typedef struct Ateapi__LocalSnapshotInfo Ateapi__LocalSnapshotInfo;
 typedef struct Ateapi__SnapshotInfo Ateapi__SnapshotInfo;
 typedef struct Ateapi__Selector Ateapi__Selector;
 typedef struct Ateapi__Actor Ateapi__Actor;
+typedef struct Ateapi__ResumeFailure Ateapi__ResumeFailure;
+typedef struct Ateapi__WorkerLoss Ateapi__WorkerLoss;
+typedef struct Ateapi__SnapshotFallback Ateapi__SnapshotFallback;
 typedef struct Ateapi__Atespace Ateapi__Atespace;
 typedef struct Ateapi__ActorRef Ateapi__ActorRef;
 typedef struct Ateapi__CreateAtespaceRequest Ateapi__CreateAtespaceRequest;
@@ -70,6 +73,21 @@ typedef enum _Ateapi__Actor__Status {
   ATEAPI__ACTOR__STATUS__STATUS_PAUSED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ATEAPI__ACTOR__STATUS)
 } Ateapi__Actor__Status;
+typedef enum _Ateapi__WorkerLoss__Next {
+  /*
+   * The next request resumes the actor, or has done so.
+   */
+  ATEAPI__WORKER_LOSS__NEXT__NEXT_UNSPECIFIED = 0,
+  /*
+   * The control plane resumes it.
+   */
+  ATEAPI__WORKER_LOSS__NEXT__NEXT_RESUME = 1,
+  /*
+   * It is not resumed before an operator releases the hold.
+   */
+  ATEAPI__WORKER_LOSS__NEXT__NEXT_HOLD = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ATEAPI__WORKER_LOSS__NEXT)
+} Ateapi__WorkerLoss__Next;
 typedef enum _Ateapi__SnapshotType {
   ATEAPI__SNAPSHOT_TYPE__SNAPSHOT_TYPE_UNSPECIFIED = 0,
   ATEAPI__SNAPSHOT_TYPE__SNAPSHOT_TYPE_LOCAL = 1,
@@ -174,10 +192,80 @@ struct  Ateapi__Actor
    * Ours: the port on which the actor listens at ateom_pod_ip.
    */
   int32_t ateom_pod_port;
+  /*
+   * Ours: why the last resume came to nothing; absent once the actor has run again.
+   */
+  Ateapi__ResumeFailure *last_failure;
+  /*
+   * Ours: the last time its worker was lost.
+   */
+  Ateapi__WorkerLoss *last_worker_loss;
+  /*
+   * Ours: the last time it was resumed without the local snapshot that it had.
+   */
+  Ateapi__SnapshotFallback *last_fallback;
 };
 #define ATEAPI__ACTOR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__actor__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, {0,NULL}, ATEAPI__ACTOR__STATUS__STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, 0, {0,NULL}, {0,NULL}, ATEAPI__ACTOR__STATUS__STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL }
+
+
+struct  Ateapi__ResumeFailure
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData worker_namespace;
+  ProtobufCBinaryData worker_pool;
+  ProtobufCBinaryData worker_pod;
+  /*
+   * A gRPC status code, and its text.
+   */
+  int32_t code;
+  ProtobufCBinaryData message;
+  /*
+   * Unix time in milliseconds.
+   */
+  int64_t at_ms;
+};
+#define ATEAPI__RESUME_FAILURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__resume_failure__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0 }
+
+
+struct  Ateapi__WorkerLoss
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData worker_namespace;
+  ProtobufCBinaryData worker_pool;
+  ProtobufCBinaryData worker_pod;
+  Ateapi__Actor__Status status_before;
+  /*
+   * Unix time in milliseconds.
+   */
+  int64_t released_at_ms;
+  Ateapi__WorkerLoss__Next next;
+};
+#define ATEAPI__WORKER_LOSS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__worker_loss__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, ATEAPI__ACTOR__STATUS__STATUS_UNSPECIFIED, 0, ATEAPI__WORKER_LOSS__NEXT__NEXT_UNSPECIFIED }
+
+
+struct  Ateapi__SnapshotFallback
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData node;
+  /*
+   * The local snapshot that was given up.
+   */
+  ProtobufCBinaryData snapshot_prefix;
+  ProtobufCBinaryData reason;
+  /*
+   * Unix time in milliseconds.
+   */
+  int64_t at_ms;
+};
+#define ATEAPI__SNAPSHOT_FALLBACK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ateapi__snapshot_fallback__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Ateapi__Atespace
@@ -675,6 +763,63 @@ Ateapi__Actor *
                       const uint8_t       *data);
 void   ateapi__actor__free_unpacked
                      (Ateapi__Actor *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__ResumeFailure methods */
+void   ateapi__resume_failure__init
+                     (Ateapi__ResumeFailure         *message);
+size_t ateapi__resume_failure__get_packed_size
+                     (const Ateapi__ResumeFailure   *message);
+size_t ateapi__resume_failure__pack
+                     (const Ateapi__ResumeFailure   *message,
+                      uint8_t             *out);
+size_t ateapi__resume_failure__pack_to_buffer
+                     (const Ateapi__ResumeFailure   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__ResumeFailure *
+       ateapi__resume_failure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__resume_failure__free_unpacked
+                     (Ateapi__ResumeFailure *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__WorkerLoss methods */
+void   ateapi__worker_loss__init
+                     (Ateapi__WorkerLoss         *message);
+size_t ateapi__worker_loss__get_packed_size
+                     (const Ateapi__WorkerLoss   *message);
+size_t ateapi__worker_loss__pack
+                     (const Ateapi__WorkerLoss   *message,
+                      uint8_t             *out);
+size_t ateapi__worker_loss__pack_to_buffer
+                     (const Ateapi__WorkerLoss   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__WorkerLoss *
+       ateapi__worker_loss__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__worker_loss__free_unpacked
+                     (Ateapi__WorkerLoss *message,
+                      ProtobufCAllocator *allocator);
+/* Ateapi__SnapshotFallback methods */
+void   ateapi__snapshot_fallback__init
+                     (Ateapi__SnapshotFallback         *message);
+size_t ateapi__snapshot_fallback__get_packed_size
+                     (const Ateapi__SnapshotFallback   *message);
+size_t ateapi__snapshot_fallback__pack
+                     (const Ateapi__SnapshotFallback   *message,
+                      uint8_t             *out);
+size_t ateapi__snapshot_fallback__pack_to_buffer
+                     (const Ateapi__SnapshotFallback   *message,
+                      ProtobufCBuffer     *buffer);
+Ateapi__SnapshotFallback *
+       ateapi__snapshot_fallback__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ateapi__snapshot_fallback__free_unpacked
+                     (Ateapi__SnapshotFallback *message,
                       ProtobufCAllocator *allocator);
 /* Ateapi__Atespace methods */
 void   ateapi__atespace__init
@@ -1358,6 +1503,15 @@ typedef void (*Ateapi__Selector_Closure)
 typedef void (*Ateapi__Actor_Closure)
                  (const Ateapi__Actor *message,
                   void *closure_data);
+typedef void (*Ateapi__ResumeFailure_Closure)
+                 (const Ateapi__ResumeFailure *message,
+                  void *closure_data);
+typedef void (*Ateapi__WorkerLoss_Closure)
+                 (const Ateapi__WorkerLoss *message,
+                  void *closure_data);
+typedef void (*Ateapi__SnapshotFallback_Closure)
+                 (const Ateapi__SnapshotFallback *message,
+                  void *closure_data);
 typedef void (*Ateapi__Atespace_Closure)
                  (const Ateapi__Atespace *message,
                   void *closure_data);
@@ -1644,6 +1798,10 @@ extern const ProtobufCMessageDescriptor ateapi__snapshot_info__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__selector__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__actor__descriptor;
 extern const ProtobufCEnumDescriptor    ateapi__actor__status__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__resume_failure__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__worker_loss__descriptor;
+extern const ProtobufCEnumDescriptor    ateapi__worker_loss__next__descriptor;
+extern const ProtobufCMessageDescriptor ateapi__snapshot_fallback__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__atespace__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__actor_ref__descriptor;
 extern const ProtobufCMessageDescriptor ateapi__create_atespace_request__descriptor;

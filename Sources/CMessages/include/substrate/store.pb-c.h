@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "substrate/resources.pb-c.h"
 
 typedef struct Substrate__Store__ActorRecord Substrate__Store__ActorRecord;
+typedef struct Substrate__Store__FailureRecord Substrate__Store__FailureRecord;
 typedef struct Substrate__Store__LocalSnapshotRecord Substrate__Store__LocalSnapshotRecord;
 typedef struct Substrate__Store__FallbackRecord Substrate__Store__FallbackRecord;
 typedef struct Substrate__Store__AssignmentRecord Substrate__Store__AssignmentRecord;
@@ -54,6 +55,21 @@ typedef enum _Substrate__Store__FallbackRecord__Reason {
   SUBSTRATE__STORE__FALLBACK_RECORD__REASON__REASON_SNAPSHOT_MISSING = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__STORE__FALLBACK_RECORD__REASON)
 } Substrate__Store__FallbackRecord__Reason;
+typedef enum _Substrate__Store__RecoveryRecord__Next {
+  /*
+   * The next request resumes the actor.
+   */
+  SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED = 0,
+  /*
+   * The leader resumes it.
+   */
+  SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_RESUME = 1,
+  /*
+   * It stays where it is until an operator releases the hold.
+   */
+  SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_HOLD = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__STORE__RECOVERY_RECORD__NEXT)
+} Substrate__Store__RecoveryRecord__Next;
 typedef enum _Substrate__Store__BindingRecord__Phase {
   SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED = 0,
   /*
@@ -131,10 +147,38 @@ struct  Substrate__Store__ActorRecord
    * The last time the actor was resumed without the local snapshot that it had.
    */
   Substrate__Store__FallbackRecord *last_fallback;
+  /*
+   * Why the last resume came to nothing; gone once the actor has run again.
+   */
+  Substrate__Store__FailureRecord *last_failure;
 };
 #define SUBSTRATE__STORE__ACTOR_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__actor_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, NULL, NULL, NULL }
+
+
+/*
+ * A worker that could not start the actor.
+ */
+struct  Substrate__Store__FailureRecord
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData worker_namespace;
+  ProtobufCBinaryData worker_pool;
+  ProtobufCBinaryData worker_pod;
+  /*
+   * A gRPC status code, and its text.
+   */
+  int32_t code;
+  ProtobufCBinaryData message;
+  /*
+   * Unix time in milliseconds by the clock of the replica that took the resume back.
+   */
+  int64_t at_ms;
+};
+#define SUBSTRATE__STORE__FAILURE_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__failure_record__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0 }
 
 
 /*
@@ -205,10 +249,11 @@ struct  Substrate__Store__RecoveryRecord
    * Unix time in milliseconds by the clock of the replica that released the actor.
    */
   int64_t released_at_ms;
+  Substrate__Store__RecoveryRecord__Next next;
 };
 #define SUBSTRATE__STORE__RECOVERY_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__recovery_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, 0, SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED }
 
 
 /*
@@ -349,6 +394,25 @@ Substrate__Store__ActorRecord *
                       const uint8_t       *data);
 void   substrate__store__actor_record__free_unpacked
                      (Substrate__Store__ActorRecord *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__Store__FailureRecord methods */
+void   substrate__store__failure_record__init
+                     (Substrate__Store__FailureRecord         *message);
+size_t substrate__store__failure_record__get_packed_size
+                     (const Substrate__Store__FailureRecord   *message);
+size_t substrate__store__failure_record__pack
+                     (const Substrate__Store__FailureRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__failure_record__pack_to_buffer
+                     (const Substrate__Store__FailureRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__FailureRecord *
+       substrate__store__failure_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__failure_record__free_unpacked
+                     (Substrate__Store__FailureRecord *message,
                       ProtobufCAllocator *allocator);
 /* Substrate__Store__LocalSnapshotRecord methods */
 void   substrate__store__local_snapshot_record__init
@@ -545,6 +609,9 @@ void   substrate__store__operation_record__free_unpacked
 typedef void (*Substrate__Store__ActorRecord_Closure)
                  (const Substrate__Store__ActorRecord *message,
                   void *closure_data);
+typedef void (*Substrate__Store__FailureRecord_Closure)
+                 (const Substrate__Store__FailureRecord *message,
+                  void *closure_data);
 typedef void (*Substrate__Store__LocalSnapshotRecord_Closure)
                  (const Substrate__Store__LocalSnapshotRecord *message,
                   void *closure_data);
@@ -583,11 +650,13 @@ typedef void (*Substrate__Store__OperationRecord_Closure)
 
 extern const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__store__actor_record__status__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__failure_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__local_snapshot_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__fallback_record__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__store__fallback_record__reason__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__assignment_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__store__recovery_record__next__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__atespace_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__worker_pool_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__actor_template_record__descriptor;

@@ -1,0 +1,9 @@
+internal import GRPC
+internal import SubstrateAPI
+
+extension ControlServices {
+    /// The methods of `substrate.Operator`, each in the file of its name.
+    var operatorMethods: [ServerMethod] {
+        [offer(OperatorMethods.releaseHold, releaseHold)]
+    }
+}

@@ -1,0 +1,53 @@
+package import Etcd
+package import SubstrateModel
+package import SubstrateStore
+
+/// Which actors are between two stable states or are to be resumed, and which have an operation, as far as is known.
+///
+/// All come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
+/// been abandoned. Of the others nothing is kept.
+package struct LifecycleTable: Sendable {
+    /// The revisions of the rows of actors that somebody has to bring on.
+    private var unsettled: [ActorRef: Int64] = [:]
+    private var operations: [ActorRef: Int64] = [:]
+
+    package init() {}
+
+    /// The actors that nobody works on although somebody should, sorted.
+    package var abandoned: [ActorRef] { unsettled.keys.filter { operations[$0] == nil }.sorted() }
+
+    /// The revision of the actor's row while somebody has to bring it on.
+    package func revision(of ref: ActorRef) -> Int64? { unsettled[ref] }
+
+    /// Takes in all there is.
+    package mutating func take(_ listing: Listing, _ keys: Keys) {
+        self = LifecycleTable()
+        for pair in listing.pairs { put(pair, keys) }
+    }
+
+    /// Takes in changes, in order.
+    package mutating func take(_ events: [WatchEvent], _ keys: Keys) {
+        for event in events {
+            switch event {
+            case .put(let pair, _): put(pair, keys)
+            case .delete(let key, _, _):
+                if let ref = keys.actorRef(key) { unsettled[ref] = nil }
+                if let ref = keys.operationRef(key) { operations[ref] = nil }
+            }
+        }
+    }
+
+    /// Takes in which operations there were at a revision: one that is not among them is gone, whatever the watch said.
+    package mutating func take(_ listed: [ActorRef: Stored<Operation>], at revision: Int64) {
+        operations = operations.filter { listed[$0.key] != nil || $0.value > revision }
+    }
+
+    private mutating func put(_ pair: KeyValue, _ keys: Keys) {
+        if let ref = keys.operationRef(pair.key) { operations[ref] = pair.modRevision }
+        guard let ref = keys.actorRef(pair.key) else { return }
+        // What cannot be read cannot be adopted either; whoever asks for the actor hears why.
+        let actor = try? Codec.decode(pair, as: Actor.self).value
+        let needsSomebody = actor.map { $0.state.isTransitional || $0.isResumeDue } ?? false
+        unsettled[ref] = needsSomebody ? pair.modRevision : nil
+    }
+}

@@ -1,0 +1,26 @@
+internal import Etcd
+package import SubstrateModel
+package import SubstrateStore
+
+extension ControlPlane {
+    /// Does something with an actor, and when another workflow has it in hand, waits for that one and tries again: for callers
+    /// who would otherwise do the same by asking again and again.
+    ///
+    /// What the other has done is its result for this caller too: whoever finds the actor where he wants it does nothing, and
+    /// when a resume has failed meanwhile, this one fails with the same reason instead of starting it once more.
+    /// - Parameter waits: whether to wait; otherwise `.operationInProgress` is thrown at once.
+    package func waitingForOthers(
+        _ ref: ActorRef, _ waits: Bool, _ body: () async throws(ControlError) -> Stored<Actor>
+    ) async throws(ControlError) -> Stored<Actor> {
+        while true {
+            do {
+                return try await body()
+            } catch .operationInProgress where waits {
+                let before = try await actor(ref).value.lastFailure
+                do { try await store.waitForOperationEnd(ref) } catch { throw ControlError(error) }
+                let failure = try await actor(ref).value.lastFailure
+                if let failure, failure != before { throw .failed(failure) }
+            }
+        }
+    }
+}
