@@ -6,7 +6,7 @@ enum CommandTable {
     static let commands: [Command] =
         [
             Get.command, Describe.command, Wait.command, Apply.command, Create.command, Delete.command,
-            Lifecycle.resume, Lifecycle.suspend, Lifecycle.pause,
+            Lifecycle.resume, Lifecycle.suspend, Lifecycle.pause, Lifecycle.releaseHold,
         ] + ConfigCommands.all + AdminCommands.all + [CompletionCommand.command]
 
     /// Commands whose first word is the same, with what is said of them together.

@@ -2,7 +2,7 @@ internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
 
-/// `resume actor NAME`, `suspend actor NAME`, `pause actor NAME`.
+/// `resume actor NAME`, `suspend actor NAME`, `pause actor NAME`, `release-hold actor NAME`.
 enum Lifecycle {
     static let resume = Command(
         words: ["resume"], summary: "puts an actor on a free worker, from its last snapshot",
@@ -29,6 +29,15 @@ enum Lifecycle {
         examples: ["pause actor alice"], flags: flags,
         action: action { ref, api, _ in
             try await api.call(ControlMethods.pauseActor, PauseActorRequest(actor: ref))
+        })
+
+    static let releaseHold = Command(
+        words: ["release-hold"], summary: "lets an actor be resumed again whose worker was lost",
+        details:
+            "Actors of templates with onWorkerLoss: hold stay SUSPENDED after the loss of their worker until this is done.",
+        examples: ["release-hold actor alice"], flags: flags,
+        action: action { ref, api, _ in
+            try await api.call(OperatorMethods.releaseHold, ReleaseHoldRequest(actor: ref))
         })
 
     @Sendable private static func flags(_ flags: inout Flags) {

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import SubstrateAPI
 internal import SubstrateModel
 
@@ -21,6 +22,38 @@ extension Description {
                 "\($0.prefix) on \($0.nodes.joined(separator: ", ")), newer than the last snapshot"
             })
         add("Snapshot being written", actor.inProgressSnapshot)
+        if let failure = actor.lastFailure {
+            add(
+                "Last resume failed",
+                [failure.message, "on \(failure.worker), \(Description.time(failure.atMilliseconds))"])
+        }
+        if let loss = actor.lastRecovery {
+            let next =
+                switch loss.next {
+                case .request: "nothing is due"
+                case .resume: "is about to be resumed"
+                case .hold: "held until: atectl release-hold actor \(actor.ref.name) -a \(actor.ref.atespace)"
+                }
+            add(
+                "Last worker lost",
+                [
+                    "\(loss.worker), \(Description.time(loss.releasedAtMilliseconds))",
+                    "was \(loss.statusBefore.word); \(next)",
+                ])
+        }
+        if let fallback = actor.lastFallback {
+            add(
+                "Local snapshot given up",
+                [
+                    "\(fallback.prefix) on \(fallback.node): \(fallback.reason)",
+                    Description.time(fallback.atMilliseconds),
+                ])
+        }
+    }
+
+    /// A time as ISO 8601, in UTC.
+    private static func time(_ milliseconds: Int64) -> String {
+        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
     }
 
     init(_ worker: WorkerInfo) {
