@@ -1,3 +1,4 @@
+import Etcd
 import Foundation
 import Glibc
 import Processes
