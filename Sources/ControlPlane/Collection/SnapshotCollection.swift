@@ -122,7 +122,7 @@ struct SnapshotCollection: Sendable {
 
     private func collect(_ page: [Stored<DroppedSnapshot>], _ agents: Agents, _ round: inout Round) async {
         if page.isEmpty { return }
-        let named: Set<SnapshotURI>
+        let named: NamedSnapshots
         do throws(StoreError) {
             named = try await store.namedSnapshots(of: page.map(\.value.actor).sortedWithoutRepetition)
         } catch {
@@ -132,15 +132,20 @@ struct SnapshotCollection: Sendable {
         await withTaskGroup(of: Outcome.self) { group in
             for (index, dropped) in page.enumerated() {
                 if index >= Self.removalsAtATime, let outcome = await group.next() { round.add(outcome) }
-                group.addTask { await collect(dropped, isNamed: named.contains(dropped.value.snapshot), agents) }
+                group.addTask { await collect(dropped, named, agents) }
             }
             for await outcome in group { round.add(outcome) }
         }
     }
 
-    private func collect(_ dropped: Stored<DroppedSnapshot>, isNamed: Bool, _ agents: Agents) async -> Outcome {
+    private func collect(
+        _ dropped: Stored<DroppedSnapshot>, _ named: NamedSnapshots, _ agents: Agents
+    ) async -> Outcome {
         let snapshot = dropped.value.snapshot
-        if isNamed {
+        let isNamed = named.snapshots.contains(snapshot)
+        if let error = named.unreadable[dropped.value.actor] {
+            return .failed("\(snapshot): \(error)")
+        } else if isNamed {
             environment.log.error(
                 "a snapshot that was dropped is named after all and stays",
                 ["snapshot": .text(snapshot), "actor": .text(dropped.value.actor)])

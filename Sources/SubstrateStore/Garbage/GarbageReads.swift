@@ -46,12 +46,22 @@ extension Store {
             value: dropped, createRevision: pair.createRevision, modRevision: pair.modRevision, version: pair.version)
     }
 
-    /// The external snapshots that these actors name now, and those that any template does: what must not be removed.
-    /// Two linearizable reads.
-    /// - Throws: `.unreadable` when one of the rows cannot be read: nobody can say what it names.
-    package func namedSnapshots(of refs: [ActorRef]) async throws(StoreError) -> Set<SnapshotURI> {
-        var named = Set(try await listTemplates().compactMap(\.status.goldenSnapshot))
-        for row in try await actors(refs) { named.formUnion(try row.get()?.value.externalSnapshots ?? []) }
+    /// What these actors and all templates name now. Two linearizable reads.
+    package func namedSnapshots(of refs: [ActorRef]) async throws(StoreError) -> NamedSnapshots {
+        var named = NamedSnapshots(snapshots: Set(try await listTemplates().compactMap(\.status.goldenSnapshot)))
+        for (ref, row) in zip(refs, try await actors(refs)) {
+            switch row {
+            case .success(let actor): named.snapshots.formUnion(actor?.value.externalSnapshots ?? [])
+            case .failure(let error): named.unreadable[ref] = error
+            }
+        }
         return named
     }
+}
+
+/// The snapshots that must not be removed.
+package struct NamedSnapshots: Sendable {
+    package var snapshots: Set<SnapshotURI>
+    /// The actors whose row cannot be read, so that nobody can say what it names.
+    package var unreadable: [ActorRef: StoreError] = [:]
 }
