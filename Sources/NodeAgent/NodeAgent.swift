@@ -107,7 +107,8 @@ package final class NodeAgent: Sendable {
                 return
             }
             let slot = WorkerSlot(
-                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
+                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock,
+                environment: environment)
             slots.insert(slot)
             await slot.run()
             slots.remove(slot)

@@ -22,3 +22,10 @@ extension NodeFailure {
             status: Status(code: .deadlineExceeded, message: "worker \(worker) has not answered in time"), receipt: nil)
     }
 }
+
+extension NodeFailure {
+    /// The node does not have what was asked for, and will not have it.
+    package var isNotFound: Bool { status.code == .notFound }
+    /// There are as many at it as may be.
+    package var isExhausted: Bool { status.code == .resourceExhausted }
+}
