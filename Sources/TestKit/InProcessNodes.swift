@@ -1,4 +1,4 @@
-internal import ControlPlane
+package import ControlPlane
 internal import GRPC
 package import NodeAgent
 package import SubstrateAPI
@@ -52,6 +52,20 @@ package final class InProcessNodes: NodeAgents {
     {
         try await hook.withLock { $0 }?("stop", fences)
         return try await slot(request.workerUID, address).stop(fences)
+    }
+
+    package func logs(
+        _ request: NodeLogsRequest, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> any ActorOutputStream {
+        let output = try slot(request.workerUID, address).output(stay)
+        return Stream(
+            reader: output.reader(tail: request.tail, afterLine: request.afterLine, follow: request.follow))
+    }
+
+    private struct Stream: ActorOutputStream {
+        let reader: ActorOutput.Reader
+
+        func next() async throws(NodeFailure) -> LogLines? { await reader.next() }
     }
 
     private func slot(_ uid: String, _ address: String) throws(NodeFailure) -> WorkerSlot {

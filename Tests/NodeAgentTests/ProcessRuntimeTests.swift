@@ -40,7 +40,8 @@ import Testing
             workload: Workload(
                 actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
                 template: TemplateRef(namespace: "n", name: "t"), containers: containers),
-            address: ActorAddress(ip: "127.0.0.1", port: port), snapshot: snapshot)
+            address: ActorAddress(ip: "127.0.0.1", port: port), snapshot: snapshot,
+            output: ActorOutput(epoch: Epoch(epoch), workerPod: "node-0", wallClock: { 0 }))
     }
 
     private func shell(_ script: String) -> [String] { ["/bin/sh", "-c", script] }
