@@ -12,6 +12,7 @@ import Testing
 /// The API over real gRPC, on a control plane with a node in this process.
 struct APIHarness: Sendable {
     let cluster: TestCluster
+    let node: TestCluster.Node
     let channel: Channel
 
     var fixture: StoreFixture { cluster.fixture }
@@ -23,10 +24,10 @@ struct APIHarness: Sendable {
         let server = try Server(
             address: "127.0.0.1:0", credentials: .insecure, methods: ControlServices(control: cluster.control).methods)
         try await cluster.run {
-            _ = try await cluster.addNode("node", workers: workers)
+            let node = try await cluster.addNode("node", workers: workers)
             try await running(server.run) {
                 let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
-                try await body(APIHarness(cluster: cluster, channel: channel))
+                try await body(APIHarness(cluster: cluster, node: node, channel: channel))
             }
         }
     }
