@@ -71,6 +71,32 @@ import Testing
         await sandbox.kill()
     }
 
+    @Test func whatTwoContainersWriteIsKeptAsBytesUntilTheLastHasEnded() async throws {
+        let activation = activation(
+            1, shell("printf 'a\\377b\\n'; exec sleep 60"), shell("printf unfinished; echo wrong >&2; exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        let reader = activation.output.reader(follow: true)
+        var lines: [LogLine] = []
+        while lines.count < 2, let batch = await reader.next() { lines += batch.lines }
+        await sandbox.kill()
+        // The end comes without anybody's doing.
+        while let batch = await reader.next() { lines += batch.lines }
+        let byContainer = Dictionary(grouping: lines, by: \.container)
+        #expect(byContainer["c0"]?.map(\.text) == [[0x61, 0xff, 0x62]])
+        #expect(byContainer["c1"]?.map(\.text) == [Array("wrong".utf8), Array("unfinished".utf8)])
+        #expect(byContainer["c1"]?.map(\.source) == [.standardError, .standardOutput])
+    }
+
+    @Test func theLastWordsOfACheckpointedActorAreKept() async throws {
+        let activation = activation(1, shell("echo before; echo done > ready; exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        try await eventually("it has spoken") { file(1, "ready") != nil }
+        try await sandbox.checkpoint(to: SnapshotURI("file://\(files.path)/snapshots/uid/1"))
+        let reader = activation.output.reader(follow: true)
+        #expect(await reader.next()?.lines.map(\.text) == [Array("before".utf8)])
+        #expect(await reader.next() == nil)
+    }
+
     @Test func aCheckpointKeepsTheDirectoryAndEndsTheActorAndARestoreBringsItBack() async throws {
         let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
         let first = try await runtime.start(activation(1, shell("echo kept > file; echo done > ready; exec sleep 60")))
