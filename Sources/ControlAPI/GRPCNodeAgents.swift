@@ -61,9 +61,7 @@ private struct GRPCOutputStream: ActorOutputStream {
     let responses: ResponseStream<LogLines>
 
     func next() async throws(NodeFailure) -> LogLines? {
-        // Iterators share the one call.
-        var iterator = responses.makeAsyncIterator()
-        do throws(RPCError) { return try await iterator.next() } catch {
+        do throws(RPCError) { return try await responses.next() } catch {
             throw NodeFailure(status: error.status, receipt: nil)
         }
     }

@@ -56,7 +56,7 @@ import Testing
     /// How alice's output is refused to who does not follow.
     private func refusal(_ api: APIHarness) async -> Status? {
         do throws(RPCError) {
-            _ = try await open(api, follow: false).makeAsyncIterator().next()
+            _ = try await open(api, follow: false).next()
             return nil
         } catch {
             return error.status
@@ -85,7 +85,7 @@ import Testing
             func status(_ request: ActorLogsRequest) async throws -> Status? {
                 do throws(RPCError) {
                     let stream = try await api.channel.open(WatchMethods.actorLogs, request, timeout: .seconds(20))
-                    _ = try await stream.makeAsyncIterator().next()
+                    _ = try await stream.next()
                     return nil
                 } catch {
                     return error.status

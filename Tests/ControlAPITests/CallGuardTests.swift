@@ -48,7 +48,7 @@ import Testing
     private func firstCode(_ channel: Channel, _ request: ActorLogsRequest) async -> StatusCode {
         do throws(RPCError) {
             let stream = try await channel.open(WatchMethods.actorLogs, request, timeout: .seconds(20))
-            _ = try await stream.makeAsyncIterator().next()
+            _ = try await stream.next()
             return .ok
         } catch {
             return error.code

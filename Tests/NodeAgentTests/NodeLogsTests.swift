@@ -39,7 +39,7 @@ extension NodeServiceTests {
             let epoch = claim.binding.epoch
             runtime.say("one", epoch)
             let stream = try await open(channel, slot, claim.fences.stay, follow: true)
-            let iterator = stream.makeAsyncIterator()
+            var iterator = stream.makeAsyncIterator()
             let first = try await iterator.next()
             #expect(first?.lines.map(\.text) == [Array("one".utf8)])
             #expect(first?.lines.first?.workerPod == slot.ref.pod && first?.lines.first?.container == "main")
@@ -99,7 +99,7 @@ extension NodeServiceTests {
             var streams: [ResponseStream<LogLines>] = []
             for _ in 0..<ReaderLimit.perWorker {
                 let stream = try await open(channel, slot, claim.fences.stay, follow: true)
-                _ = try await stream.makeAsyncIterator().next()
+                _ = try await stream.next()
                 streams.append(stream)
             }
             let refused = await #expect(throws: RPCError.self) {
@@ -118,7 +118,7 @@ extension NodeServiceTests {
             let claim = try await started(channel, slot)
             let epoch = claim.binding.epoch
             let stream = try await open(channel, slot, claim.fences.stay, follow: true)
-            let iterator = stream.makeAsyncIterator()
+            var iterator = stream.makeAsyncIterator()
             _ = try await iterator.next()
             // Far more than the transport and the node together hold.
             let text = String(repeating: "x", count: 1000)
@@ -145,7 +145,7 @@ extension NodeServiceTests {
             let claim = try await started(channel, slot)
             let output = try slot.output(claim.fences.stay)
             // What stays for the life of the process is there after the first.
-            _ = try await open(channel, slot, claim.fences.stay, follow: true).makeAsyncIterator().next()
+            _ = try await open(channel, slot, claim.fences.stay, follow: true).next()
             try await eventually("the first has left") { output.readerCount == 0 }
             let calls = CallCensus.liveCalls
             let before = try ProcessCensus.now()
@@ -154,11 +154,11 @@ extension NodeServiceTests {
                     for number in 0..<10 {
                         group.addTask {
                             let stream = try await open(channel, slot, claim.fences.stay, follow: true)
-                            _ = try await stream.makeAsyncIterator().next()
+                            _ = try await stream.next()
                             // Half let go, half are cancelled while they wait.
                             if number % 2 == 0 { return }
                             _ = try? await withThrowingTaskGroup { waiting in
-                                waiting.addTask { _ = try await stream.makeAsyncIterator().next() }
+                                waiting.addTask { _ = try await stream.next() }
                                 waiting.cancelAll()
                                 try await waiting.waitForAll()
                             }
