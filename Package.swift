@@ -72,7 +72,9 @@ let package = Package(
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(
             "OperatorCLI",
-            uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols"]),
+            uses: [
+                "Identity", "SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols",
+            ]),
         module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
 
         program(
@@ -117,7 +119,12 @@ let package = Package(
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
         tests("StandardServicesTests", uses: ["StandardServices", "SubstrateAPI", "GRPC", "ServiceKit", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
-        tests("OperatorCLITests", uses: ["OperatorCLI", "SubstrateAPI", "SubstrateModel", "ServiceKit"]),
+        tests(
+            "OperatorCLITests",
+            uses: [
+                "OperatorCLI", "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "GRPC", "LocalCluster", "ServiceKit", "TestKit", "atectl",
+            ]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(
             "NodeAgentTests",

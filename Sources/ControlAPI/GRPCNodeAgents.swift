@@ -1,4 +1,4 @@
-internal import ControlPlane
+package import ControlPlane
 package import GRPC
 package import SubstrateAPI
 package import SubstrateModel
@@ -56,4 +56,21 @@ package struct GRPCNodeAgents: NodeAgents {
 
     /// A file server may be slow; what has not been removed by then is tried again.
     private static let deletionTimeout: Duration = .seconds(30)
+
+    package func logs(
+        _ request: NodeLogsRequest, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> any ActorOutputStream {
+        GRPCOutputStream(responses: try await channels.open(NodeMethods.logs, request, stay, at: address))
+    }
+}
+
+/// A node's stream of output over gRPC.
+private struct GRPCOutputStream: ActorOutputStream {
+    let responses: ResponseStream<LogLines>
+
+    func next() async throws(NodeFailure) -> LogLines? {
+        do throws(RPCError) { return try await responses.next() } catch {
+            throw NodeFailure(status: error.status, receipt: nil)
+        }
+    }
 }

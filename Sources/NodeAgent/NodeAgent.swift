@@ -114,7 +114,8 @@ package final class NodeAgent: Sendable {
                 return
             }
             let slot = WorkerSlot(
-                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
+                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock,
+                environment: environment)
             slots.insert(slot)
             readiness.set(slots.all.count == options.addresses.count)
             await slot.run()

@@ -1,4 +1,4 @@
-internal import ControlPlane
+package import ControlPlane
 internal import GRPC
 package import NodeAgent
 package import SubstrateAPI
@@ -64,6 +64,20 @@ package final class InProcessNodes: NodeAgents {
     package func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure) {
         _ = try slots(address)
         try await deletion.withLock { $0 }?(request.snapshot, address)
+    }
+
+    package func logs(
+        _ request: NodeLogsRequest, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> any ActorOutputStream {
+        let output = try slot(request.workerUID, address).output(stay)
+        return Stream(
+            reader: output.reader(tail: request.tail, afterLine: request.afterLine, follow: request.follow))
+    }
+
+    private struct Stream: ActorOutputStream {
+        let reader: ActorOutput.Reader
+
+        func next() async throws(NodeFailure) -> LogLines? { await reader.next() }
     }
 
     private func slots(_ address: String) throws(NodeFailure) -> WorkerSlots {

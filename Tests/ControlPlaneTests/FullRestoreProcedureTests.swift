@@ -89,7 +89,7 @@ struct FullRestoreProcedureTests {
     private func count(_ stack: LocalStack, _ method: String, _ actor: String) async throws -> String {
         let answer = try await HTTPClient.send(
             method, "http://\(stack.routerAddress)/",
-            headers: [("Host", "\(actor).actors.resources.substrate.ate.dev")], timeout: .seconds(30))
+            headers: ["Host": "\(actor).actors.resources.substrate.ate.dev"], timeout: .seconds(30))
         return String(decoding: answer.body, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func actorsAreATableSortedByName() {
-        let text = Listing.actors([actor("bob", running: false), actor("alice", running: true)]).text("table")
+        let text = View.actors.text([actor("bob", running: false), actor("alice", running: true)], as: .table)
         #expect(
             text == """
                 ATESPACE  TEMPLATE NS  TEMPLATE  ID     STATUS            ATEOM POD         ATEOM IP   VERSION
@@ -28,11 +28,11 @@ import Testing
     }
 
     @Test func aTableWithoutRowsIsItsHeader() {
-        #expect(Listing.atespaces([]).text("table") == "NAME\n")
+        #expect(View.atespaces.text([], as: .table) == "NAME\n")
     }
 
     @Test func jsonIsThatOfTheListMessageWithSortedKeysAndTextFor64Bits() {
-        let text = Listing.actors([actor("bob", running: false)]).text("json")
+        let text = View.actors.text([actor("bob", running: false)], as: .json)
         #expect(
             text == """
                 {
@@ -62,10 +62,9 @@ import Testing
         var paused = actor("bob", running: false)
         paused.status = .paused
         paused.localSnapshot = LocalSnapshotInfo(prefix: "u/2", nodes: ["node-a"])
-        let listing = Listing.actors([paused])
-        #expect(listing.text("table").contains("STATUS_PAUSED"))
+        #expect(View.actors.text([paused], as: .table).contains("STATUS_PAUSED"))
         #expect(
-            listing.text("json").contains(
+            View.actors.text([paused], as: .json).contains(
                 """
                       "lastSnapshot": "file:///s/u/1",
                       "latestSnapshotInfo": {
@@ -88,14 +87,46 @@ import Testing
                 ref: WorkerRef(pool: pool, pod: pod), uid: "u", node: "n", ip: "127.0.1.1", version: 1, actor: actor,
                 template: nil)
         }
-        let listing = Listing.workers([worker("b", nil), worker("a", ActorRef(atespace: "team", name: "bob"))])
+        let workers = [worker("b", nil), worker("a", ActorRef(atespace: "team", name: "bob"))]
         #expect(
-            listing.text("table") == """
+            View.workers.text(workers, as: .table) == """
                 NAMESPACE  POOL   POD  STATUS    ASSIGNED ACTOR
                 default    small  a    ASSIGNED  team/bob
                 default    small  b    FREE
 
                 """)
-        #expect(listing.text("yaml").hasPrefix("workers:\n- actorAtespace: team\n  actorId: bob\n"))
+        #expect(View.workers.text(workers, as: .yaml).hasPrefix("workers:\n- actorAtespace: team\n  actorId: bob\n"))
+    }
+
+    @Test func aWideTableHasWhatTheOthersHaveAndMore() {
+        let narrow = View.actors.text([actor("alice", running: true)], as: .table)
+        let wide = View.actors.text([actor("alice", running: true)], as: .wide)
+        for word in narrow.split(whereSeparator: \.isWhitespace) { #expect(wide.contains(word)) }
+        #expect(wide.contains("POOL") && wide.contains("small") && !narrow.contains("POOL"))
+    }
+
+    @Test func namesCanBeGivenToCommands() {
+        #expect(
+            View.actors.text([actor("bob", running: false), actor("alice", running: true)], as: .name)
+                == "actor/alice\nactor/bob\n")
+        let pool = WorkerPool(ref: PoolRef(namespace: "ns", name: "small"), replicas: 1, sandboxClass: .process)
+        #expect(View.pools.text([pool], as: .name) == "pool/ns/small\n")
+    }
+
+    @Test func onlyTheWordOfTheStateIsColoured() {
+        let text = View.actors.text([actor("alice", running: true)], as: .table, coloured: true)
+        #expect(text.contains("\u{1B}[32mSTATUS_RUNNING\u{1B}[0m"))
+        #expect(text.split(separator: "\u{1B}").count == 3)
+        // The columns stand where they do without it.
+        let plain = View.actors.text([actor("alice", running: true)], as: .table)
+        #expect(text.replacing(/\x1B\[[0-9]*m/, with: "") == plain)
+    }
+
+    @Test func laterRowsOfATableStandUnderTheOthers() {
+        var table = Table(["NAME", "STATE", "N"])
+        #expect(table.text([["alice", "up", "1"]]) == "NAME   STATE  N\nalice  up     1\n")
+        #expect(table.text([["bo", "down", "12"]], withHeader: false) == "bo     down   12\n")
+        #expect(table.text([["francisco", "up", "1"]], withHeader: false) == "francisco  up     1\n")
+        #expect(table.text([["bo", "up", "1"]], withHeader: false) == "bo         up     1\n")
     }
 }

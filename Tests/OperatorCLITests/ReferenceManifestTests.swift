@@ -182,7 +182,6 @@ import Testing
                 "document 1, line 7: spec.runsc has no effect here",
                 "document 1, line 13: spec.containers[0].ports has no effect here",
                 "document 1, line 16: spec.golden is kept and has no effect yet",
-                "document 1, line 17: spec.onWorkerLoss is kept and has no effect yet",
                 "document 1, line 18: spec.idleTimeout is kept and has no effect yet",
             ])
     }
@@ -209,7 +208,7 @@ import Testing
         let templates = try Manifest.read(Self.current).manifests.compactMap { manifest in
             if case .template(let template) = manifest.resource { template } else { nil }
         }
-        let text = Listing.templates(templates).text("yaml")
+        let text = View.templates.text(templates, as: .yaml)
         for part in [
             "pauseImage: ", "mountPath: ", "durableDir: {}", "optional: true", "key: extra", "onPause: Full",
             "workerExpressions:", "operator: DoesNotExist", "app: helper",
@@ -219,6 +218,6 @@ import Testing
         let pools = try Manifest.read(Self.current).manifests.compactMap { manifest in
             if case .pool(let pool) = manifest.resource { pool } else { nil }
         }
-        #expect(Listing.pools(pools).text("yaml").contains("sandboxConfigName: standard"))
+        #expect(View.pools.text(pools, as: .yaml).contains("sandboxConfigName: standard"))
     }
 }

@@ -10,6 +10,8 @@ import Testing
         flags.duration("wait", default: "5s", help: "How long.")
         flags.choice("output", ["table", "json"], default: "table", short: "o", help: "How shown.")
         flags.toggle("all", short: "A", help: "Everything.")
+        flags.beginSection("Seldom needed")
+        flags.toggle("watch", short: "w", help: "Go on.")
         return flags
     }
 
@@ -40,10 +42,51 @@ import Testing
         #expect(!defaults.isSet("all") && defaults.all("file").isEmpty)
     }
 
+    @Test func lettersCanBePutTogetherAndTheirValuesBehindThem() throws {
+        for line in [
+            ["-Awo", "json"], ["-Awojson"], ["-Awo=json"], ["-A", "-w", "-ojson"], ["-A", "-w=true", "-o=json"],
+        ] {
+            guard case .values(let values) = try flags.parse(line) else { throw FlagError("help") }
+            #expect(values.isSet("all") && values.isSet("watch") && values.optional("output") == "json", "\(line)")
+            #expect(values.operands.isEmpty)
+        }
+        #expect(try parse("-fa=b").all("file") == ["a=b"])
+        #expect(error("-Az") == "unknown flag -z in -Az; prog --help lists them")
+        #expect(error("-AA") == "--all is given twice")
+        #expect(error("-Ao") == "--output needs a value: --output table|json")
+    }
+
+    @Test func theFirstOperandIsFoundBehindFlags() throws {
+        func operand(_ line: String...) throws -> Int? { try flags.indexOfFirstOperand(line[...]) }
+        #expect(try operand("--name", "get", "-A", "do") == 3)
+        #expect(try operand("do", "--nonsense") == 0)
+        #expect(try operand("-A", "--help", "do") == nil)
+        #expect(try operand() == nil)
+        #expect(throws: FlagError.self) { try operand("--nonsense", "do") }
+    }
+
+    @Test func defaultsGiveWayToOthersAndThoseToWhatIsGiven() throws {
+        let values = try parse("--name", "x").withDefaults(["name": "y", "output": "json"])
+        #expect(values.optional("name") == "x" && values.optional("output") == "json")
+        #expect(values.isGiven("name") && !values.isGiven("output"))
+    }
+
+    @Test func theNearestWordIsSuggested() {
+        let words = ["get", "describe", "delete", "suspend"]
+        for (typed, meant) in [
+            ("gte", "get"), ("ge", "get"), ("descirbe", "describe"), ("delte", "delete"), ("suspned", "suspend"),
+            ("xyzzy", nil), ("", nil), ("de", nil),
+        ] {
+            #expect(Suggestion.nearest(to: typed, of: words) == meant, "\(typed)")
+        }
+        #expect(Suggestion.nearest(to: "a", of: []) == nil)
+    }
+
     @Test func mistakesAreNamedWithWhatToDo() throws {
         #expect(error("--nam", "x") == "unknown flag --nam (did you mean --name?); prog --help lists them")
         #expect(error("--zzz") == "unknown flag --zzz; prog --help lists them")
         #expect(error("-z") == "unknown flag -z; prog --help lists them")
+        #expect(error("--outptu", "x") == "unknown flag --outptu (did you mean --output?); prog --help lists them")
         #expect(error("--name") == "--name needs a value: --name NAME")
         #expect(error("--name=") == "--name is empty")
         #expect(error("--count", "11") == "--count 11: not a number from 1 to 10")
@@ -64,6 +107,7 @@ import Testing
         for part in [
             "Does things.", "prog [flags]", "--name NAME", "-f, --file FILE  (may be repeated)",
             "--count N  (default 3)", "table|json  (default table)",
+            "\nFlags:\n  --name", "\nSeldom needed:\n  -w, --watch",
         ] {
             #expect(text.contains(part), "\(part)")
         }

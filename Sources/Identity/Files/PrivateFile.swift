@@ -1,7 +1,19 @@
 internal import Glibc
 
-/// Files that hold private keys.
-enum PrivateFile {
+/// Files for their owner's eyes only, such as those with private keys.
+package enum PrivateFile {
+    /// Writes a file in the place of another, or of none: whoever reads it sees the old content or the new, never a part.
+    /// - Throws: `IdentityFileError` when it cannot be written; then the old one is as it was.
+    package static func replace(_ path: String, _ bytes: [UInt8]) throws(IdentityFileError) {
+        let temporary = "\(path).\(UInt64.random(in: 0...UInt64.max)).new"
+        try create(temporary, bytes)
+        if rename(temporary, path) != 0 {
+            let problem = errorText()
+            unlink(temporary)
+            throw IdentityFileError(path, "cannot replace it: \(problem)")
+        }
+    }
+
     /// Writes a new file that only its owner can read.
     /// - Throws: `IdentityFileError` when it cannot be written, or exists: whoever replaces keys should know that they do.
     static func create(_ path: String, _ bytes: [UInt8]) throws(IdentityFileError) {

@@ -79,9 +79,13 @@ package struct CAPool: Sendable {
     }
 
     /// Writes a new pool with one new authority: an Ed25519 key, and a root certificate that is valid for a year.
-    /// - Parameter now: Unix time in seconds.
+    /// - Parameters:
+    ///   - now: Unix time in seconds.
+    ///   - replaces: whether the file may exist.
     /// - Throws: `IdentityFileError` when the file cannot be written, or exists.
-    package static func create(path: String, authorityID: String, now: Int64) throws(IdentityFileError) {
+    package static func create(
+        path: String, authorityID: String, now: Int64, replaces: Bool = false
+    ) throws(IdentityFileError) {
         guard let key = Key.makeEd25519(), let pkcs8 = key.pkcs8,
             let root = rootCertificate(key, name: authorityID, now: now)
         else { throw IdentityFileError(path, "OpenSSL cannot make a key and a certificate named \(authorityID)") }
@@ -91,7 +95,7 @@ package struct CAPool: Sendable {
             ("RootCertificatePEM", ""), ("IntermediateCertificatesDER", []),
         ])
         let pool = JSON.object([("CAs", .array([authority]))]).text(indentation: 2) + "\n"
-        try PrivateFile.create(path, Array(pool.utf8))
+        try replaces ? PrivateFile.replace(path, Array(pool.utf8)) : PrivateFile.create(path, Array(pool.utf8))
     }
 
     private static func rootCertificate(_ key: Key, name: String, now: Int64) -> [UInt8]? {

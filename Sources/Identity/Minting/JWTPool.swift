@@ -61,15 +61,18 @@ package struct JWTPool: Sendable {
     }
 
     /// Writes a new pool with one new authority, for ES256.
+    /// - Parameter replaces: whether the file may exist.
     /// - Throws: `IdentityFileError` when the file cannot be written, or exists.
-    package static func create(path: String, authorityID: String) throws(IdentityFileError) {
+    package static func create(
+        path: String, authorityID: String, replaces: Bool = false
+    ) throws(IdentityFileError) {
         guard let pkcs8 = Key.makeEC(.p256)?.pkcs8 else { throw IdentityFileError(path, "OpenSSL cannot make a key") }
         let authority = JSON.object([
             ("ID", .string(authorityID)), ("Algorithm", .string(SigningAlgorithm.es256.rawValue)),
             ("SigningKeyPKCS8", .string(Data(pkcs8).base64EncodedString())), ("SigningKeyPEM", ""),
         ])
         let pool = JSON.object([("Authorities", .array([authority]))]).text(indentation: 2) + "\n"
-        try PrivateFile.create(path, Array(pool.utf8))
+        try replaces ? PrivateFile.replace(path, Array(pool.utf8)) : PrivateFile.create(path, Array(pool.utf8))
     }
 
     /// The public keys of a pool file as a JSON Web Key Set, for those who verify session tokens.

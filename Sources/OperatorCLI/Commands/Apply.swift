@@ -5,26 +5,38 @@ internal import SubstrateModel
 
 /// `apply -f FILE ...`: creates or replaces what the files declare. All files are read and checked before anything is
 /// sent.
-struct Apply {
-    static func run(_ context: CommandContext) async throws {
-        try context.refuseMore()
-        let files = context.values.all("filename")
-        if files.isEmpty { throw FlagError("apply needs -f FILE, or -f - for standard input") }
-        if files.count(where: { $0 == "-" }) > 1 { throw FlagError("-f - can be given only once") }
-        var declared: [(file: String, manifest: Manifest)] = []
-        for file in files {
-            let (manifests, warnings) = try read(file)
-            for warning in warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
-            declared += manifests.map { (file, $0) }
-        }
-        for (file, manifest) in declared {
-            do {
-                try await apply(manifest.resource, context)
-            } catch let error as CommandError {
-                throw CommandError("\(file): document \(manifest.document): \(error)")
+enum Apply {
+    static let command = Command(
+        words: ["apply"], summary: "creates or replaces pools, and creates templates, of YAML files",
+        details: "Nothing is sent before all files have been read and checked. Fields without effect here are named.",
+        examples: ["apply -f counter.yaml", "apply -f pools.yaml -f templates.yaml", "apply -f - < counter.yaml"],
+        flags: { flags in
+            flags.text(
+                "filename", "FILE", isRepeatable: true, short: "f",
+                help: "A file, of any number of documents; - for standard input. Required.")
+            SharedFlags.timeout(&flags)
+        },
+        action: .alone { invocation in
+            let files = invocation.values.all("filename")
+            if files.isEmpty { throw FlagError("apply needs -f FILE, or -f - for standard input") }
+            if files.count(where: { $0 == "-" }) > 1 { throw FlagError("-f - can be given only once") }
+            var declared: [(file: String, manifest: Manifest)] = []
+            for file in files {
+                let (manifests, warnings) = try read(file)
+                for warning in warnings { invocation.terminal.complain("warning: \(warning)\n") }
+                declared += manifests.map { (file, $0) }
             }
-        }
-    }
+            let api = try APIClient(invocation)
+            for (file, manifest) in declared {
+                let applied: String
+                do throws(CommandError) {
+                    applied = try await apply(manifest.resource, api)
+                } catch {
+                    throw CommandError("\(file): document \(manifest.document): \(error)")
+                }
+                try invocation.say("\(applied) applied")
+            }
+        })
 
     /// What a file declares, and warnings. The name of standard input is `-`.
     static func read(_ file: String) throws(CommandError) -> (manifests: [Manifest], warnings: [String]) {
@@ -36,14 +48,15 @@ struct Apply {
         }
     }
 
-    private static func apply(_ resource: Manifest.Resource, _ context: CommandContext) async throws {
+    /// - Returns: what was applied.
+    private static func apply(_ resource: Manifest.Resource, _ api: APIClient) async throws(CommandError) -> String {
         switch resource {
         case .pool(let pool):
-            _ = try await context.call(ResourcesMethods.applyPool, PoolMessage(pool: pool))
-            print("workerpool \"\(pool.ref)\" applied")
+            _ = try await api.call(ResourcesMethods.applyPool, PoolMessage(pool: pool))
+            return "workerpool \"\(pool.ref)\""
         case .template(let template):
-            _ = try await context.call(ResourcesMethods.applyTemplate, TemplateMessage(template: template))
-            print("actortemplate \"\(template.ref)\" applied")
+            _ = try await api.call(ResourcesMethods.applyTemplate, TemplateMessage(template: template))
+            return "actortemplate \"\(template.ref)\""
         }
     }
 

@@ -2,26 +2,28 @@ internal import SubstrateAPI
 internal import SubstrateModel
 
 /// `delete actor|atespace|pool|template NAME`.
-struct Delete {
-    static func run(_ context: CommandContext) async throws {
-        var context = context
-        let kind = try context.takeKind(["actor", "atespace", "pool", "template"], verb: "delete")
-        let name = try context.takeName(kind)
-        switch kind {
-        case "actor":
-            let ref = ActorRef(atespace: context.atespace, name: name)
-            _ = try await context.call(ControlMethods.deleteActor, DeleteActorRequest(actor: ref))
-        case "atespace":
-            _ = try await context.call(ControlMethods.deleteAtespace, AtespaceRequest(name: name))
-        case "pool":
-            let pair = try CommandContext.pair(name, "pool")
-            let request = NamedRequest(namespace: pair.namespace, name: pair.name)
-            _ = try await context.call(ResourcesMethods.deletePool, request)
-        default:
-            let pair = try CommandContext.pair(name, "template")
-            let request = NamedRequest(namespace: pair.namespace, name: pair.name)
-            _ = try await context.call(ResourcesMethods.deleteTemplate, request)
-        }
-        print("\(kind) \"\(name)\" deleted")
-    }
+enum Delete {
+    static let command = Command(
+        words: ["delete"], summary: "deletes an actor, an atespace, a pool or a template",
+        details: "An actor must be SUSPENDED, and an atespace empty.",
+        examples: ["delete actor alice", "delete atespace team", "delete template default/counter"],
+        flags: { flags in
+            SharedFlags.atespace(&flags)
+            SharedFlags.namespace(&flags)
+            SharedFlags.timeout(&flags)
+        },
+        action: .object([.actor, .atespace, .pool, .template]) { kind, name, invocation in
+            let api = try APIClient(invocation)
+            switch kind {
+            case .atespace: _ = try await api.call(ControlMethods.deleteAtespace, AtespaceRequest(name: name))
+            case .pool, .template:
+                let (namespace, name) = try invocation.pair(name, "\(kind)")
+                let method = kind == .pool ? ResourcesMethods.deletePool : ResourcesMethods.deleteTemplate
+                _ = try await api.call(method, NamedRequest(namespace: namespace, name: name))
+            case .actor, .worker:
+                let ref = ActorRef(atespace: invocation.atespace, name: name)
+                _ = try await api.call(ControlMethods.deleteActor, DeleteActorRequest(actor: ref))
+            }
+            try invocation.say("\(kind) \"\(name)\" deleted")
+        })
 }

@@ -2,61 +2,92 @@ internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
 
-/// `get` and `list`: actors, atespaces, workers, pools, templates; all of a kind, or one by name.
-struct Get {
-    static func run(_ context: CommandContext) async throws {
-        var context = context
-        let kinds = ["actor", "atespace", "worker", "pool", "template"]
-        let kind = try context.takeKind(kinds, verb: "get")
-        if context.operands.isEmpty {
-            context.show(try await all(kind, context))
+/// `get`: all objects of a kind, or one by name; with `-w` also what becomes of them.
+enum Get {
+    static let command = Command(
+        words: ["get"], aliases: ["list"], summary: "shows actors, atespaces, workers, pools or templates",
+        details: """
+            With -w it goes on with a line for each change, until it is interrupted; as json or yaml with a document for each, which
+            says whether the object was ADDED, MODIFIED or DELETED. When the connection breaks it is made again, and nothing is
+            missed or told twice.
+            """,
+        examples: [
+            "get actors -A -w", "get actor alice -a team -o yaml", "get workers -o wide",
+            "get pools -l 'size in (small,medium),!spot'", "get templates -o name",
+        ],
+        flags: { flags in
+            SharedFlags.atespace(&flags)
+            flags.toggle("all-atespaces", short: "A", help: "Actors of all atespaces.")
+            SharedFlags.namespace(&flags)
+            flags.text(
+                "selector", "CONDITIONS", short: "l",
+                help:
+                    "Only what has these labels: key=value, key!=value, key in (a,b), key notin (a,b), key, !key, with commas between them. An actor's labels are those of its worker selector; workers and atespaces have none."
+            )
+            flags.toggle("watch", short: "w", help: "Go on with every change. Of actors and workers.")
+            SharedFlags.output(&flags)
+            SharedFlags.timeout(&flags)
+        },
+        action: .objects(ResourceKind.allCases) { kind, name, invocation in
+            let reader = ResourceReader(api: try APIClient(invocation))
+            let query = try Query(kind, name, invocation)
+            switch kind {
+            case .actor: try await actors(query, reader)
+            case .worker: try await workers(query, reader)
+            case .atespace: try await atespaces(query, reader)
+            case .pool: try await pools(query, reader)
+            case .template: try await templates(query, reader)
+            }
+        })
+
+    private static func actors(_ query: Query, _ reader: ResourceReader) async throws {
+        let atespace = query.invocation.isEverywhere ? "" : query.invocation.atespace
+        if query.isWatch {
+            try await query.watch(.actors, reader.api, reader.api.watchActors(in: atespace)) { actor in
+                query.name == nil || query.name == actor.ref.name
+            }
+        } else if let name = query.name {
+            try query.show(.actors, [try await reader.actor(ActorRef(atespace: atespace, name: name))])
         } else {
-            context.show(try await one(kind, try context.takeName(kind), context))
+            try query.show(.actors, try await reader.actors(in: atespace))
         }
     }
 
-    private static func all(_ kind: String, _ context: CommandContext) async throws -> Listing {
-        switch kind {
-        case "actor": .actors(try await actors(in: context.isEverywhere ? "" : context.atespace, context))
-        case "atespace": .atespaces(try await context.call(ControlMethods.listAtespaces, EmptyRequest()).names)
-        case "worker": .workers(try await context.call(ControlMethods.listWorkers, EmptyRequest()).workers)
-        case "pool": .pools(try await context.call(ResourcesMethods.listPools, EmptyRequest()).pools)
-        default: .templates(try await context.call(ResourcesMethods.listTemplates, EmptyRequest()).templates)
+    private static func workers(_ query: Query, _ reader: ResourceReader) async throws {
+        let isWanted = { (worker: WorkerInfo) in
+            query.takes(namespace: worker.ref.pool.namespace)
+                && (query.name.map { worker.ref.answers(to: $0) } ?? true)
+        }
+        if query.isWatch {
+            try await query.watch(.workers, reader.api, reader.api.watchWorkers(), isWanted)
+        } else if let name = query.name {
+            try query.show(.workers, try await reader.workers(named: name, in: query.namespace))
+        } else {
+            try query.show(.workers, try await reader.workers().filter(isWanted))
         }
     }
 
-    private static func one(_ kind: String, _ name: String, _ context: CommandContext) async throws -> Listing {
-        switch kind {
-        case "actor":
-            let ref = ActorRef(atespace: context.atespace, name: name)
-            return .actors([try await context.call(ControlMethods.getActor, GetActorRequest(actor: ref)).actor])
-        case "atespace":
-            return .atespaces([try await context.call(ControlMethods.getAtespace, AtespaceRequest(name: name)).name])
-        case "worker":
-            let workers = try await context.call(ControlMethods.listWorkers, EmptyRequest()).workers
-            let found = workers.filter { $0.ref.pod == name || "\($0.ref)" == name }
-            if found.isEmpty { throw CommandError("Worker \(name) not found") }
-            return .workers(found)
-        case "pool":
-            let (namespace, name) = try CommandContext.pair(name, "pool")
-            let request = NamedRequest(namespace: namespace, name: name)
-            return .pools([try await context.call(ResourcesMethods.getPool, request).pool])
-        default:
-            let (namespace, name) = try CommandContext.pair(name, "template")
-            let request = NamedRequest(namespace: namespace, name: name)
-            return .templates([try await context.call(ResourcesMethods.getTemplate, request).template])
+    private static func atespaces(_ query: Query, _ reader: ResourceReader) async throws {
+        if let name = query.name {
+            try query.show(.atespaces, [try await reader.atespace(name)])
+        } else {
+            try query.show(.atespaces, try await reader.atespaces())
         }
     }
 
-    /// All pages.
-    private static func actors(in atespace: String, _ context: CommandContext) async throws -> [ActorInfo] {
-        var actors: [ActorInfo] = []
-        var request = ListActorsRequest(atespace: atespace)
-        repeat {
-            let response = try await context.call(ControlMethods.listActors, request)
-            actors += response.actors
-            request.pageToken = response.nextPageToken
-        } while !request.pageToken.isEmpty
-        return actors
+    private static func pools(_ query: Query, _ reader: ResourceReader) async throws {
+        if let pair = try query.pair {
+            try query.show(.pools, [try await reader.pool(pair.namespace, pair.name)])
+        } else {
+            try query.show(.pools, try await reader.pools().filter { query.takes(namespace: $0.ref.namespace) })
+        }
+    }
+
+    private static func templates(_ query: Query, _ reader: ResourceReader) async throws {
+        if let pair = try query.pair {
+            try query.show(.templates, [try await reader.template(pair.namespace, pair.name)])
+        } else {
+            try query.show(.templates, try await reader.templates().filter { query.takes(namespace: $0.ref.namespace) })
+        }
     }
 }

@@ -32,7 +32,6 @@ extension ActorTemplate {
         idleTimeout = try spec.duration("idleTimeout")
         let noEffectYet = "is kept and has no effect yet"
         if golden { spec.note("golden", noEffectYet) }
-        if onWorkerLoss != .revert { spec.note("onWorkerLoss", noEffectYet) }
         if idleTimeout != nil { spec.note("idleTimeout", noEffectYet) }
     }
 }

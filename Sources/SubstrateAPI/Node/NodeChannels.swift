@@ -25,6 +25,17 @@ package final class NodeChannels: Sendable {
         }
     }
 
+    /// Opens a stream of responses of the agent at `address`.
+    package func open<Request, Response>(
+        _ rpc: StreamRPC<Request, Response>, _ request: Request, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> ResponseStream<Response> {
+        do {
+            return try await channel(to: address).open(rpc, request, metadata: stay.metadata)
+        } catch {
+            throw NodeFailure(status: error.status, receipt: nil)
+        }
+    }
+
     private func channel(to address: String) -> Channel {
         channels.withLock { channels in
             if let channel = channels[address] { return channel }

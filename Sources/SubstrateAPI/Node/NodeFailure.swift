@@ -34,3 +34,10 @@ extension ResumeFailure {
             atMilliseconds: time)
     }
 }
+
+extension NodeFailure {
+    /// The node does not have what was asked for, and will not have it.
+    package var isNotFound: Bool { status.code == .notFound }
+    /// There are as many at it as may be.
+    package var isExhausted: Bool { status.code == .resourceExhausted }
+}

@@ -733,7 +733,7 @@ const ProtobufCMessageDescriptor substrate__delete_snapshot_response__descriptor
   (ProtobufCMessageInit) substrate__delete_snapshot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[4] =
 {
   {
     "target_ateom_uid",
@@ -771,8 +771,21 @@ static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_position",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsRequest, after_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__node_logs_request__field_indices_by_name[] = {
+  3,   /* field[3] = after_position */
   1,   /* field[1] = follow */
   2,   /* field[2] = tail_lines */
   0,   /* field[0] = target_ateom_uid */
@@ -780,7 +793,7 @@ static const unsigned substrate__node_logs_request__field_indices_by_name[] = {
 static const ProtobufCIntRange substrate__node_logs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor =
 {
@@ -790,14 +803,14 @@ const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor =
   "Substrate__NodeLogsRequest",
   "substrate",
   sizeof(Substrate__NodeLogsRequest),
-  3,
+  4,
   substrate__node_logs_request__field_descriptors,
   substrate__node_logs_request__field_indices_by_name,
   1,  substrate__node_logs_request__number_ranges,
   (ProtobufCMessageInit) substrate__node_logs_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descriptors[3] =
 {
   {
     "lines",
@@ -811,14 +824,40 @@ static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsResponse, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsResponse, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__node_logs_response__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
   0,   /* field[0] = lines */
+  2,   /* field[2] = position */
 };
 static const ProtobufCIntRange substrate__node_logs_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
 {
@@ -828,7 +867,7 @@ const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
   "Substrate__NodeLogsResponse",
   "substrate",
   sizeof(Substrate__NodeLogsResponse),
-  1,
+  3,
   substrate__node_logs_response__field_descriptors,
   substrate__node_logs_response__field_indices_by_name,
   1,  substrate__node_logs_response__number_ranges,

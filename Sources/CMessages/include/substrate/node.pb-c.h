@@ -150,21 +150,30 @@ struct  Substrate__NodeLogsRequest
    * As in ActorLogsRequest.
    */
   int32_t tail_lines;
+  /*
+   * The position of the last response that was seen.
+   */
+  int64_t after_position;
 };
 #define SUBSTRATE__NODE_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__node_logs_request__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, 0 }
 
 
+/*
+ * As ActorLogsResponse.
+ */
 struct  Substrate__NodeLogsResponse
 {
   ProtobufCMessage base;
   size_t n_lines;
   Substrate__LogLine **lines;
+  int64_t epoch;
+  int64_t position;
 };
 #define SUBSTRATE__NODE_LOGS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__node_logs_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0, 0 }
 
 
 /* Substrate__Receipt methods */
