@@ -49,6 +49,14 @@ package struct GRPCNodeAgents: NodeAgents {
         try await channels.call(NodeMethods.stop, request, fences, at: address, timeout: questionTimeout).receipt
     }
 
+    package func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure) {
+        _ = try await channels.call(
+            NodeMethods.deleteSnapshot, request, nil, at: address, timeout: Self.deletionTimeout)
+    }
+
+    /// A file server may be slow; what has not been removed by then is tried again.
+    private static let deletionTimeout: Duration = .seconds(30)
+
     package func logs(
         _ request: NodeLogsRequest, _ stay: Stay, at address: String
     ) async throws(NodeFailure) -> any ActorOutputStream {

@@ -197,7 +197,9 @@ import Testing
             ContractRow(
                 "it is suspended", ControlMethods.suspendActor, SuspendActorRequest(actor: alice),
                 does: [.changed(Self.alice), .deleted(Self.worker)]),
-            ContractRow("a suspended one", rpc, delete("alice"), does: [.deleted(Self.alice)]),
+            ContractRow(
+                "a suspended one, whose snapshot is dropped", rpc, delete("alice"),
+                does: [.deleted(Self.alice), .created("snapshots/garbage/#1")]),
             ContractRow("again", rpc, delete("alice"), .notFound, "Actor alice not found"),
         ])
     }

@@ -68,14 +68,20 @@ struct ContractRow: Sendable {
     }
 
     /// The revision of the last write to each key that calls may change: not the presences of the workers and the sessions
-    /// of the replicas, which come and go by themselves.
+    /// of the replicas, which come and go by themselves. Notes of dropped snapshots, whose keys are times and nonces, are
+    /// counted.
     private static func keys(_ api: APIHarness) async throws -> [String: Int64] {
         let store = api.fixture.store
         let pairs = try await store.etcd.range(RangeRequest(.prefix(Key(store.keys.root)))).pairs
         var revisions: [String: Int64] = [:]
+        var dropped = 0
         for pair in pairs {
-            let key = String(String(decoding: pair.key.bytes, as: UTF8.self).dropFirst(store.keys.root.count))
+            var key = String(String(decoding: pair.key.bytes, as: UTF8.self).dropFirst(store.keys.root.count))
             if key.hasPrefix("leader/") || key.hasPrefix("workers/live/") { continue }
+            if key.hasPrefix("snapshots/garbage/") {
+                dropped += 1
+                key = "snapshots/garbage/#\(dropped)"
+            }
             revisions[key] = pair.modRevision
         }
         return revisions

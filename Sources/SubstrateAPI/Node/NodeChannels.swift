@@ -13,11 +13,13 @@ package final class NodeChannels: Sendable {
     package init(credentials: ChannelCredentials = .insecure) { self.credentials = credentials }
 
     /// Calls a method of the agent at `address`.
+    /// - Parameter fences: nil for what concerns no worker.
     package func call<Request, Response>(
-        _ rpc: RPC<Request, Response>, _ request: Request, _ fences: Fences, at address: String, timeout: Duration
+        _ rpc: RPC<Request, Response>, _ request: Request, _ fences: Fences?, at address: String, timeout: Duration
     ) async throws(NodeFailure) -> Response {
         do {
-            return try await channel(to: address).call(rpc, request, metadata: fences.metadata, timeout: timeout)
+            return try await channel(to: address).call(
+                rpc, request, metadata: fences?.metadata ?? [:], timeout: timeout)
         } catch {
             throw NodeFailure(status: error.status, receipt: Receipt(trailer: error.status.metadata))
         }

@@ -13,6 +13,9 @@ package struct NodeFailure: Error, Sendable, Equatable, CustomStringConvertible 
     }
 
     package var description: String { "\(status)" }
+
+    /// Whether the node itself has said nothing: it was not reached, or did not answer in time.
+    package var isSilence: Bool { status.code == .unavailable || status.code == .deadlineExceeded }
 }
 
 extension NodeFailure {

@@ -8,6 +8,7 @@ package enum NodeMethods {
     package static let checkpoint = RPC<CheckpointRequest, ReceiptResponse>("/atelet.AteomHerder/Checkpoint")
     package static let status = RPC<StatusRequest, StatusResponse>("/substrate.Node/Status")
     package static let stop = RPC<StopRequest, StatusResponse>("/substrate.Node/Stop")
+    package static let deleteSnapshot = RPC<DeleteSnapshotRequest, EmptyResponse>("/substrate.Node/DeleteSnapshot")
     package static let logs = StreamRPC<NodeLogsRequest, LogLines>("/substrate.Node/Logs")
 }
 
