@@ -25,6 +25,9 @@ test: deps ## the quick tests
 test-full: deps ## the tests that need minutes, and the demo
 	scripts/test full
 
+interop: build ## clients in another language against the whole system
+	scripts/interop
+
 sanitize: deps ## the tests of the modules over C libraries under the address, leak and thread sanitizers
 	scripts/sanitize
 
@@ -45,4 +48,4 @@ lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: help deps build run demo test test-full sanitize bench generate check-generated format lint
+.PHONY: help deps build run demo test test-full interop sanitize bench generate check-generated format lint

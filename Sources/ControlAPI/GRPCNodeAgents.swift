@@ -1,4 +1,4 @@
-internal import ControlPlane
+package import ControlPlane
 package import GRPC
 package import SubstrateAPI
 package import SubstrateModel
@@ -47,5 +47,30 @@ package struct GRPCNodeAgents: NodeAgents {
     package func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
     {
         try await channels.call(NodeMethods.stop, request, fences, at: address, timeout: questionTimeout).receipt
+    }
+
+    package func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure) {
+        _ = try await channels.call(
+            NodeMethods.deleteSnapshot, request, nil, at: address, timeout: Self.deletionTimeout)
+    }
+
+    /// A file server may be slow; what has not been removed by then is tried again.
+    private static let deletionTimeout: Duration = .seconds(30)
+
+    package func logs(
+        _ request: NodeLogsRequest, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> any ActorOutputStream {
+        GRPCOutputStream(responses: try await channels.open(NodeMethods.logs, request, stay, at: address))
+    }
+}
+
+/// A node's stream of output over gRPC.
+private struct GRPCOutputStream: ActorOutputStream {
+    let responses: ResponseStream<LogLines>
+
+    func next() async throws(NodeFailure) -> LogLines? {
+        do throws(RPCError) { return try await responses.next() } catch {
+            throw NodeFailure(status: error.status, receipt: nil)
+        }
     }
 }

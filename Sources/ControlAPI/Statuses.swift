@@ -42,6 +42,13 @@ extension Status {
         case .isSuspended(let ref):
             self = .failedPrecondition("Actor \(ref.name.excerpt) is suspended; resume it first")
         case .isPaused(let ref): self = .failedPrecondition("Actor \(ref.name.excerpt) is paused; resume it first")
+        case .isNotRunning(let ref, let status):
+            self = .failedPrecondition("Actor \(ref.name.excerpt) is not running (status: \(status.rawValue))")
+        case .noOutput(let ref, let worker, let failure):
+            self.init(
+                code: failure.status.code,
+                message: "the output of actor \(ref.name.excerpt) on worker \(worker) cannot be read: "
+                    + failure.status.message)
         case .conflict: self = .conflict
         case .workerLost(let worker):
             self.init(code: .aborted, message: "worker \(worker) was lost under the actor, please retry")

@@ -22,7 +22,9 @@ enum Validation {
         if !NameRule.allows(actor.name) || !NameRule.allows(actor.atespace) { throw .notFound(actor) }
     }
 
-    static func revision(_ revision: Int64) throws(Status) {
-        if revision < 0 { throw .invalid("after_revision cannot be negative") }
+    static func revision(_ revision: Int64) throws(Status) { try notNegative(revision, "after_revision") }
+
+    static func notNegative(_ number: Int64, _ field: String) throws(Status) {
+        if number < 0 { throw .invalid("\(field) cannot be negative") }
     }
 }

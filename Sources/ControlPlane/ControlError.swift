@@ -19,6 +19,10 @@ package enum ControlError: Error, Sendable {
     case isSuspended(ActorRef)
     /// It cannot be suspended: it does not run.
     case isPaused(ActorRef)
+    /// It writes nothing: it does not run.
+    case isNotRunning(ActorRef, ActorStatus)
+    /// The node of the actor's worker does not give its output.
+    case noOutput(ActorRef, WorkerRef, NodeFailure)
     /// Another workflow has the actor in hand.
     case operationInProgress
     /// Somebody else changed the actor first.

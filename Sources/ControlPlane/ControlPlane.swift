@@ -23,6 +23,14 @@ package struct ControlPlaneOptions: Sendable {
     /// of an agent takes about a second.
     package var nodeReturnLimit: Duration = .seconds(5)
 
+    /// How long a snapshot is kept that no actor names any more. Longer than the interval between backups of etcd: a backup
+    /// that is restored names the snapshots of its time.
+    package var snapshotRetention: Duration = .seconds(24 * 3600)
+    /// How often the leader looks for snapshots whose time is over.
+    package var snapshotCollectionInterval: Duration = .seconds(60)
+    /// Whether and how the leader compacts etcd. Off by default, since others may share it.
+    package var compaction: Compaction?
+
     package init() {}
 }
 
@@ -40,6 +48,8 @@ package final class ControlPlane: Sendable {
         store: Store, nodes: any NodeAgents, environment: Environment,
         options: ControlPlaneOptions = ControlPlaneOptions()
     ) {
+        var store = store
+        store.wallClock = environment.wallClock
         self.store = store
         self.nodes = nodes
         self.environment = environment
@@ -80,6 +90,10 @@ package final class ControlPlane: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.releaseLostWorkers() }
             group.addTask { await Adoption(control: self, session: session).run() }
+            group.addTask { await SnapshotCollection(control: self).run() }
+            if let compaction = self.options.compaction {
+                group.addTask { await compaction.run(self.store, self.environment) }
+            }
         }
     }
 

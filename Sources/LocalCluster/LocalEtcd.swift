@@ -28,14 +28,22 @@ package final class LocalEtcd: Sendable {
     package let endpoint: String
     /// Its name in the cluster.
     package let name: String
+    /// Where its data is.
+    package let dataDirectory: String
+    /// The URL for other members.
+    package let peerURL: String
     private let arguments: [String]
     private let directory: String
     private let usesTLS: Bool
     private let current: Mutex<LocalProcess>
 
-    private init(_ settings: Settings, endpoint: String, arguments: [String], directory: String, process: LocalProcess)
-    {
+    private init(
+        _ settings: Settings, endpoint: String, dataDirectory: String, peerURL: String, arguments: [String],
+        directory: String, process: LocalProcess
+    ) {
         name = settings.name
+        self.dataDirectory = dataDirectory
+        self.peerURL = peerURL
         usesTLS = settings.usesTLS
         self.endpoint = endpoint
         self.arguments = arguments
@@ -74,9 +82,10 @@ package final class LocalEtcd: Sendable {
         let peerPort = try settings.peerPort ?? FreePort.find()
         let client = "\(settings.usesTLS ? "https" : "http")://127.0.0.1:\(clientPort)"
         let peer = "http://127.0.0.1:\(peerPort)"
+        let dataDirectory = "\(directory)/\(settings.name).etcd"
         let arguments =
             [
-                "--name", settings.name, "--data-dir", "\(directory)/\(settings.name).etcd",
+                "--name", settings.name, "--data-dir", dataDirectory,
                 "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
                 "--initial-advertise-peer-urls", peer,
                 "--initial-cluster", settings.initialCluster ?? "\(settings.name)=\(peer)", "--logger", "zap",
@@ -84,7 +93,8 @@ package final class LocalEtcd: Sendable {
             ] + settings.arguments
         let process = try await LocalProcess.start(settings.name, "etcd", arguments, logs: directory)
         return LocalEtcd(
-            settings, endpoint: "127.0.0.1:\(clientPort)", arguments: arguments, directory: directory, process: process)
+            settings, endpoint: "127.0.0.1:\(clientPort)", dataDirectory: dataDirectory, peerURL: peer,
+            arguments: arguments, directory: directory, process: process)
     }
 
     /// A client of it.

@@ -32,13 +32,19 @@ package final class LocalStack: Sendable {
     package let routerAddress: String
     /// To ateapi.
     package let channel: Channel
+    /// The etcd server.
+    package let etcd: LocalEtcd
     private let programs: String
-    private let etcd: LocalEtcd
+    private let addressBlock: Int
     private let processes = Mutex<[String: LocalProcess]>([:])
 
-    private init(directory: String, programs: String, etcd: LocalEtcd, apiAddress: String, routerAddress: String) {
+    private init(
+        directory: String, programs: String, etcd: LocalEtcd, apiAddress: String, routerAddress: String,
+        addressBlock: Int
+    ) {
         self.directory = directory
         self.programs = programs
+        self.addressBlock = addressBlock
         self.etcd = etcd
         self.apiAddress = apiAddress
         self.routerAddress = routerAddress
@@ -62,18 +68,9 @@ package final class LocalStack: Sendable {
         let routerPort = try ports.router ?? FreePort.find()
         let stack = LocalStack(
             directory: directory, programs: programs, etcd: etcd, apiAddress: "127.0.0.1:\(apiPort)",
-            routerAddress: "127.0.0.1:\(routerPort)")
+            routerAddress: "127.0.0.1:\(routerPort)", addressBlock: addressBlock)
         do {
-            progress("ateapi")
-            try await stack.startAPI()
-            for (index, node) in nodes.enumerated() {
-                progress("atelet \(node)")
-                try await stack.startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
-            }
-            progress("atenet")
-            try await stack.startRouter()
-            progress("the workers")
-            try await stack.waitForWorkers()
+            try await stack.startPrograms(progress: progress)
             return stack
         } catch {
             await stack.stop()
@@ -81,8 +78,28 @@ package final class LocalStack: Sendable {
         }
     }
 
+    /// Starts everything but etcd and waits until it serves.
+    package func startPrograms(progress: (String) -> Void = { _ in }) async throws {
+        progress("ateapi")
+        try await startAPI()
+        for (index, node) in Self.nodes.enumerated() {
+            progress("atelet \(node)")
+            try await startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
+        }
+        progress("atenet")
+        try await startRouter()
+        progress("the workers")
+        try await waitForWorkers()
+    }
+
     /// Stops everything in order, and kills what does not stop.
     package func stop() async {
+        await stopPrograms()
+        await etcd.stop()
+    }
+
+    /// Stops everything but etcd.
+    package func stopPrograms() async {
         let running = processes.withLock { processes in
             defer { processes = [:] }
             return processes
@@ -90,7 +107,6 @@ package final class LocalStack: Sendable {
         for name in ["atenet"] + Self.nodes.map({ "atelet-\($0)" }) + ["ateapi"] {
             await running[name]?.process.stop(grace: .seconds(10))
         }
-        await etcd.stop()
     }
 
     /// Kills the agent of a node without warning.

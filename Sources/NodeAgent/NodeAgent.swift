@@ -46,13 +46,16 @@ package final class NodeAgent: Sendable {
         await BlockingThread.result { [runtime] in runtime.localSnapshots.removeUnfinished() }
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
-            let sinceGrant = environment.clock.stopwatch()
+            let generation: Generation?
+            let sinceGrant: Stopwatch
             let lease: Lease
             do {
+                generation = try await store.generation()?.value
+                sinceGrant = environment.clock.stopwatch()
                 lease = try await store.etcd.grantLease(timeToLive: options.leaseTimeToLive)
             } catch {
                 if Task.isCancelled { return }
-                environment.log.warning("cannot get a lease, will try again", ["error": .text(error)])
+                environment.log.warning("cannot get a lease, will try again", ["error": .string("\(error)")])
                 try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
                 continue
             }
@@ -60,12 +63,12 @@ package final class NodeAgent: Sendable {
             try await watchdog?.start()
             guard await watchdog?.begin(Watchdog.deadline(lease.timeToLive - options.leaseMargin, sinceGrant)) ?? true
             else { continue }
-            try await serve(under: lease, sinceGrant)
+            try await serve(under: lease, sinceGrant, generation)
         }
     }
 
-    /// Offers the workers until the lease is lost or the task is cancelled.
-    private func serve(under lease: Lease, _ sinceGrant: Stopwatch) async throws {
+    /// Offers the workers until the lease is lost, etcd is of another generation, or the task is cancelled.
+    private func serve(under lease: Lease, _ sinceGrant: Stopwatch, _ generation: Generation?) async throws {
         let clock = LeaseClock(timeToLive: lease.timeToLive, margin: options.leaseMargin, sinceGrant: sinceGrant)
         let keeper = LeaseKeeper(
             store: store.etcd, lease: lease, margin: options.leaseMargin, clock: environment.clock)
@@ -95,12 +98,13 @@ package final class NodeAgent: Sendable {
                         self.environment.log.error("killing all actors", ["reason": .string(reason)])
                     }
                 }
+                group.addTask { await self.followGeneration(generation) }
                 group.addTask { await self.followBindings() }
                 group.addTask { await self.collectLocalSnapshots() }
                 for (ref, address) in self.options.workers {
                     group.addTask { try await self.offer(ref, address, under: lease.id, clock) }
                 }
-                // The first to end is the loss of the lease, or an error.
+                // The first to end is the loss of the lease, a new generation, or an error.
                 defer { group.cancelAll() }
                 try await group.next()
             }
@@ -130,7 +134,8 @@ package final class NodeAgent: Sendable {
                 return
             }
             let slot = WorkerSlot(
-                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock, log: environment.log)
+                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock,
+                environment: environment)
             slots.insert(slot)
             readiness.set(slots.all.count == options.addresses.count)
             await slot.run()

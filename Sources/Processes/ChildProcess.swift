@@ -26,7 +26,8 @@ package final class ChildProcess: Sendable {
     /// How it ended, or nil while it runs.
     package var exitStatus: ExitStatus? { state.withLock { $0.status } }
 
-    /// Waits until it has ended; returns nil when the waiting task is cancelled first.
+    /// Waits until it has ended and all of its output has been passed on; returns nil when the waiting task is cancelled
+    /// first.
     @discardableResult
     package func wait() async -> ExitStatus? {
         let id = state.withLock { state in
@@ -81,11 +82,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Called by the host, under `reap`'s protection of the id.
+    /// Called by the host. No signal is sent once `reap` has given the id back to the kernel.
     func end(reap: () -> ExitStatus) {
         let (status, waiters) = state.withLock { state in
-            // While the process is not reaped its id, and so its group's, cannot be given to others.
-            kill(-pid, SIGKILL)
             let status = reap()
             state.status = status
             defer { state.waiters = [:] }

@@ -9,6 +9,9 @@ package struct Command: Sendable {
         /// Each line is passed on as it comes, without its end; longer ones than 16 KiB in pieces; of more than 256 KiB in a
         /// second, a note how many were left out. Called on the thread that watches all children: it must not block.
         case lines(@Sendable (String) -> Void)
+        /// The same as bytes, standard output and standard error apart and each with a limit of its own. What came on the two
+        /// at the same time may come in either order. `ended` comes once, last.
+        case events(@Sendable (OutputEvent) -> Void)
     }
 
     /// Searched in PATH unless it has a slash.

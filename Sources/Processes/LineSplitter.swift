@@ -3,11 +3,15 @@ struct LineSplitter {
     /// Longest line passed on in one piece, in bytes.
     static let maximumLength = 16 << 10
 
-    private let handler: (String) -> Void
+    private let stream: OutputEvent.Stream
+    private let handler: (OutputEvent) -> Void
     private var pending: [UInt8] = []
     private var limit = OutputLimit()
 
-    init(_ handler: @escaping (String) -> Void) { self.handler = handler }
+    init(_ stream: OutputEvent.Stream = .standardOutput, _ handler: @escaping (OutputEvent) -> Void) {
+        self.stream = stream
+        self.handler = handler
+    }
 
     /// Takes in what was read at `now`.
     mutating func add(_ bytes: UnsafeRawBufferPointer, at now: ContinuousClock.Instant) {
@@ -24,14 +28,19 @@ struct LineSplitter {
     /// Passes on a last line without an end.
     mutating func end(at now: ContinuousClock.Instant) {
         if !pending.isEmpty { flush(now) }
-        if let note = limit.note() { handler(note) }
+        noteDropped()
     }
 
     private mutating func flush(_ now: ContinuousClock.Instant) {
         if limit.admits(pending.count, at: now) {
-            if let note = limit.note() { handler(note) }
-            handler(String(decoding: pending, as: UTF8.self))
+            noteDropped()
+            handler(.line(pending, stream))
         }
         pending.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func noteDropped() {
+        let dropped = limit.takeDropped()
+        if dropped > 0 { handler(.leftOut(lines: dropped, stream)) }
     }
 }

@@ -24,10 +24,9 @@ struct OutputLimit {
         return true
     }
 
-    /// Says how many lines were dropped since the last note; nil for none.
-    mutating func note() -> String? {
-        guard dropped > 0 else { return nil }
+    /// How many lines were dropped since it was last asked.
+    mutating func takeDropped() -> Int {
         defer { dropped = 0 }
-        return "[\(dropped) lines of output left out: more than \(Self.bytesPerSecond >> 10) KiB in a second]"
+        return dropped
     }
 }

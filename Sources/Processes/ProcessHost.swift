@@ -24,9 +24,7 @@ final class ProcessHost: Sendable {
     private struct Running {
         var process: ChildProcess
         var pidDescriptor: Int32
-        /// -1 when nothing is read, or all has been.
-        var outputDescriptor: Int32
-        var lines: LineSplitter
+        var output: ChildOutput
     }
 
     private init() {
@@ -58,17 +56,12 @@ final class ProcessHost: Sendable {
         while true {
             var descriptors = [pollfd(fd: wakeUp.read, events: Int16(POLLIN), revents: 0)]
             for child in children.running {
-                descriptors.append(pollfd(fd: child.pidDescriptor, events: Int16(POLLIN), revents: 0))
-                descriptors.append(pollfd(fd: child.outputDescriptor, events: Int16(POLLIN), revents: 0))
-            }
-            _ = poll(&descriptors, nfds_t(descriptors.count), -1)
-            for index in children.running.indices.reversed() {
-                if descriptors[2 * index + 2].revents != 0 { ProcessHost.read(&children.running[index]) }
-                if descriptors[2 * index + 1].revents != 0 {
-                    ProcessHost.finish(&children.running[index])
-                    children.running.remove(at: index)
+                for descriptor in [child.pidDescriptor] + child.output.descriptors {
+                    descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
                 }
             }
+            _ = poll(&descriptors, nfds_t(descriptors.count), -1)
+            ProcessHost.serve(&children, descriptors.dropFirst().map { $0.revents != 0 })
             if descriptors[0].revents != 0 {
                 var bytes = [UInt8](repeating: 0, count: 256)
                 _ = Glibc.read(wakeUp.read, &bytes, bytes.count)
@@ -81,16 +74,24 @@ final class ProcessHost: Sendable {
         }
     }
 
-    private static func spawn(_ command: Command, _ children: inout Children) throws(SpawnError) -> ChildProcess {
-        var output: [Int32] = [-1, -1]
-        var lines = LineSplitter { _ in }
-        if case .lines(let handler) = command.output {
-            guard pipe(&output) == 0 else { throw SpawnError(command, errno) }
-            // The reader must not block; the child's end is an ordinary one. Children get no other descriptors than
-            // those that are meant for them, so there is nothing to mark.
-            _ = fcntl(output[0], F_SETFL, O_NONBLOCK)
-            lines = LineSplitter(handler)
+    /// - Parameter isReady: for each child whether it has ended, and which of its pipes have something.
+    private static func serve(_ children: inout Children, _ isReady: [Bool]) {
+        var next = isReady.startIndex
+        var ended: [Int] = []
+        for index in children.running.indices {
+            if isReady[next] { ended.append(index) }
+            let pipes = children.running[index].output.descriptors.indices
+            for pipe in pipes where isReady[next + 1 + pipe] { children.running[index].output.read(pipe) }
+            next += 1 + pipes.count
         }
+        for index in ended.reversed() {
+            finish(&children.running[index])
+            children.running.remove(at: index)
+        }
+    }
+
+    private static func spawn(_ command: Command, _ children: inout Children) throws(SpawnError) -> ChildProcess {
+        guard var output = ChildOutput(command.output) else { throw SpawnError(command, errno) }
         var pid: pid_t = 0
         var pidDescriptor: Int32 = -1
         let environment = command.environment.map { "\($0.key)=\($0.value)" }.sorted()
@@ -99,39 +100,27 @@ final class ProcessHost: Sendable {
                 withOptionalCString(command.directory) { directory in
                     var request = cspawn_command(
                         path: arguments[0], arguments: arguments, environment: environment, directory: directory,
-                        standard_output: output[1], standard_error: output[1],
+                        standard_output: output.childEnds.output, standard_error: output.childEnds.error,
                         death_signal: command.deathSignal)
                     return cspawn_start(&request, &pid, &pidDescriptor)
                 }
             }
         }
-        if output[1] >= 0 { close(output[1]) }
         guard error == 0 else {
-            if output[0] >= 0 { close(output[0]) }
+            output.abandon()
             throw SpawnError(command, error)
         }
+        output.closeChildEnds()
         let process = ChildProcess(pid: pid)
-        children.running.append(
-            Running(process: process, pidDescriptor: pidDescriptor, outputDescriptor: output[0], lines: lines))
+        children.running.append(Running(process: process, pidDescriptor: pidDescriptor, output: output))
         return process
     }
 
-    private static let bufferSize = 16 << 10
-
-    /// Reads once. There may be more; the next turn comes to it, after the other children.
-    private static func read(_ child: inout Running) {
-        withUnsafeTemporaryAllocation(byteCount: bufferSize, alignment: 1) { buffer in
-            let count = Glibc.read(child.outputDescriptor, buffer.baseAddress, buffer.count)
-            if count > 0 {
-                child.lines.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: .now)
-            } else if count == 0 {
-                close(child.outputDescriptor)
-                child.outputDescriptor = -1
-            }
-        }
-    }
-
     private static func finish(_ child: inout Running) {
+        // While the process is not reaped its id, and so its group's, cannot be given to others. Whoever is left of the group
+        // says no more, and whoever waits for the end has heard all there was.
+        child.process.signalGroup(SIGKILL)
+        child.output.finish()
         let pid = child.process.pid
         child.process.end {
             var status: Int32 = 0
@@ -140,13 +129,6 @@ final class ProcessHost: Sendable {
             return signal == 0 ? .exited(code: Int(status >> 8) & 0xff) : .killed(signal: Int(signal))
         }
         close(child.pidDescriptor)
-        if child.outputDescriptor >= 0 {
-            // What it has said last is still in the pipe, and no more than a pipe holds. Who has left its group may still
-            // be writing, and is not waited for.
-            for _ in 0..<(64 << 10) / bufferSize where child.outputDescriptor >= 0 { read(&child) }
-            if child.outputDescriptor >= 0 { close(child.outputDescriptor) }
-        }
-        child.lines.end(at: .now)
     }
 }
 

@@ -5,7 +5,7 @@ extension Log {
     package static func standardError(minimum: Level) -> Log {
         Log(minimum: minimum) { line in
             let members: [(String, JSON)] = [
-                ("time", .string(Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)))),
+                ("time", .string(Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))),
                 ("level", .string(line.level.name)), ("msg", .string(line.message)),
             ]
             let text = JSON.object(members + line.fields).text() + "\n"

@@ -29,6 +29,12 @@ package struct ResponseStream<Response: WireMessage>: AsyncSequence, Sendable {
 
     package func makeAsyncIterator() -> Iterator { Iterator(call: call) }
 
+    /// The next response, for those who read one.
+    package func next() async throws(RPCError) -> Response? {
+        var iterator = makeAsyncIterator()
+        return try await iterator.next()
+    }
+
     package struct Iterator: AsyncIteratorProtocol {
         fileprivate let call: BidirectionalCall
 

@@ -33,6 +33,17 @@ package struct OperationToken: Hashable, Sendable, Comparable, CustomStringConve
     package static func < (left: OperationToken, right: OperationToken) -> Bool { left.revision < right.revision }
 }
 
+/// One stay of an actor on a worker: on which incarnation of it, and under which claim.
+package struct Stay: Hashable, Sendable {
+    package var incarnation: Incarnation
+    package var epoch: Epoch
+
+    package init(incarnation: Incarnation, epoch: Epoch) {
+        self.incarnation = incarnation
+        self.epoch = epoch
+    }
+}
+
 /// What a call to a node carries: for which worker it is meant, under which claim, and on behalf of which workflow.
 package struct Fences: Hashable, Sendable {
     package var incarnation: Incarnation
@@ -44,6 +55,8 @@ package struct Fences: Hashable, Sendable {
         self.epoch = epoch
         self.operation = operation
     }
+
+    package var stay: Stay { Stay(incarnation: incarnation, epoch: epoch) }
 }
 
 /// A node's statement about one epoch of one of its workers.

@@ -14,11 +14,12 @@ extension Store {
     ///
     /// An attempt without an answer is repeated, which the conditions make safe: at least one of them has to compare a
     /// revision that the writes change. When a repeated one finds that they no longer hold, its own first attempt may be the
-    /// reason; what the keys hold now tells.
+    /// reason; what the keys hold now tells, so those that are put are read as well.
     func commit(
         when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
     ) async throws(StoreError) -> CommitOutcome {
-        let transaction = Transaction().when(conditions).then(writes).otherwise(keys.map { .get($0) }).guarded()
+        let reads = keys + writes.compactMap(\.putKey).filter { !keys.contains($0) }
+        let transaction = Transaction().when(conditions).then(writes).otherwise(reads.map { .get($0) }).guarded()
         let response: TransactionResponse
         do {
             response = try await etcd.transaction(transaction)
@@ -90,6 +91,10 @@ extension Store {
         guard let pair = response.pairs.first else { return nil }
         return try Codec.decode(pair)
     }
+}
+
+extension Transaction.Operation {
+    fileprivate var putKey: Key? { if case .put(let put) = self { put.key } else { nil } }
 }
 
 extension StoreError {

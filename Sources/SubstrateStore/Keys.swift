@@ -30,6 +30,36 @@ package struct Keys: Sendable {
         .prefix(Key("\(root)workers/bound/\(pool.namespace)/\(pool.name)/"))
     }
 
+    /// A dropped snapshot, which makes the oldest come first. Not among what lies between actors and operations, which is
+    /// watched as a whole.
+    func garbage(_ dropped: DroppedSnapshot) -> Key {
+        Key("\(garbageFolder)\(Self.sortable(dropped.droppedAtMilliseconds))/\(dropped.snapshot)")
+    }
+
+    /// Everything that was dropped until then.
+    package func garbage(untilMilliseconds time: Int64) -> KeyRange {
+        .from(Key(garbageFolder), upTo: Key(garbageFolder + Self.sortable(time + 1)))
+    }
+
+    /// What a key under the folder of dropped snapshots names.
+    func dropped(_ key: Key, of actor: ActorRef) -> DroppedSnapshot? {
+        guard let parts = key.suffix(after: Key(garbageFolder))?.split(separator: "/", maxSplits: 1), parts.count == 2,
+            let time = Int64(parts[0])
+        else { return nil }
+        return DroppedSnapshot(snapshot: SnapshotURI(String(parts[1])), actor: actor, droppedAtMilliseconds: time)
+    }
+
+    private var garbageFolder: String { "\(root)snapshots/garbage/" }
+
+    /// Fifteen digits last for thirty thousand years.
+    private static func sortable(_ milliseconds: Int64) -> String {
+        let digits = String(max(0, milliseconds))
+        return String(repeating: "0", count: max(0, 15 - digits.count)) + digits
+    }
+
+    /// Which life of the store this is.
+    package var generation: Key { Key("\(root)meta/generation") }
+
     package func operation(_ ref: ActorRef) -> Key { Key("\(root)operations/\(ref.atespace)/\(ref.name)") }
 
     /// Actors and operations, and what lies between them: one watch on both shows them as of the same revision.

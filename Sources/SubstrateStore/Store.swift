@@ -4,9 +4,13 @@ package import Etcd
 package struct Store: Sendable {
     package let etcd: any EtcdStore
     package let keys: Keys
+    /// Unix time in milliseconds, for the notes of what was dropped when. The control plane gives its own; without one,
+    /// what is dropped counts as dropped long ago.
+    package var wallClock: @Sendable () -> Int64
 
-    package init(etcd: any EtcdStore, keys: Keys = Keys()) {
+    package init(etcd: any EtcdStore, keys: Keys = Keys(), wallClock: @escaping @Sendable () -> Int64 = { 0 }) {
         self.etcd = etcd
         self.keys = keys
+        self.wallClock = wallClock
     }
 }

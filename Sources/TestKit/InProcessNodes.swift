@@ -1,4 +1,4 @@
-internal import ControlPlane
+package import ControlPlane
 internal import GRPC
 package import NodeAgent
 package import SubstrateAPI
@@ -11,6 +11,7 @@ package final class InProcessNodes: NodeAgents {
 
     private let nodes = Mutex<[String: WorkerSlots]>([:])
     private let hook = Mutex<Call?>(nil)
+    private let deletion = Mutex<Deletion?>(nil)
 
     package init() {}
 
@@ -54,11 +55,40 @@ package final class InProcessNodes: NodeAgents {
         return try await slot(request.workerUID, address).stop(fences)
     }
 
-    private func slot(_ uid: String, _ address: String) throws(NodeFailure) -> WorkerSlot {
+    /// What becomes of a snapshot that a node is told to remove.
+    package typealias Deletion = @Sendable (SnapshotURI, _ address: String) async throws(NodeFailure) -> Void
+
+    /// Called to remove snapshots. Without one every node says that it has done so.
+    package func onDeletion(_ deletion: Deletion?) { self.deletion.withLock { $0 = deletion } }
+
+    package func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure) {
+        _ = try slots(address)
+        try await deletion.withLock { $0 }?(request.snapshot, address)
+    }
+
+    package func logs(
+        _ request: NodeLogsRequest, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> any ActorOutputStream {
+        let output = try slot(request.workerUID, address).output(stay)
+        return Stream(
+            reader: output.reader(tail: request.tail, afterLine: request.afterLine, follow: request.follow))
+    }
+
+    private struct Stream: ActorOutputStream {
+        let reader: ActorOutput.Reader
+
+        func next() async throws(NodeFailure) -> LogLines? { await reader.next() }
+    }
+
+    private func slots(_ address: String) throws(NodeFailure) -> WorkerSlots {
         guard let slots = nodes.withLock({ $0[address] }) else {
             throw NodeFailure(status: Status(code: .unavailable, message: "\(address) is not reached"), receipt: nil)
         }
-        guard let slot = slots.slot(uid: uid) else {
+        return slots
+    }
+
+    private func slot(_ uid: String, _ address: String) throws(NodeFailure) -> WorkerSlot {
+        guard let slot = try slots(address).slot(uid: uid) else {
             throw NodeFailure(
                 status: Status(code: .unavailable, message: "this node has no worker of uid \(uid)"),
                 receipt: nil)

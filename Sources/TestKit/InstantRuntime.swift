@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRPC
 package import NodeAgent
+package import SubstrateAPI
 package import SubstrateModel
 internal import Synchronization
 
@@ -53,6 +54,11 @@ package final class InstantRuntime: Runtime {
     /// Called when an actor has been killed, before that is said.
     package func afterKill(_ hook: (@Sendable () async -> Void)?) { state.withLock { $0.afterKill = hook } }
 
+    /// The actor of the epoch writes a line.
+    package func say(_ text: String, _ epoch: Epoch, _ source: LogLine.Source = .standardOutput) {
+        state.withLock { $0.running[epoch] }?.output.write(Array(text.utf8), source, container: "main")
+    }
+
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
 
@@ -65,7 +71,7 @@ package final class InstantRuntime: Runtime {
             throw RuntimeFailure(.cancelled, "\(error)")
         }
         if let failure = state.withLock({ $0.startFailure }) { throw failure }
-        let sandbox = InstantSandbox(epoch: activation.epoch, runtime: self)
+        let sandbox = InstantSandbox(epoch: activation.epoch, output: activation.output, runtime: self)
         state.withLock { state in
             state.running[activation.epoch] = sandbox
             state.started.append(activation.epoch)
@@ -90,6 +96,7 @@ package final class InstantRuntime: Runtime {
 /// A pretended actor.
 final class InstantSandbox: Sandbox {
     private let epoch: Epoch
+    let output: ActorOutput
     private let runtime: InstantRuntime
     private let state = Mutex(State())
 
@@ -99,8 +106,9 @@ final class InstantSandbox: Sandbox {
         var nextID = 0
     }
 
-    init(epoch: Epoch, runtime: InstantRuntime) {
+    init(epoch: Epoch, output: ActorOutput, runtime: InstantRuntime) {
         self.epoch = epoch
+        self.output = output
         self.runtime = runtime
     }
 
@@ -131,6 +139,7 @@ final class InstantSandbox: Sandbox {
             defer { state.waiters = [:] }
             return state.waiters.values
         }
+        output.end()
         runtime.ended(epoch)
         for waiter in waiters { waiter.resume(returning: "it ended") }
     }

@@ -2,18 +2,25 @@ import Foundation
 import LocalCluster
 import ServiceKit
 
-/// The whole system on this machine: `ate-local run` to play with, `ate-local demo` to be shown what it does.
+/// The whole system on this machine: `ate-local run` to play with, `ate-local demo` to be shown what it does,
+/// `ate-local with COMMAND` to run something against it.
 @main
 enum AteLocal {
     static func main() async {
-        guard let command = CommandLine.arguments.dropFirst().first, CommandLine.arguments.count == 2,
-            ["run", "demo"].contains(command)
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        guard let command = arguments.first,
+            command == "with" ? arguments.count > 1 : ["run", "demo"].contains(command) && arguments.count == 1
         else {
-            Program.fail("usage: ate-local run|demo (from the top of the repository; make does that)", code: 2)
+            Program.fail(
+                "usage: ate-local run|demo|with COMMAND... (from the top of the repository; make does that)", code: 2)
         }
         let stops = Signals.stopRequests()
         let work = Task {
-            if command == "run" { try await Playground.run() } else { try await Demo.run() }
+            switch command {
+            case "run": try await Playground.run()
+            case "demo": try await Demo.run()
+            default: try await CommandRun.run(Array(arguments.dropFirst()))
+            }
         }
         let watcher = Task {
             for await _ in stops { work.cancel() }
@@ -21,7 +28,7 @@ enum AteLocal {
         do {
             try await work.value
         } catch is CancellationError {
-            if command == "demo" { Program.fail("interrupted; everything has been stopped", code: 130) }
+            if command != "run" { Program.fail("interrupted; everything has been stopped", code: 130) }
         } catch {
             Program.fail("\(error)", code: 1)
         }

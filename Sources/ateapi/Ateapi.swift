@@ -12,17 +12,15 @@ import SubstrateStore
 @main
 enum Ateapi {
     static func main() async {
+        if CommandLine.arguments.dropFirst().first == "admin" {
+            await Admin.main(Array(CommandLine.arguments.dropFirst(2)))
+        }
         await Program.run(flags) { values, log in
             let environment = Environment.system(log: log)
             let root = try EtcdFlags.root(values)
-            let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: root))
-            var options = ControlPlaneOptions()
-            options.sweepInterval = try values.duration("sweep-interval")
-            options.leaseTimeToLive = try values.duration("session-ttl")
-            options.answerLimit = try values.duration("answer-limit")
-            options.capacityQueue = try values.number("capacity-queue")
-            options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
-            options.nodeReturnLimit = try values.duration("node-return-limit")
+            let etcd = try EtcdFlags.client(values, log)
+            let store = Store(etcd: etcd, keys: Keys(root: root))
+            let options = try controlOptions(values, etcd)
             let nodes = GRPCNodeAgents(
                 credentials: try TLSFlags.client("node", values),
                 questionTimeout: try values.duration("question-timeout"), workTimeout: options.answerLimit)
@@ -47,16 +45,46 @@ enum Ateapi {
                 options: serverOptions)
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
-            // On a stop, calls under way get their time before the workflows behind them are stopped.
-            await withBackground {
-                await withDiscardingTaskGroup { group in
-                    group.addTask { await control.run() }
-                    group.addTask { await DefaultAtespace.ensure(store, environment) }
-                }
-            } _: {
-                await server.run()
-            }
+            try await run(control, server)
         }
+    }
+
+    /// Until the task is cancelled, or etcd turns out to have been restored from a backup.
+    private static func run(_ control: ControlPlane, _ server: Server) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await control.waitForRestore() }
+            group.addTask {
+                // On a stop, calls under way get their time before the workflows behind them are stopped.
+                await withBackground {
+                    await withDiscardingTaskGroup { group in
+                        group.addTask { await control.run() }
+                        group.addTask { await DefaultAtespace.ensure(control.store, control.environment) }
+                    }
+                } _: {
+                    await server.run()
+                }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private static func controlOptions(
+        _ values: Flags.Values, _ etcd: EtcdClient
+    ) throws(FlagError) -> ControlPlaneOptions {
+        var options = ControlPlaneOptions()
+        options.snapshotRetention = try values.duration("snapshot-retention")
+        let compactionRetention = try values.duration("compaction-retention")
+        if compactionRetention > .zero {
+            options.compaction = Compaction(retention: compactionRetention) { try await etcd.compact($0) }
+        }
+        options.sweepInterval = try values.duration("sweep-interval")
+        options.leaseTimeToLive = try values.duration("session-ttl")
+        options.answerLimit = try values.duration("answer-limit")
+        options.capacityQueue = try values.number("capacity-queue")
+        options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
+        options.nodeReturnLimit = try values.duration("node-return-limit")
+        return options
     }
 
     private static func serviceOptions(
@@ -131,6 +159,19 @@ enum Ateapi {
         )
     }
 
+    private static func declareUpkeep(in flags: inout Flags) {
+        flags.duration(
+            "snapshot-retention", default: "24h",
+            help:
+                "How long a snapshot is kept that no actor names any more. Longer than the interval between backups of etcd, because a backup that is restored names the snapshots of its time."
+        )
+        flags.duration(
+            "compaction-retention", default: "0s",
+            help:
+                "How old the history of etcd gets before the leader has it forgotten. 0 leaves it alone: etcd may be shared, or compact by itself."
+        )
+    }
+
     private static var flags: Flags {
         var flags = Flags(
             program: "ateapi",
@@ -195,6 +236,7 @@ enum Ateapi {
             help:
                 "How long the resume of a paused actor waits for the node that has its snapshot before it falls back to the last external one. Longer than a restart of an agent."
         )
+        declareUpkeep(in: &flags)
         Logging.declare(in: &flags)
         return flags
     }

@@ -31,7 +31,9 @@ enum Atelet {
             let slots = WorkerSlots()
             var serverOptions = ServerOptions()
             serverOptions.onCompleted = { call in CallLog.note(call, log) }
-            let methods = NodeServices(slots: slots).methods
+            let methods =
+                NodeServices(slots: slots).methods
+                + SnapshotServices(snapshots: snapshots, local: runtime.localSnapshots).methods
             let readiness = Readiness()
             let health = Health(of: methods, readiness)
             let reflection = Reflection(of: methods + health.methods) { _ in }

@@ -12,6 +12,7 @@ import Testing
 /// The API over real gRPC, on a control plane with a node in this process.
 struct APIHarness: Sendable {
     let cluster: TestCluster
+    let node: TestCluster.Node
     let channel: Channel
 
     var fixture: StoreFixture { cluster.fixture }
@@ -30,10 +31,10 @@ struct APIHarness: Sendable {
         let services = ControlServices(control: cluster.control, options: options)
         let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: services.methods)
         try await cluster.run {
-            _ = try await cluster.addNode("node", workers: workers)
+            let node = try await cluster.addNode("node", workers: workers)
             try await running(server.run) {
                 let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
-                try await body(APIHarness(cluster: cluster, channel: channel))
+                try await body(APIHarness(cluster: cluster, node: node, channel: channel))
             }
         }
     }

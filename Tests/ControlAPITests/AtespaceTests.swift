@@ -6,34 +6,13 @@ import TestKit
 import Testing
 
 @Suite struct AtespaceTests {
-    @Test func errors() async throws {
+    @Test func theyAreListedByName() async throws {
         try await APIHarness.run { api in
-            func named(_ name: String) -> AtespaceRequest { AtespaceRequest(name: name) }
-            await api.expect(.invalidArgument, "name is required", ControlMethods.createAtespace, named(""))
-            await api.expect(
-                .invalidArgument, "invalid atespace: must be no more than 63 characters", ControlMethods.createAtespace,
-                named(String(repeating: "a", count: 64)))
-            await api.expect(.invalidArgument, "name is required", ControlMethods.getAtespace, named(""))
-            await api.expect(.notFound, "Atespace x not found", ControlMethods.getAtespace, named("x"))
-            await api.expect(.notFound, "Atespace X/Y not found", ControlMethods.getAtespace, named("X/Y"))
-            await api.expect(.invalidArgument, "name is required", ControlMethods.deleteAtespace, named(""))
-            await api.expect(.notFound, "Atespace x not found", ControlMethods.deleteAtespace, named("x"))
-            await api.expect(
-                .failedPrecondition, "Atespace default cannot be deleted: it always exists",
-                ControlMethods.deleteAtespace, named("default"))
-            #expect(try await api.call(ControlMethods.createAtespace, named("team")).name == "team")
-            await api.expect(
-                .alreadyExists, "Atespace team already exists", ControlMethods.createAtespace, named("team"))
-            #expect(try await api.call(ControlMethods.getAtespace, named("team")).name == "team")
-            _ = try await api.call(ControlMethods.createActor, api.creation("alice", in: "team"))
-            await api.expect(
-                .failedPrecondition, "Atespace team is not empty", ControlMethods.deleteAtespace, named("team"))
-            #expect(
-                try await api.call(ControlMethods.listAtespaces, EmptyRequest()).names == ["default", "team"])
-            _ = try await api.call(
-                ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice", in: "team")))
-            _ = try await api.call(ControlMethods.deleteAtespace, named("team"))
-            await api.expect(.notFound, "Atespace team not found", ControlMethods.getAtespace, named("team"))
+            let created = try await api.call(ControlMethods.createAtespace, AtespaceRequest(name: "team"))
+            #expect(created.name == "team")
+            #expect(try await api.call(ControlMethods.getAtespace, AtespaceRequest(name: "team")).name == "team")
+            let names = try await api.call(ControlMethods.listAtespaces, EmptyRequest()).names
+            #expect(names == ["default", "team"])
         }
     }
 

@@ -44,6 +44,17 @@ import Testing
         }
     }
 
+    /// What the stream of an actor's output begins with.
+    private func firstCode(_ channel: Channel, _ request: ActorLogsRequest) async -> StatusCode {
+        do throws(RPCError) {
+            let stream = try await channel.open(WatchMethods.actorLogs, request, timeout: .seconds(20))
+            _ = try await stream.next()
+            return .ok
+        } catch {
+            return error.code
+        }
+    }
+
     @Test func aPolicyDecidesByTheCertificateAndTheAtespace() async throws {
         let certificates = try await TestCertificates()
         try await certificates.issue("alice", name: "alice", alternativeName: "URI:spiffe://test/alice", by: "ca")
@@ -69,6 +80,13 @@ import Testing
             // Allowed, so it is looked for.
             #expect(await code(alice, ControlMethods.getActor, own) == .notFound)
             #expect(await code(alice, ControlMethods.getActor, foreign) == .permissionDenied)
+            for follow in [true, false] {
+                let logs = ActorLogsRequest(actor: own.actor, follow: follow)
+                #expect(await firstCode(alice, logs) == .notFound)
+                #expect(
+                    await firstCode(alice, ActorLogsRequest(actor: foreign.actor, follow: follow)) == .permissionDenied)
+                #expect(await firstCode(anonymous, logs) == .unauthenticated)
+            }
             #expect(await code(alice, ControlMethods.listActors, ListActorsRequest(atespace: "team-a")) == .ok)
             #expect(await code(alice, ControlMethods.listActors, ListActorsRequest()) == .permissionDenied)
             #expect(await code(alice, ControlMethods.listWorkers, EmptyRequest()) == .permissionDenied)

@@ -1,5 +1,4 @@
 import Etcd
-import Foundation
 import GRPC
 import SubstrateAPI
 import SubstrateModel
@@ -65,30 +64,13 @@ import Testing
         }
     }
 
-    @Test func badRequestsAreSaidToBe() async throws {
+    @Test func aTokenIsOfItsListingOnly() async throws {
         try await APIHarness.run { api in
-            let rpc = ControlMethods.listActors
-            await api.expect(.invalidArgument, "page_size cannot be negative", rpc, ListActorsRequest(pageSize: -1))
+            for name in ["a", "b"] { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
+            let token = try await api.call(ControlMethods.listActors, ListActorsRequest(pageSize: 1)).nextPageToken
             await api.expect(
-                .invalidArgument, "page_size 1001 exceeds maximum page size 1000", rpc,
-                ListActorsRequest(pageSize: 1001))
-            await api.expect(
-                .invalidArgument, "invalid atespace: must be no more than 63 characters", rpc,
-                ListActorsRequest(atespace: String(repeating: "a", count: 64)))
-            for name in ["a", "b", "c"] { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
-            let foreign = try await api.call(rpc, ListActorsRequest(pageSize: 1)).nextPageToken
-            let message = "page_token is not one that this listing has returned"
-            await api.expect(
-                .invalidArgument, message, rpc, ListActorsRequest(pageToken: foreign, atespace: "default"))
-            let forged = [
-                "garbage", "////", Data("1/0//a/b".utf8).base64EncodedString(),
-                Data("2/7//a/b".utf8).base64EncodedString(),
-                // From the future.
-                Data("1/\(Int64.max)//a/b".utf8).base64EncodedString(),
-            ]
-            for token in forged + [Data("1/7//a/../../x".utf8).base64EncodedString()] {
-                await api.expect(.invalidArgument, message, rpc, ListActorsRequest(pageToken: token))
-            }
+                .invalidArgument, "page_token is not one that this listing has returned", ControlMethods.listActors,
+                ListActorsRequest(pageToken: token, atespace: "default"))
         }
     }
 

@@ -15,17 +15,6 @@ private func field(_ number: UInt8, _ text: String) -> [UInt8] { field(number, A
         PauseActorRequest(actor: api.actor(name, in: atespace))
     }
 
-    @Test func requestsAreCheckedLikeThoseOfASuspend() async throws {
-        try await APIHarness.run { api in
-            let rpc = ControlMethods.pauseActor
-            await api.expect(.invalidArgument, "id is required", rpc, pause(api, ""))
-            await api.expect(.invalidArgument, "atespace is required", rpc, pause(api, "a", in: ""))
-            for name in ["nobody", "Nobody", "a/b"] {
-                await api.expect(.notFound, "Actor \(name) not found", rpc, pause(api, name))
-            }
-        }
-    }
-
     @Test func whatDoesNotFollowFromTheStateIsRefusedAndWhatIsSoAlreadyIsASuccess() async throws {
         try await APIHarness.run(workers: 1) { api in
             let rpc = ControlMethods.pauseActor

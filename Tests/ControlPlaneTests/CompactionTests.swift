@@ -1,4 +1,3 @@
-import ControlPlane
 import Etcd
 import LocalCluster
 import ServiceKit
@@ -6,6 +5,8 @@ import SubstrateModel
 import SubstrateStore
 import TestKit
 import Testing
+
+@testable import ControlPlane
 
 /// The history is compacted away under the watch. Each test has a server of its own.
 @Suite struct CompactionTests {
@@ -54,6 +55,80 @@ import Testing
     @Test func aDeletionThatTheServerLosesInACompactionIsCaughtByTheSweep() async throws {
         try await release(sweepInterval: .milliseconds(50), log: LogRecorder()) { server, death in
             try await server.client().compact(death)
+        }
+    }
+
+    // MARK: The leader compacts
+
+    @Test func nothingIsCompactedUnlessItIsSwitchedOn() { #expect(ControlPlaneOptions().compaction == nil) }
+
+    @Test func onlyHistoryIsCompactedThatTheLeaderHasSeenForLongEnough() async throws {
+        let store = try await TestEtcd.store()
+        let clock = ManualClock()
+        let compacted = Collected<(revision: Int64, at: Int)>()
+        let minute = Shared(0)
+        let compaction = Compaction(retention: .seconds(480)) { compacted.append((revision: $0, at: minute.current)) }
+        var environment = Environment.test()
+        environment.clock = clock
+        try await running({ [environment] in await compaction.run(store, environment) }) {
+            var latest: [Int64] = []
+            for now in 1...40 {
+                try await eventually("it sleeps") { clock.sleepers == 1 }
+                _ = try await store.etcd.transaction(Transaction().then(.put(store.keys.generation, [])))
+                latest.append(try await store.etcd.range(.key(store.keys.generation)).revision)
+                minute.withLock { $0 = now }
+                clock.advance(by: .seconds(60))
+            }
+            try await eventually("it sleeps") { clock.sleepers == 1 }
+            let all = compacted.all
+            #expect(all.count == 32)
+            for (revision, at) in all {
+                // What was the latest eight minutes before; others write to this server, too.
+                #expect(revision >= latest[at - 9])
+                #expect(at == 40 || revision < latest[at - 7])
+            }
+            #expect(all.map(\.revision) == all.map(\.revision).sorted())
+        }
+    }
+
+    @Test func aRevisionThatStaysTheLatestIsCompactedOnce() {
+        let clock = ManualClock()
+        var history = RevisionHistory()
+        for (revision, time) in [(5, 0), (5, 10), (7, 20), (9, 30)] {
+            clock.advance(by: .seconds(time) - clock.now.offset)
+            history.note(Int64(revision), clock.stopwatch())
+        }
+        #expect(history.takeNewest(olderThan: .seconds(31)) == nil)
+        #expect(history.takeNewest(olderThan: .seconds(30)) == 5)
+        #expect(history.takeNewest(olderThan: .seconds(30)) == nil)
+        #expect(history.takeNewest(olderThan: .zero) == 9)
+        #expect(history.takeNewest(olderThan: .zero) == nil)
+    }
+
+    @Test func actorsGoOnAndListingsEndWhileTheLeaderCompactsAllTheTime() async throws {
+        try await TestEtcd.withServer { server in
+            let client = server.client()
+            var options = TestCluster.impatient
+            options.compaction = Compaction(retention: .milliseconds(40)) { try await client.compact($0) }
+            let cluster = try await TestCluster(Store(etcd: client), options: options)
+            let first = try await client.range(.key("nothing")).revision
+            for index in 0..<20 { _ = try await cluster.fixture.createActor("actor-\(index)") }
+            try await cluster.run {
+                _ = try await cluster.addNode("a", workers: 4)
+                for index in 0..<20 {
+                    let ref = cluster.fixture.ref("actor-\(index)")
+                    _ = try await cluster.control.resumeActor(ref)
+                    _ = try await cluster.control.suspendActor(ref)
+                    #expect(try await client.list(cluster.store.keys.actors, pageSize: 3).pairs.count == 20)
+                }
+                try await eventually("the beginning is forgotten") {
+                    try await !cluster.store.keepsHistory(since: first)
+                }
+                // The watches have not missed anything.
+                try await eventually("all workers are free") {
+                    cluster.control.inventory.freeCount(in: cluster.fixture.pool.ref) == 4
+                }
+            }
         }
     }
 }

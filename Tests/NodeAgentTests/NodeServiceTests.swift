@@ -17,11 +17,11 @@ import Testing
 
     private static let methods = [
         "/atelet.AteomHerder/Run", "/atelet.AteomHerder/Restore", "/atelet.AteomHerder/Checkpoint",
-        "/substrate.Node/Status", "/substrate.Node/Stop",
+        "/substrate.Node/Status", "/substrate.Node/Stop", "/substrate.Node/Logs",
     ]
 
     /// A node of one worker, and a channel to it.
-    private func serve(_ body: (Channel, WorkerSlot) async throws -> Void) async throws {
+    func serve(_ body: (Channel, WorkerSlot) async throws -> Void) async throws {
         let slots = WorkerSlots()
         let options = NodeOptions(
             node: "node", pool: fixture.pool.ref, addresses: [ActorAddress(ip: "127.0.0.1", port: 80)],
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    private func run(_ slot: WorkerSlot, _ change: (inout Workload) -> Void = { _ in }) -> RunRequest {
+    func run(_ slot: WorkerSlot, _ change: (inout Workload) -> Void = { _ in }) -> RunRequest {
         var workload = Workload(
             actor: fixture.ref("alice"), actorUID: "uid-alice", template: fixture.template.ref,
             containers: fixture.template.containers)
@@ -47,7 +47,7 @@ import Testing
         return RunRequest(workerUID: slot.presence.value.uid, workload: workload)
     }
 
-    private func claim(_ slot: WorkerSlot) async throws -> Claim {
+    func claim(_ slot: WorkerSlot) async throws -> Claim {
         _ = try await fixture.createActor("alice")
         return try await fixture.resuming(
             "alice", on: StoreFixture.Worker(ref: slot.ref, presence: slot.presence, lease: LeaseID(1)))

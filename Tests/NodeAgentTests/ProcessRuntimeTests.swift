@@ -40,7 +40,8 @@ import Testing
             workload: Workload(
                 actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
                 template: TemplateRef(namespace: "n", name: "t"), containers: containers),
-            address: ActorAddress(ip: "127.0.0.1", port: port), snapshot: snapshot)
+            address: ActorAddress(ip: "127.0.0.1", port: port), snapshot: snapshot,
+            output: ActorOutput(epoch: Epoch(epoch), workerPod: "node-0", wallClock: { 0 }))
     }
 
     private func shell(_ script: String) -> [String] { ["/bin/sh", "-c", script] }
@@ -68,6 +69,32 @@ import Testing
             return Set(lines.compactMap { $0.fields.first { $0.0 == "output" }?.1.text() }) == ["\"one\"", "\"two\""]
         }
         await sandbox.kill()
+    }
+
+    @Test func whatTwoContainersWriteIsKeptAsBytesUntilTheLastHasEnded() async throws {
+        let activation = activation(
+            1, shell("printf 'a\\377b\\n'; exec sleep 60"), shell("printf unfinished; echo wrong >&2; exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        let reader = activation.output.reader(follow: true)
+        var lines: [LogLine] = []
+        while lines.count < 2, let batch = await reader.next() { lines += batch.lines }
+        await sandbox.kill()
+        // The end comes without anybody's doing.
+        while let batch = await reader.next() { lines += batch.lines }
+        let byContainer = Dictionary(grouping: lines, by: \.container)
+        #expect(byContainer["c0"]?.map(\.text) == [[0x61, 0xff, 0x62]])
+        #expect(byContainer["c1"]?.map(\.text) == [Array("wrong".utf8), Array("unfinished".utf8)])
+        #expect(byContainer["c1"]?.map(\.source) == [.standardError, .standardOutput])
+    }
+
+    @Test func theLastWordsOfACheckpointedActorAreKept() async throws {
+        let activation = activation(1, shell("echo before; echo done > ready; exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        try await eventually("it has spoken") { file(1, "ready") != nil }
+        try await sandbox.checkpoint(to: SnapshotURI("file://\(files.path)/snapshots/uid/1"))
+        let reader = activation.output.reader(follow: true)
+        #expect(await reader.next()?.lines.map(\.text) == [Array("before".utf8)])
+        #expect(await reader.next() == nil)
     }
 
     @Test func aCheckpointKeepsTheDirectoryAndEndsTheActorAndARestoreBringsItBack() async throws {

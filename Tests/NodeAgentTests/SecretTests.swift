@@ -123,7 +123,8 @@ import Testing
                 workload: Workload(
                     actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
                     template: TemplateRef(namespace: "ns", name: "t"), containers: [container]),
-                address: ActorAddress(ip: "127.0.0.1", port: 1), snapshot: nil)
+                address: ActorAddress(ip: "127.0.0.1", port: 1), snapshot: nil,
+                output: ActorOutput(epoch: Epoch(epoch), workerPod: "node-0", wallClock: { 0 }))
         }
         let sandbox = try await runtime.start(activation(1, key: "a"))
         let told = "\(directory.activation(pod: "node-0", epoch: Epoch(1)).durable)/told"

@@ -18,15 +18,16 @@ struct Outcome: Sendable {
 
 /// A terminal whose screen tests can read while a command runs.
 final class Screen: Sendable {
-    let output = Collected<String>()
+    let output = Collected<[UInt8]>()
     let complaints = Collected<String>()
 
-    var text: String { output.all.joined() }
+    var bytes: [UInt8] { Array(output.all.joined()) }
+    var text: String { String(decoding: bytes, as: UTF8.self) }
     var lines: [String] { text.split(separator: "\n").map(String.init) }
 
     func terminal(_ environment: [String: String] = [:], showsColours: Bool = false) -> Terminal {
         Terminal(
-            environment: environment, showsColours: showsColours, write: { [output] in output.append($0) },
+            environment: environment, showsColours: showsColours, writeBytes: { [output] in output.append($0) },
             complain: { [complaints] in complaints.append($0) })
     }
 }
@@ -47,6 +48,7 @@ func atectl(_ line: String, environment: [String: String] = [:]) async -> Outcom
 /// A control plane with a node in this process, and atectl talking to it over real gRPC through a proxy.
 struct CLIHarness: Sendable {
     let cluster: TestCluster
+    let node: TestCluster.Node
     let proxy: FaultProxy
     private let server: String
     private var isDirect = false
@@ -68,10 +70,11 @@ struct CLIHarness: Sendable {
         let server = try Server(
             address: "127.0.0.1:0", credentials: .insecure, methods: ControlServices(control: cluster.control).methods)
         try await cluster.run {
-            _ = try await cluster.addNode("node", workers: workers)
+            let node = try await cluster.addNode("node", workers: workers)
             try await running(server.run) {
                 let address = "127.0.0.1:\(server.port)"
-                try await body(CLIHarness(cluster: cluster, proxy: try FaultProxy(target: address), server: address))
+                let proxy = try FaultProxy(target: address)
+                try await body(CLIHarness(cluster: cluster, node: node, proxy: proxy, server: address))
             }
         }
     }

@@ -20,7 +20,8 @@ let builtPrograms = URL(filePath: CommandLine.arguments[0]).deletingLastPathComp
             func output(_ command: String) async throws -> String { try await Tool.output("sh", ["-c", command]) }
             let plain = try await output(line)
             #expect(plain.contains("STATUS_RUNNING") && !plain.contains("\u{1B}"))
-            let terminal = try await output("TERM=xterm script -qec '\(line)' /dev/null")
+            // Whoever runs the tests may want no colours: `swift test` says so when nobody watches it.
+            let terminal = try await output("env -u NO_COLOR TERM=xterm script -qec '\(line)' /dev/null")
             #expect(terminal.contains(coloured), "\(terminal)")
             let unwanted = try await output("NO_COLOR=1 TERM=xterm script -qec '\(line)' /dev/null")
             #expect(unwanted.contains("STATUS_RUNNING") && !unwanted.contains("\u{1B}[32m"))

@@ -63,7 +63,9 @@ import Testing
 
     @Test func moreOutputThanIsPassedOnIsCounted() {
         let lines = Mutex<[String]>([])
-        var splitter = LineSplitter { line in lines.withLock { $0.append(line) } }
+        var splitter = LineSplitter { event in
+            if let text = event.text { lines.withLock { $0.append(text) } }
+        }
         let start = ContinuousClock.now
         func say(_ count: Int, at now: ContinuousClock.Instant) {
             for _ in 0..<count { Array("x\n".utf8).withUnsafeBytes { splitter.add($0, at: now) } }
@@ -77,6 +79,43 @@ import Testing
         say(limit, at: start + .seconds(1))
         splitter.end(at: start + .seconds(1))
         #expect(lines.withLock { $0.last } == "[1 lines of output left out: more than 256 KiB in a second]")
+    }
+
+    @Test func bothStreamsComeApartAsBytesAndTheEndComesLast() async throws {
+        let events = Collected<OutputEvent>()
+        let process = try await start(
+            "printf 'a\\377\\000b\\n'; printf 'oops\\n' >&2; printf 'last'", output: .events { events.append($0) })
+        await process.wait()
+        // All of it has come before the end is known, so there is nothing to wait for.
+        let all = events.all
+        #expect(
+            all.filter { if case .line(_, .standardError) = $0 { true } else { false } } == [
+                .line(Array("oops".utf8), .standardError)
+            ])
+        #expect(
+            all.filter { if case .line(_, .standardOutput) = $0 { true } else { false } } == [
+                .line([0x61, 0xff, 0x00, 0x62], .standardOutput), .line(Array("last".utf8), .standardOutput),
+            ])
+        #expect(all.last == .ended && all.count { $0 == .ended } == 1)
+    }
+
+    @Test func aThousandChildrenLeaveNoDescriptorBehind() async throws {
+        _ = try await start("exit 0", output: .events { _ in }).wait()
+        let before = try ProcessCensus.now().descriptors
+        for _ in 0..<50 {
+            try await withThrowingTaskGroup { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        let output = Command.Output.events { _ in }
+                        // Every fourth cannot be started.
+                        let program = number % 4 == 0 ? "/no/such" : "/bin/true"
+                        _ = try? await ChildProcess.start(Command(program, output: output)).wait()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        try await eventually("none is left") { try ProcessCensus.now().descriptors <= before }
     }
 
     @Test func aProgramThatIsNotThereIsSaid() async throws {

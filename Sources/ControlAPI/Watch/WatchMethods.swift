@@ -7,6 +7,7 @@ extension ControlServices {
         [
             offer(WatchMethods.actors, watchActors),
             offer(WatchMethods.workers, watchWorkers),
+            offer(WatchMethods.actorLogs, actorLogs),
         ]
     }
 

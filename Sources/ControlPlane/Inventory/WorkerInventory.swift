@@ -49,6 +49,9 @@ package final class WorkerInventory: Sendable {
     /// How many workers of each pool are live.
     package var liveCounts: [PoolRef: Int] { state.withLock { $0.table.liveCounts } }
 
+    /// Where the agents of live workers are reached, sorted.
+    package var agents: [String] { state.withLock { $0.table.agents } }
+
     /// Takes in changes of keys under the worker prefix.
     package func take(_ events: [WatchEvent]) {
         update { table in

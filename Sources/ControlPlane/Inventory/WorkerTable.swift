@@ -128,6 +128,9 @@ package struct WorkerTable: Sendable {
         rows.reduce(into: [:]) { if $1.value.presence != nil { $0[$1.key.pool, default: 0] += 1 } }
     }
 
+    /// Where the agents of live workers are reached, sorted.
+    package var agents: [String] { Set(rows.values.compactMap(\.presence?.value.agentAddress)).sorted() }
+
     /// The names under which the agent with this state directory offers workers.
     package func nodes(withDirectory id: String) -> Set<String> {
         Set(rows.values.compactMap(\.presence?.value).filter { $0.directoryID == id }.map(\.node))

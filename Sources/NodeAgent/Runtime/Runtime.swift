@@ -50,13 +50,20 @@ package struct Activation: Sendable {
     package var address: ActorAddress
     /// What to start from; nil for the first time.
     package var snapshot: SnapshotURI?
+    /// Where what it writes goes. The runtime ends it once the actor has ended and its last words are in it; when the start
+    /// fails the caller does.
+    package var output: ActorOutput
 
-    package init(pod: String, epoch: Epoch, workload: Workload, address: ActorAddress, snapshot: SnapshotURI?) {
+    package init(
+        pod: String, epoch: Epoch, workload: Workload, address: ActorAddress, snapshot: SnapshotURI?,
+        output: ActorOutput
+    ) {
         self.pod = pod
         self.epoch = epoch
         self.workload = workload
         self.address = address
         self.snapshot = snapshot
+        self.output = output
     }
 }
 

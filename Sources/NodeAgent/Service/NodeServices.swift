@@ -5,6 +5,7 @@ internal import SubstrateModel
 /// `atelet.AteomHerder` and `substrate.Node` over the workers of a node.
 package struct NodeServices: Sendable {
     private let slots: WorkerSlots
+    private let readers = ReaderLimit()
 
     package init(slots: WorkerSlots) { self.slots = slots }
 
@@ -40,7 +41,35 @@ package struct NodeServices: Sendable {
                     StatusResponse(receipt: try await slot.stop(fences))
                 }
             },
+            .stream(NodeMethods.logs) { request, writer, call in try await sendOutput(request, writer, call) },
         ]
+    }
+
+    private func sendOutput(
+        _ request: NodeLogsRequest, _ writer: ResponseWriter<LogLines>, _ call: ServerCall
+    ) async throws {
+        guard let stay = Stay(call.metadata) else {
+            throw Status(
+                code: .invalidArgument, message: "the metadata ate-incarnation and ate-epoch must be positive numbers")
+        }
+        guard request.afterLine >= 0 else {
+            throw Status(code: .invalidArgument, message: "after_position cannot be negative")
+        }
+        let slot = try slot(request.workerUID)
+        let output: ActorOutput
+        do throws(NodeFailure) { output = try slot.output(stay) } catch { throw error.status }
+        try await readers.counting(slot.ref) {
+            let reader = output.reader(tail: request.tail, afterLine: request.afterLine, follow: request.follow)
+            while let lines = await reader.next() { try await writer.send(lines) }
+        }
+    }
+
+    private func slot(_ workerUID: String) throws(Status) -> WorkerSlot {
+        guard let slot = slots.slot(uid: workerUID) else {
+            // It may be known in a moment: others see the presence of a new worker before the agent hears that it stands.
+            throw Status(code: .unavailable, message: "this node has no worker of uid \(workerUID.prefix(64))")
+        }
+        return slot
     }
 
     private func answer<Response>(
@@ -52,10 +81,7 @@ package struct NodeServices: Sendable {
                 code: .invalidArgument,
                 message: "the metadata ate-incarnation, ate-epoch and ate-operation must be positive numbers")
         }
-        guard let slot = slots.slot(uid: workerUID) else {
-            // It may be known in a moment: others see the presence of a new worker before the agent hears that it stands.
-            throw Status(code: .unavailable, message: "this node has no worker of uid \(workerUID.prefix(64))")
-        }
+        let slot = try slot(workerUID)
         do throws(NodeFailure) {
             return try await body(slot, fences)
         } catch {

@@ -24,14 +24,14 @@ package struct SnapshotDirectory: Sendable {
         self.local = local
     }
 
-    private static let archiveName = "durable.tar.zst"
-    private static let manifestName = "manifest.json"
+    static let archiveName = "durable.tar.zst"
+    static let manifestName = "manifest.json"
 
     /// Packs a directory into a new snapshot.
     func write(_ directory: String, to snapshot: SnapshotURI, actorUID: String) throws(RuntimeFailure) {
         let path = try path(of: snapshot)
         let parent = (path as NSString).deletingLastPathComponent
-        let temporary = "\(parent)/.\((path as NSString).lastPathComponent).partial"
+        let temporary = Self.partial(of: path)
         do {
             try? FileManager.default.removeItem(atPath: temporary)
             try DurableDirectory.create(temporary)
@@ -82,7 +82,13 @@ package struct SnapshotDirectory: Sendable {
         return ". When its directory is removed, the actor starts from its last external snapshot"
     }
 
-    private func path(of snapshot: SnapshotURI) throws(RuntimeFailure) -> String {
+    /// The temporary name of a snapshot that is being written, or removed.
+    static func partial(of path: String) -> String {
+        let parent = (path as NSString).deletingLastPathComponent
+        return "\(parent)/.\((path as NSString).lastPathComponent).partial"
+    }
+
+    func path(of snapshot: SnapshotURI) throws(RuntimeFailure) -> String {
         guard let path = snapshot.filePath else {
             throw RuntimeFailure(
                 .invalidArgument, "the snapshot \(snapshot) is not file:// and an absolute path without '..'")

@@ -15,6 +15,7 @@ package final class WorkerSlot: Sendable {
     private let runtime: any Runtime
     private let lease: LeaseClock
     private let log: Log
+    private let wallClock: @Sendable () -> Int64
     /// Starts and checkpoints go on when the replica that asked for them goes away.
     private let tasks = TaskPool()
     private let state = Mutex(State())
@@ -27,6 +28,8 @@ package final class WorkerSlot: Sendable {
         var verifiedAt: Int64 = 0
         /// The binding as the watch last showed it.
         var binding: Stored<Binding>?
+        /// What the last actor that was started here has written; it stays until the next one is.
+        var output: ActorOutput?
         var isClosed = false
     }
 
@@ -41,14 +44,16 @@ package final class WorkerSlot: Sendable {
     }
 
     package init(
-        ref: WorkerRef, presence: Stored<Presence>, store: Store, runtime: any Runtime, lease: LeaseClock, log: Log
+        ref: WorkerRef, presence: Stored<Presence>, store: Store, runtime: any Runtime, lease: LeaseClock,
+        environment: Environment
     ) {
         self.ref = ref
         self.presence = presence
         self.store = store
         self.runtime = runtime
         self.lease = lease
-        self.log = log
+        log = environment.log
+        wallClock = environment.wallClock
     }
 
     private var incarnation: Incarnation { presence.incarnation }
@@ -126,6 +131,15 @@ package final class WorkerSlot: Sendable {
         }
     }
 
+    /// What the actor of a stay here has written. Asking for it moves no fence.
+    package func output(_ stay: Stay) throws(NodeFailure) -> ActorOutput {
+        guard stay.incarnation == incarnation else { throw .otherIncarnation(ref) }
+        guard let output = state.withLock({ $0.output }), output.epoch == stay.epoch else {
+            throw .noOutput(ref, stay.epoch)
+        }
+        return output
+    }
+
     /// Lets the fence decide, and does what is to be done in a task of the worker's own.
     private func follow(
         _ fences: Fences, _ decide: (inout WorkerFence) -> WorkerFence.Decision,
@@ -152,11 +166,13 @@ package final class WorkerSlot: Sendable {
     private func verifyAndStart(
         _ workload: Workload, from snapshot: Snapshot?, _ epoch: Epoch
     ) async -> Result<Receipt, NodeFailure> {
+        let output = ActorOutput(epoch: epoch, workerPod: ref.pod, wallClock: wallClock)
         do throws(RuntimeFailure) {
             let revision = try await verify(epoch)
+            state.withLock { $0.output = output }
             let activation = Activation(
                 pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address,
-                snapshot: try await places.source(snapshot))
+                snapshot: try await places.source(snapshot), output: output)
             let sandbox = try await runtime.start(activation)
             let isOurs = state.withLock { state in
                 guard !state.isClosed else { return false }
@@ -177,6 +193,7 @@ package final class WorkerSlot: Sendable {
             return .success(Receipt(epoch: epoch, state: .running))
         } catch {
             ended(epoch)
+            output.end()
             log.warning(
                 "could not start an actor",
                 ["actor": .text(workload.actor), "worker": .text(ref), "reason": .string(error.reason)])
@@ -339,6 +356,14 @@ extension NodeFailure {
     static func occupied(_ ref: WorkerRef) -> NodeFailure {
         NodeFailure(
             status: Status(code: .aborted, message: "worker \(ref) has another actor in hand"), receipt: nil)
+    }
+
+    /// There will not be any either: an epoch starts once.
+    static func noOutput(_ ref: WorkerRef, _ epoch: Epoch) -> NodeFailure {
+        NodeFailure(
+            status: Status(
+                code: .notFound, message: "worker \(ref) has no output of epoch \(epoch), or not any more"),
+            receipt: nil)
     }
 
     static func interrupted(_ ref: WorkerRef) -> NodeFailure {

@@ -62,12 +62,15 @@ extension Command {
         case objects([ResourceKind], @Sendable (ResourceKind, String?, Invocation) async throws -> Void)
         /// `KIND NAME`
         case object([ResourceKind], @Sendable (ResourceKind, String, Invocation) async throws -> Void)
+        /// `[actor] NAME`: there is only one kind of object that it can be about.
+        case actor(@Sendable (String, Invocation) async throws -> Void)
         /// One word that is no object.
         case word(String, Candidates, @Sendable (String, Invocation) async throws -> Void)
 
         var kinds: [ResourceKind] {
             switch self {
             case .objects(let kinds, _), .object(let kinds, _): kinds
+            case .actor: [.actor]
             case .alone, .word: []
             }
         }
@@ -78,6 +81,7 @@ extension Command {
             case .alone: ""
             case .objects(let kinds, _): " \(Self.choice(of: kinds)) [NAME]"
             case .object(let kinds, _): " \(Self.choice(of: kinds)) NAME"
+            case .actor: " [actor] NAME"
             case .word(let placeholder, _, _): " \(placeholder)"
             }
         }
@@ -107,12 +111,12 @@ extension Command {
             try await body(kind, name, invocation)
         case .object(let kinds, let body):
             let kind = try takeKind(&operands, kinds)
-            guard !operands.isEmpty else {
-                throw FlagError("the name of the \(kind) is missing: \(path) \(kind) NAME")
+            try await body(kind, try takeName(&operands, of: kind), invocation)
+        case .actor(let body):
+            if let first = operands.first, operands.count > 1 || ResourceKind.actor.words.contains(first) {
+                _ = try takeKind(&operands, [.actor])
             }
-            let name = operands.removeFirst()
-            try refuse(operands)
-            try await body(kind, name, invocation)
+            try await body(try takeName(&operands, of: .actor), invocation)
         case .word(let placeholder, _, let body):
             guard !operands.isEmpty else { throw FlagError("\(placeholder) is missing: \(path) \(placeholder)") }
             let word = operands.removeFirst()
@@ -132,6 +136,16 @@ extension Command {
             throw FlagError("\(path) what? One of: \(kinds.map(\.rawValue).joined(separator: ", "))")
         }
         return try .named(operands.removeFirst(), among: kinds, of: path)
+    }
+
+    /// The name, with which the line ends.
+    private func takeName(_ operands: inout [String], of kind: ResourceKind) throws(FlagError) -> String {
+        guard !operands.isEmpty else {
+            throw FlagError("the name of the \(kind) is missing: \(path) \(kind) NAME")
+        }
+        let name = operands.removeFirst()
+        try refuse(operands)
+        return name
     }
 
     private func refuse(_ operands: [String]) throws(FlagError) {

@@ -5,7 +5,7 @@ enum CommandTable {
     /// In the order in which help shows them.
     static let commands: [Command] =
         [
-            Get.command, Describe.command, Wait.command, Apply.command, Create.command, Delete.command,
+            Get.command, Describe.command, Logs.command, Wait.command, Apply.command, Create.command, Delete.command,
             Lifecycle.resume, Lifecycle.suspend, Lifecycle.pause, Lifecycle.releaseHold,
         ] + ConfigCommands.all + AdminCommands.all + [CompletionCommand.command]
 

@@ -67,6 +67,8 @@ extension Completer {
             switch (command.action, operands.count) {
             case (.objects(let kinds, _), 0): return .list(kinds.map { Candidate(word: $0.plural) })
             case (.object(let kinds, _), 0): return .list(kinds.map { Candidate(word: $0.rawValue) })
+            case (.actor, 0): return .names(of: .actor)
+            case (.actor, 1) where ResourceKind.actor.words.contains(operands[0]): return .names(of: .actor)
             case (.objects(let kinds, _), 1), (.object(let kinds, _), 1):
                 guard !command.makesNames, let kind = kinds.first(where: { $0.words.contains(operands[0]) }) else {
                     return .nothing

@@ -7,9 +7,12 @@ struct Terminal: Sendable {
     /// Whether what is written is read by a person who sees colours.
     var showsColours: Bool
     /// Writes to standard output, at once.
-    var write: @Sendable (String) throws -> Void
+    var writeBytes: @Sendable ([UInt8]) throws -> Void
     /// Writes to standard error.
     var complain: @Sendable (String) -> Void
+
+    /// Writes to standard output, at once.
+    func write(_ text: String) throws { try writeBytes(Array(text.utf8)) }
 
     /// The one of this process.
     static var standard: Terminal {
@@ -18,9 +21,9 @@ struct Terminal: Sendable {
             environment: environment,
             showsColours: isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR", default: ""].isEmpty
                 && environment["TERM"] != "dumb",
-            write: { text in
+            writeBytes: { bytes in
                 do {
-                    try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+                    try FileHandle.standardOutput.write(contentsOf: Data(bytes))
                 } catch {
                     throw CommandError("standard output cannot be written: \(error.localizedDescription)")
                 }

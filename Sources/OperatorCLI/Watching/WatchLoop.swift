@@ -10,26 +10,18 @@ struct WatchLoop<Update: WatchUpdate> {
         case timeIsUp
     }
 
-    private let api: APIClient
     private let source: WatchSource<Update>
-    /// Tells people what has happened to the connection.
-    private let complain: (String) -> Void
     private(set) var objects: WatchedObjects<Update>
     private var revision: Int64 = 0
-    private var backoff = Backoff(from: .milliseconds(200), to: .seconds(5))
-    private var brokenSince: ContinuousClock.Instant?
-
-    /// After which a stream that has said nothing counts as connected: longer than connecting may take.
-    private static var connectionTime: Duration { .seconds(5) }
+    private var connection: Reconnection
 
     init(
         _ api: APIClient, _ source: WatchSource<Update>, _ objects: WatchedObjects<Update>,
-        complain: @escaping (String) -> Void
+        complain: @escaping @Sendable (String) -> Void
     ) {
-        self.api = api
         self.source = source
         self.objects = objects
-        self.complain = complain
+        connection = Reconnection("the watch", of: source.method, api, complain: complain)
     }
 
     /// Hands the changes on until `receive` returns false or the deadline passes. The first changes are the current state.
@@ -51,9 +43,8 @@ struct WatchLoop<Update: WatchUpdate> {
             }
             objects.breakOff()
             if let deadline, isOver(deadline, failure) { return .timeIsUp }
-            try bear(failure, ofAttemptAt: started)
+            let pause = try connection.bear(failure, ofAttemptAt: started, canGoOn: revision > 0)
             let left = deadline.map { ContinuousClock.now.duration(to: $0) }
-            let pause = backoff.pause()
             try await Task.sleep(for: min(pause, left ?? pause))
         }
     }
@@ -63,9 +54,7 @@ struct WatchLoop<Update: WatchUpdate> {
         _ stream: ResponseStream<Update>, _ receive: ([WatchedObjects<Update>.Change]) throws -> Bool
     ) async throws -> Bool {
         for try await update in stream {
-            if brokenSince != nil { complain("atectl: the watch goes on\n") }
-            brokenSince = nil
-            backoff.reset()
+            connection.works()
             let changes = objects.take(update)
             if update.revision > 0 { revision = update.revision }
             if let changes, try !receive(changes) { return true }
@@ -77,26 +66,5 @@ struct WatchLoop<Update: WatchUpdate> {
     private func isOver(_ deadline: ContinuousClock.Instant, _ failure: RPCError) -> Bool {
         let left = ContinuousClock.now.duration(to: deadline)
         return left <= .zero || (failure.code == .deadlineExceeded && left < .milliseconds(100))
-    }
-
-    /// Decides whether to try again.
-    private mutating func bear(_ failure: RPCError, ofAttemptAt started: ContinuousClock.Instant) throws {
-        guard revision > 0, isPassing(failure) else { throw api.explain(failure, source.method) }
-        let now = ContinuousClock.now
-        if started.duration(to: now) > Self.connectionTime { brokenSince = nil }
-        guard let brokenSince else {
-            complain("atectl: the watch broke off (\(failure.status.message)); trying to take it up again\n")
-            self.brokenSince = now
-            return
-        }
-        if brokenSince.duration(to: now) > api.timeout { throw api.explain(failure, source.method) }
-    }
-
-    /// Whether the same call may succeed later.
-    private func isPassing(_ failure: RPCError) -> Bool {
-        switch failure.code {
-        case .unavailable, .deadlineExceeded, .resourceExhausted, .aborted, .cancelled, .internal, .unknown: true
-        default: false
-        }
     }
 }

@@ -503,6 +503,14 @@ extension Substrate__StopResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__stop_response__init(message) }
 }
 
+extension Substrate__DeleteSnapshotRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__delete_snapshot_request__init(message) }
+}
+
+extension Substrate__DeleteSnapshotResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__delete_snapshot_response__init(message) }
+}
+
 extension Substrate__NodeLogsRequest: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_request__init(message) }
 }
@@ -661,6 +669,14 @@ extension Substrate__Store__AssignmentRecord: ProtobufMessage {
 
 extension Substrate__Store__RecoveryRecord: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__recovery_record__init(message) }
+}
+
+extension Substrate__Store__GarbageRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__garbage_record__init(message) }
+}
+
+extension Substrate__Store__GenerationRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__generation_record__init(message) }
 }
 
 extension Substrate__Store__AtespaceRecord: ProtobufMessage {

@@ -13,13 +13,26 @@ package final class NodeChannels: Sendable {
     package init(credentials: ChannelCredentials = .insecure) { self.credentials = credentials }
 
     /// Calls a method of the agent at `address`.
+    /// - Parameter fences: nil for what concerns no worker.
     package func call<Request, Response>(
-        _ rpc: RPC<Request, Response>, _ request: Request, _ fences: Fences, at address: String, timeout: Duration
+        _ rpc: RPC<Request, Response>, _ request: Request, _ fences: Fences?, at address: String, timeout: Duration
     ) async throws(NodeFailure) -> Response {
         do {
-            return try await channel(to: address).call(rpc, request, metadata: fences.metadata, timeout: timeout)
+            return try await channel(to: address).call(
+                rpc, request, metadata: fences?.metadata ?? [:], timeout: timeout)
         } catch {
             throw NodeFailure(status: error.status, receipt: Receipt(trailer: error.status.metadata))
+        }
+    }
+
+    /// Opens a stream of responses of the agent at `address`.
+    package func open<Request, Response>(
+        _ rpc: StreamRPC<Request, Response>, _ request: Request, _ stay: Stay, at address: String
+    ) async throws(NodeFailure) -> ResponseStream<Response> {
+        do {
+            return try await channel(to: address).open(rpc, request, metadata: stay.metadata)
+        } catch {
+            throw NodeFailure(status: error.status, receipt: nil)
         }
     }
 

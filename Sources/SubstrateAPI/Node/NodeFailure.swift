@@ -13,6 +13,9 @@ package struct NodeFailure: Error, Sendable, Equatable, CustomStringConvertible 
     }
 
     package var description: String { "\(status)" }
+
+    /// Whether the node itself has said nothing: it was not reached, or did not answer in time.
+    package var isSilence: Bool { status.code == .unavailable || status.code == .deadlineExceeded }
 }
 
 extension NodeFailure {
@@ -30,4 +33,11 @@ extension ResumeFailure {
             worker: worker, code: Int32(failure.status.code.rawValue), message: failure.status.message,
             atMilliseconds: time)
     }
+}
+
+extension NodeFailure {
+    /// The node does not have what was asked for, and will not have it.
+    package var isNotFound: Bool { status.code == .notFound }
+    /// There are as many at it as may be.
+    package var isExhausted: Bool { status.code == .resourceExhausted }
 }

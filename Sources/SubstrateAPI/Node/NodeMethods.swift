@@ -8,6 +8,7 @@ package enum NodeMethods {
     package static let checkpoint = RPC<CheckpointRequest, ReceiptResponse>("/atelet.AteomHerder/Checkpoint")
     package static let status = RPC<StatusRequest, StatusResponse>("/substrate.Node/Status")
     package static let stop = RPC<StopRequest, StatusResponse>("/substrate.Node/Stop")
+    package static let deleteSnapshot = RPC<DeleteSnapshotRequest, EmptyResponse>("/substrate.Node/DeleteSnapshot")
     package static let logs = StreamRPC<NodeLogsRequest, LogLines>("/substrate.Node/Logs")
 }
 
@@ -16,11 +17,14 @@ package struct NodeLogsRequest: Sendable, Equatable {
     /// As in `ActorLogsRequest`.
     package var follow: Bool
     package var tail: Int?
+    /// How many lines of the epoch have been seen.
+    package var afterLine: Int64
 
-    package init(workerUID: String, follow: Bool, tail: Int?) {
+    package init(workerUID: String, follow: Bool, tail: Int? = nil, afterLine: Int64 = 0) {
         self.workerUID = workerUID
         self.follow = follow
         self.tail = tail
+        self.afterLine = afterLine
     }
 }
 
@@ -105,25 +109,35 @@ package struct StatusResponse: Sendable, Equatable {
     package init(receipt: Receipt) { self.receipt = receipt }
 }
 
+extension Stay {
+    /// As a call's headers.
+    package var metadata: Metadata { ["ate-incarnation": "\(incarnation)", "ate-epoch": "\(epoch)"] }
+
+    /// From a call's headers; nil when one is missing or not a positive number.
+    package init?(_ metadata: Metadata) {
+        guard let incarnation = revision("ate-incarnation", in: metadata),
+            let epoch = revision("ate-epoch", in: metadata)
+        else { return nil }
+        self.init(incarnation: Incarnation(incarnation), epoch: Epoch(epoch))
+    }
+}
+
 extension Fences {
     /// As a call's headers.
     package var metadata: Metadata {
-        [
-            "ate-incarnation": "\(incarnation)",
-            "ate-epoch": "\(epoch)",
-            "ate-operation": "\(operation)",
-        ]
+        var metadata = stay.metadata
+        metadata.append("ate-operation", "\(operation)")
+        return metadata
     }
 
     /// From a call's headers; nil when one is missing or not a positive number.
     package init?(_ metadata: Metadata) {
-        func revision(_ key: String) -> Int64? {
-            metadata[key].flatMap { Int64($0) }.flatMap { $0 > 0 ? $0 : nil }
-        }
-        guard let incarnation = revision("ate-incarnation"), let epoch = revision("ate-epoch"),
-            let operation = revision("ate-operation")
-        else { return nil }
+        guard let stay = Stay(metadata), let operation = revision("ate-operation", in: metadata) else { return nil }
         self.init(
-            incarnation: Incarnation(incarnation), epoch: Epoch(epoch), operation: OperationToken(operation))
+            incarnation: stay.incarnation, epoch: stay.epoch, operation: OperationToken(operation))
     }
+}
+
+private func revision(_ key: String, in metadata: Metadata) -> Int64? {
+    metadata[key].flatMap { Int64($0) }.flatMap { $0 > 0 ? $0 : nil }
 }

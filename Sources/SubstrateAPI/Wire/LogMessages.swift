@@ -8,7 +8,9 @@ extension ActorLogsRequest: WireMessage {
         self = try message.unpack(Substrate__ActorLogsRequest.self) { request in
             ActorLogsRequest(
                 actor: try request.actor.map { try ActorRef($0.pointee) } ?? ActorRef(atespace: "", name: ""),
-                follow: request.follow != 0, tail: keptLines(request.tail_lines))
+                follow: request.follow != 0, tail: keptLines(request.tail_lines),
+                after: request.after_epoch == 0
+                    ? nil : LogPosition(epoch: Epoch(request.after_epoch), line: request.after_position))
         }
     }
 
@@ -17,6 +19,8 @@ extension ActorLogsRequest: WireMessage {
             request.actor = arena.message { actor.fill(&$0, arena) }
             request.follow = follow ? 1 : 0
             request.tail_lines = field(tail: tail)
+            request.after_epoch = after?.epoch.revision ?? 0
+            request.after_position = after?.line ?? 0
         }
     }
 }
@@ -26,7 +30,7 @@ extension NodeLogsRequest: WireMessage {
         self = try message.unpack(Substrate__NodeLogsRequest.self) { request in
             NodeLogsRequest(
                 workerUID: try request.target_ateom_uid.text("target_ateom_uid"), follow: request.follow != 0,
-                tail: keptLines(request.tail_lines))
+                tail: keptLines(request.tail_lines), afterLine: request.after_position)
         }
     }
 
@@ -35,6 +39,7 @@ extension NodeLogsRequest: WireMessage {
             request.target_ateom_uid = arena.bytes(workerUID)
             request.follow = follow ? 1 : 0
             request.tail_lines = field(tail: tail)
+            request.after_position = afterLine
         }
     }
 }
@@ -46,17 +51,21 @@ private func field(tail: Int?) -> Int32 {
     return tail == 0 ? -1 : Int32(clamping: tail)
 }
 
-// The node and the control plane answer with the same field.
+// The node and the control plane answer with the same fields.
 extension LogLines: WireMessage {
     package init(_ message: Message) throws {
-        lines = try message.unpack(Substrate__ActorLogsResponse.self) { response in
-            try map(response.lines, count: response.n_lines) { try LogLine($0) }
+        self = try message.unpack(Substrate__ActorLogsResponse.self) { response in
+            LogLines(
+                lines: try map(response.lines, count: response.n_lines) { try LogLine($0) },
+                position: LogPosition(epoch: Epoch(response.epoch), line: response.position))
         }
     }
 
     package var message: Message {
         Message.packing(Substrate__ActorLogsResponse.self) { response, arena in
             (response.n_lines, response.lines) = arena.repeated(lines) { $0.fill(&$1, arena) }
+            response.epoch = position.epoch.revision
+            response.position = position.line
         }
     }
 }
@@ -67,6 +76,7 @@ extension LogLine {
         switch source {
         case .standardOutput: message.stream = SUBSTRATE__LOG_LINE__STREAM__STREAM_STDOUT
         case .standardError: message.stream = SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR
+        case .notice: message.stream = SUBSTRATE__LOG_LINE__STREAM__STREAM_NOTICE
         }
         message.container = arena.bytes(container)
         message.text = arena.bytes(text)
@@ -74,10 +84,15 @@ extension LogLine {
     }
 
     fileprivate init(_ message: borrowing Substrate__LogLine) throws {
+        let source: Source =
+            switch message.stream {
+            case SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR: .standardError
+            case SUBSTRATE__LOG_LINE__STREAM__STREAM_NOTICE: .notice
+            default: .standardOutput
+            }
         self.init(
-            timeMilliseconds: message.time_ms,
-            source: message.stream == SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR ? .standardError : .standardOutput,
-            container: try message.container.text("container"), text: message.text.array,
+            timeMilliseconds: message.time_ms, source: source, container: try message.container.text("container"),
+            text: message.text.array,
             workerPod: try message.worker_pod.text("worker_pod"))
     }
 }

@@ -31,7 +31,7 @@ extension Store {
         let key = keys.actor(ref)
         let revision = try await step(
             ref, on: nil, when: [key.modRevision == actor.modRevision],
-            then: [.put(key, try Codec.encode(changed, for: key))])
+            then: try replace(ref, actor.value, with: changed))
         return actor.updated(changed, at: revision)
     }
 
@@ -41,6 +41,6 @@ extension Store {
         let key = keys.actor(ref)
         _ = try await step(
             ref, on: nil, when: [key.modRevision == actor.modRevision, keys.operation(ref).isAbsent],
-            then: [.delete(key)])
+            then: try replace(ref, actor.value, with: nil))
     }
 }

@@ -1,5 +1,6 @@
 package import Etcd
 package import ServiceKit
+package import SubstrateModel
 
 /// Follows the state of a range as `listThenWatch` does, and begins anew, with a listing, whenever that has failed. Returns
 /// when the task is cancelled.
@@ -29,6 +30,18 @@ package func follow(
             if Task.isCancelled { return }
             environment.log.warning("cannot follow the store", ["range": .text(range), "error": .string("\(error)")])
             try? await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+        }
+    }
+}
+
+extension Store {
+    /// Waits until the actor's row has changed since the revision; or has been forgotten what happened since then, so that it
+    /// may have.
+    package func waitForChange(of ref: ActorRef, since revision: Int64) async throws(StoreError) {
+        do throws(EtcdError) {
+            for try await _ in etcd.watch(.key(keys.actor(ref)), from: revision + 1) { return }
+        } catch {
+            throw StoreError(error)
         }
     }
 }

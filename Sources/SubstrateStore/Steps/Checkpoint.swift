@@ -35,9 +35,8 @@ extension Store {
                 keys.bound.modRevision == binding.modRevision,
                 keys.operation.isAbsent,
             ],
-            then: [
-                .put(keys.actor, try Codec.encode(next, for: keys.actor)),
-                .put(keys.operation, try Codec.encode(operation, for: keys.operation), lease: lease),
+            then: try replace(ref, actor.value, with: next) + [
+                .put(keys.operation, try Codec.encode(operation, for: keys.operation), lease: lease)
             ])
         return Claim(
             ref: ref, actor: actor.updated(next, at: revision), worker: worker, binding: binding,

@@ -50,8 +50,7 @@ extension Store {
                 keys.bound.isAbsent,
                 keys.operation.isAbsent,
             ],
-            then: [
-                .put(keys.actor, try Codec.encode(next, for: keys.actor)),
+            then: try replace(ref, actor.value, with: next) + [
                 .put(keys.bound, try Codec.encode(binding, for: keys.bound)),
                 .put(keys.operation, try Codec.encode(operation, for: keys.operation), lease: lease),
             ])

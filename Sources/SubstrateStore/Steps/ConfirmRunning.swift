@@ -11,13 +11,12 @@ extension Store {
         let next = try claim.actor.value.after(.runningConfirmed)
         var binding = claim.binding.value
         binding.phase = .ready
-        let keys = (actor: keys.actor(claim.ref), bound: keys.bound(claim.worker))
+        let bound = keys.bound(claim.worker)
         let revision = try await step(
             claim.ref, on: claim.worker, when: conditions(claim),
-            then: [
-                .put(keys.actor, try Codec.encode(next, for: keys.actor)),
-                .put(keys.bound, try Codec.encode(binding, for: keys.bound)),
-                .delete(self.keys.operation(claim.ref)),
+            then: try replace(claim.ref, claim.actor.value, with: next) + [
+                .put(bound, try Codec.encode(binding, for: bound)),
+                .delete(keys.operation(claim.ref)),
             ])
         return (claim.actor.updated(next, at: revision), claim.binding.updated(binding, at: revision))
     }

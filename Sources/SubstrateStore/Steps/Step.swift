@@ -27,11 +27,9 @@ extension Store {
     /// Ends the claim: the actor gets its next state, binding and operation go.
     func end(_ claim: Claim, _ event: ActorEvent) async throws(StoreError) -> Stored<Actor> {
         let next = try claim.actor.value.after(event)
-        let key = keys.actor(claim.ref)
         let revision = try await step(
             claim.ref, on: claim.worker, when: conditions(claim),
-            then: [
-                .put(key, try Codec.encode(next, for: key)),
+            then: try replace(claim.ref, claim.actor.value, with: next) + [
                 .delete(keys.bound(claim.worker)),
                 .delete(keys.operation(claim.ref)),
             ])

@@ -232,6 +232,96 @@ void   substrate__stop_response__free_unpacked
   assert(message->base.descriptor == &substrate__stop_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__delete_snapshot_request__init
+                     (Substrate__DeleteSnapshotRequest         *message)
+{
+  static const Substrate__DeleteSnapshotRequest init_value = SUBSTRATE__DELETE_SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t substrate__delete_snapshot_request__get_packed_size
+                     (const Substrate__DeleteSnapshotRequest *message)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__delete_snapshot_request__pack
+                     (const Substrate__DeleteSnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__delete_snapshot_request__pack_to_buffer
+                     (const Substrate__DeleteSnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__DeleteSnapshotRequest *
+       substrate__delete_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__DeleteSnapshotRequest *)
+     protobuf_c_message_unpack (&substrate__delete_snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   substrate__delete_snapshot_request__free_unpacked
+                     (Substrate__DeleteSnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__delete_snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__delete_snapshot_response__init
+                     (Substrate__DeleteSnapshotResponse         *message)
+{
+  static const Substrate__DeleteSnapshotResponse init_value = SUBSTRATE__DELETE_SNAPSHOT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t substrate__delete_snapshot_response__get_packed_size
+                     (const Substrate__DeleteSnapshotResponse *message)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__delete_snapshot_response__pack
+                     (const Substrate__DeleteSnapshotResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__delete_snapshot_response__pack_to_buffer
+                     (const Substrate__DeleteSnapshotResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__delete_snapshot_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__DeleteSnapshotResponse *
+       substrate__delete_snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__DeleteSnapshotResponse *)
+     protobuf_c_message_unpack (&substrate__delete_snapshot_response__descriptor,
+                                allocator, len, data);
+}
+void   substrate__delete_snapshot_response__free_unpacked
+                     (Substrate__DeleteSnapshotResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__delete_snapshot_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__node_logs_request__init
                      (Substrate__NodeLogsRequest         *message)
 {
@@ -587,7 +677,63 @@ const ProtobufCMessageDescriptor substrate__stop_response__descriptor =
   (ProtobufCMessageInit) substrate__stop_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor substrate__delete_snapshot_request__field_descriptors[1] =
+{
+  {
+    "snapshot_uri_prefix",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__DeleteSnapshotRequest, snapshot_uri_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__delete_snapshot_request__field_indices_by_name[] = {
+  0,   /* field[0] = snapshot_uri_prefix */
+};
+static const ProtobufCIntRange substrate__delete_snapshot_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor substrate__delete_snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.DeleteSnapshotRequest",
+  "DeleteSnapshotRequest",
+  "Substrate__DeleteSnapshotRequest",
+  "substrate",
+  sizeof(Substrate__DeleteSnapshotRequest),
+  1,
+  substrate__delete_snapshot_request__field_descriptors,
+  substrate__delete_snapshot_request__field_indices_by_name,
+  1,  substrate__delete_snapshot_request__number_ranges,
+  (ProtobufCMessageInit) substrate__delete_snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define substrate__delete_snapshot_response__field_descriptors NULL
+#define substrate__delete_snapshot_response__field_indices_by_name NULL
+#define substrate__delete_snapshot_response__number_ranges NULL
+const ProtobufCMessageDescriptor substrate__delete_snapshot_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.DeleteSnapshotResponse",
+  "DeleteSnapshotResponse",
+  "Substrate__DeleteSnapshotResponse",
+  "substrate",
+  sizeof(Substrate__DeleteSnapshotResponse),
+  0,
+  substrate__delete_snapshot_response__field_descriptors,
+  substrate__delete_snapshot_response__field_indices_by_name,
+  0,  substrate__delete_snapshot_response__number_ranges,
+  (ProtobufCMessageInit) substrate__delete_snapshot_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[4] =
 {
   {
     "target_ateom_uid",
@@ -625,8 +771,21 @@ static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_position",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsRequest, after_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__node_logs_request__field_indices_by_name[] = {
+  3,   /* field[3] = after_position */
   1,   /* field[1] = follow */
   2,   /* field[2] = tail_lines */
   0,   /* field[0] = target_ateom_uid */
@@ -634,7 +793,7 @@ static const unsigned substrate__node_logs_request__field_indices_by_name[] = {
 static const ProtobufCIntRange substrate__node_logs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor =
 {
@@ -644,14 +803,14 @@ const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor =
   "Substrate__NodeLogsRequest",
   "substrate",
   sizeof(Substrate__NodeLogsRequest),
-  3,
+  4,
   substrate__node_logs_request__field_descriptors,
   substrate__node_logs_request__field_indices_by_name,
   1,  substrate__node_logs_request__number_ranges,
   (ProtobufCMessageInit) substrate__node_logs_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descriptors[3] =
 {
   {
     "lines",
@@ -665,14 +824,40 @@ static const ProtobufCFieldDescriptor substrate__node_logs_response__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsResponse, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeLogsResponse, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__node_logs_response__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
   0,   /* field[0] = lines */
+  2,   /* field[2] = position */
 };
 static const ProtobufCIntRange substrate__node_logs_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
 {
@@ -682,20 +867,22 @@ const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
   "Substrate__NodeLogsResponse",
   "substrate",
   sizeof(Substrate__NodeLogsResponse),
-  1,
+  3,
   substrate__node_logs_response__field_descriptors,
   substrate__node_logs_response__field_indices_by_name,
   1,  substrate__node_logs_response__number_ranges,
   (ProtobufCMessageInit) substrate__node_logs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor substrate__node__method_descriptors[3] =
+static const ProtobufCMethodDescriptor substrate__node__method_descriptors[4] =
 {
   { "Status", &substrate__status_request__descriptor, &substrate__status_response__descriptor },
   { "Stop", &substrate__stop_request__descriptor, &substrate__stop_response__descriptor },
   { "Logs", &substrate__node_logs_request__descriptor, &substrate__node_logs_response__descriptor },
+  { "DeleteSnapshot", &substrate__delete_snapshot_request__descriptor, &substrate__delete_snapshot_response__descriptor },
 };
 const unsigned substrate__node__method_indices_by_name[] = {
+  3,        /* DeleteSnapshot */
   2,        /* Logs */
   0,        /* Status */
   1         /* Stop */
@@ -707,7 +894,7 @@ const ProtobufCServiceDescriptor substrate__node__descriptor =
   "Node",
   "Substrate__Node",
   "substrate",
-  3,
+  4,
   substrate__node__method_descriptors,
   substrate__node__method_indices_by_name
 };
@@ -734,6 +921,14 @@ void substrate__node__logs(ProtobufCService *service,
 {
   assert(service->descriptor == &substrate__node__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void substrate__node__delete_snapshot(ProtobufCService *service,
+                                      const Substrate__DeleteSnapshotRequest *input,
+                                      Substrate__DeleteSnapshotResponse_Closure closure,
+                                      void *closure_data)
+{
+  assert(service->descriptor == &substrate__node__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void substrate__node__init (Substrate__Node_Service *service,
                             Substrate__Node_ServiceDestroy destroy)

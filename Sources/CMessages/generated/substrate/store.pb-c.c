@@ -277,6 +277,96 @@ void   substrate__store__recovery_record__free_unpacked
   assert(message->base.descriptor == &substrate__store__recovery_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__store__garbage_record__init
+                     (Substrate__Store__GarbageRecord         *message)
+{
+  static const Substrate__Store__GarbageRecord init_value = SUBSTRATE__STORE__GARBAGE_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__garbage_record__get_packed_size
+                     (const Substrate__Store__GarbageRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__garbage_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__garbage_record__pack
+                     (const Substrate__Store__GarbageRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__garbage_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__garbage_record__pack_to_buffer
+                     (const Substrate__Store__GarbageRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__garbage_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__GarbageRecord *
+       substrate__store__garbage_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__GarbageRecord *)
+     protobuf_c_message_unpack (&substrate__store__garbage_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__garbage_record__free_unpacked
+                     (Substrate__Store__GarbageRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__garbage_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__store__generation_record__init
+                     (Substrate__Store__GenerationRecord         *message)
+{
+  static const Substrate__Store__GenerationRecord init_value = SUBSTRATE__STORE__GENERATION_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__generation_record__get_packed_size
+                     (const Substrate__Store__GenerationRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__generation_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__generation_record__pack
+                     (const Substrate__Store__GenerationRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__generation_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__generation_record__pack_to_buffer
+                     (const Substrate__Store__GenerationRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__generation_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__GenerationRecord *
+       substrate__store__generation_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__GenerationRecord *)
+     protobuf_c_message_unpack (&substrate__store__generation_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__generation_record__free_unpacked
+                     (Substrate__Store__GenerationRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__generation_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__store__atespace_record__init
                      (Substrate__Store__AtespaceRecord         *message)
 {
@@ -1287,6 +1377,108 @@ const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor =
   substrate__store__recovery_record__field_indices_by_name,
   1,  substrate__store__recovery_record__number_ranges,
   (ProtobufCMessageInit) substrate__store__recovery_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__store__garbage_record__field_descriptors[2] =
+{
+  {
+    "atespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__GarbageRecord, atespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__GarbageRecord, actor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__garbage_record__field_indices_by_name[] = {
+  1,   /* field[1] = actor */
+  0,   /* field[0] = atespace */
+};
+static const ProtobufCIntRange substrate__store__garbage_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__store__garbage_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.GarbageRecord",
+  "GarbageRecord",
+  "Substrate__Store__GarbageRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__GarbageRecord),
+  2,
+  substrate__store__garbage_record__field_descriptors,
+  substrate__store__garbage_record__field_indices_by_name,
+  1,  substrate__store__garbage_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__garbage_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__store__generation_record__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__GenerationRecord, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "raised_at_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__GenerationRecord, raised_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__generation_record__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = raised_at_ms */
+};
+static const ProtobufCIntRange substrate__store__generation_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__store__generation_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.GenerationRecord",
+  "GenerationRecord",
+  "Substrate__Store__GenerationRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__GenerationRecord),
+  2,
+  substrate__store__generation_record__field_descriptors,
+  substrate__store__generation_record__field_indices_by_name,
+  1,  substrate__store__generation_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__generation_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor substrate__store__atespace_record__field_descriptors[1] =

@@ -674,7 +674,7 @@ const ProtobufCMessageDescriptor substrate__worker_ref__descriptor =
   (ProtobufCMessageInit) substrate__worker_ref__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__actor_logs_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor substrate__actor_logs_request__field_descriptors[5] =
 {
   {
     "actor",
@@ -712,16 +712,42 @@ static const ProtobufCFieldDescriptor substrate__actor_logs_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_epoch",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorLogsRequest, after_epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_position",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorLogsRequest, after_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__actor_logs_request__field_indices_by_name[] = {
   0,   /* field[0] = actor */
+  3,   /* field[3] = after_epoch */
+  4,   /* field[4] = after_position */
   1,   /* field[1] = follow */
   2,   /* field[2] = tail_lines */
 };
 static const ProtobufCIntRange substrate__actor_logs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor substrate__actor_logs_request__descriptor =
 {
@@ -731,14 +757,14 @@ const ProtobufCMessageDescriptor substrate__actor_logs_request__descriptor =
   "Substrate__ActorLogsRequest",
   "substrate",
   sizeof(Substrate__ActorLogsRequest),
-  3,
+  5,
   substrate__actor_logs_request__field_descriptors,
   substrate__actor_logs_request__field_indices_by_name,
   1,  substrate__actor_logs_request__number_ranges,
   (ProtobufCMessageInit) substrate__actor_logs_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__actor_logs_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor substrate__actor_logs_response__field_descriptors[3] =
 {
   {
     "lines",
@@ -752,14 +778,40 @@ static const ProtobufCFieldDescriptor substrate__actor_logs_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorLogsResponse, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorLogsResponse, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__actor_logs_response__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
   0,   /* field[0] = lines */
+  2,   /* field[2] = position */
 };
 static const ProtobufCIntRange substrate__actor_logs_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor substrate__actor_logs_response__descriptor =
 {
@@ -769,24 +821,26 @@ const ProtobufCMessageDescriptor substrate__actor_logs_response__descriptor =
   "Substrate__ActorLogsResponse",
   "substrate",
   sizeof(Substrate__ActorLogsResponse),
-  1,
+  3,
   substrate__actor_logs_response__field_descriptors,
   substrate__actor_logs_response__field_indices_by_name,
   1,  substrate__actor_logs_response__number_ranges,
   (ProtobufCMessageInit) substrate__actor_logs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue substrate__log_line__stream__enum_values_by_number[3] =
+static const ProtobufCEnumValue substrate__log_line__stream__enum_values_by_number[4] =
 {
   { "STREAM_UNSPECIFIED", "SUBSTRATE__LOG_LINE__STREAM__STREAM_UNSPECIFIED", 0 },
   { "STREAM_STDOUT", "SUBSTRATE__LOG_LINE__STREAM__STREAM_STDOUT", 1 },
   { "STREAM_STDERR", "SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR", 2 },
+  { "STREAM_NOTICE", "SUBSTRATE__LOG_LINE__STREAM__STREAM_NOTICE", 3 },
 };
 static const ProtobufCIntRange substrate__log_line__stream__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex substrate__log_line__stream__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex substrate__log_line__stream__enum_values_by_name[4] =
 {
+  { "STREAM_NOTICE", 3 },
   { "STREAM_STDERR", 2 },
   { "STREAM_STDOUT", 1 },
   { "STREAM_UNSPECIFIED", 0 },
@@ -798,9 +852,9 @@ const ProtobufCEnumDescriptor substrate__log_line__stream__descriptor =
   "Stream",
   "Substrate__LogLine__Stream",
   "substrate",
-  3,
+  4,
   substrate__log_line__stream__enum_values_by_number,
-  3,
+  4,
   substrate__log_line__stream__enum_values_by_name,
   1,
   substrate__log_line__stream__value_ranges,

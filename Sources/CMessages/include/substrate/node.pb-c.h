@@ -21,6 +21,8 @@ typedef struct Substrate__StatusRequest Substrate__StatusRequest;
 typedef struct Substrate__StatusResponse Substrate__StatusResponse;
 typedef struct Substrate__StopRequest Substrate__StopRequest;
 typedef struct Substrate__StopResponse Substrate__StopResponse;
+typedef struct Substrate__DeleteSnapshotRequest Substrate__DeleteSnapshotRequest;
+typedef struct Substrate__DeleteSnapshotResponse Substrate__DeleteSnapshotResponse;
 typedef struct Substrate__NodeLogsRequest Substrate__NodeLogsRequest;
 typedef struct Substrate__NodeLogsResponse Substrate__NodeLogsResponse;
 
@@ -117,6 +119,28 @@ struct  Substrate__StopResponse
     , NULL }
 
 
+struct  Substrate__DeleteSnapshotRequest
+{
+  ProtobufCMessage base;
+  /*
+   * <location>/<actor uid>/<nonce>, as in Checkpoint.
+   */
+  ProtobufCBinaryData snapshot_uri_prefix;
+};
+#define SUBSTRATE__DELETE_SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__delete_snapshot_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Substrate__DeleteSnapshotResponse
+{
+  ProtobufCMessage base;
+};
+#define SUBSTRATE__DELETE_SNAPSHOT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__delete_snapshot_response__descriptor) \
+     }
+
+
 struct  Substrate__NodeLogsRequest
 {
   ProtobufCMessage base;
@@ -126,21 +150,30 @@ struct  Substrate__NodeLogsRequest
    * As in ActorLogsRequest.
    */
   int32_t tail_lines;
+  /*
+   * The position of the last response that was seen.
+   */
+  int64_t after_position;
 };
 #define SUBSTRATE__NODE_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__node_logs_request__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, 0 }
 
 
+/*
+ * As ActorLogsResponse.
+ */
 struct  Substrate__NodeLogsResponse
 {
   ProtobufCMessage base;
   size_t n_lines;
   Substrate__LogLine **lines;
+  int64_t epoch;
+  int64_t position;
 };
 #define SUBSTRATE__NODE_LOGS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__node_logs_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0, 0 }
 
 
 /* Substrate__Receipt methods */
@@ -238,6 +271,44 @@ Substrate__StopResponse *
 void   substrate__stop_response__free_unpacked
                      (Substrate__StopResponse *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__DeleteSnapshotRequest methods */
+void   substrate__delete_snapshot_request__init
+                     (Substrate__DeleteSnapshotRequest         *message);
+size_t substrate__delete_snapshot_request__get_packed_size
+                     (const Substrate__DeleteSnapshotRequest   *message);
+size_t substrate__delete_snapshot_request__pack
+                     (const Substrate__DeleteSnapshotRequest   *message,
+                      uint8_t             *out);
+size_t substrate__delete_snapshot_request__pack_to_buffer
+                     (const Substrate__DeleteSnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__DeleteSnapshotRequest *
+       substrate__delete_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__delete_snapshot_request__free_unpacked
+                     (Substrate__DeleteSnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__DeleteSnapshotResponse methods */
+void   substrate__delete_snapshot_response__init
+                     (Substrate__DeleteSnapshotResponse         *message);
+size_t substrate__delete_snapshot_response__get_packed_size
+                     (const Substrate__DeleteSnapshotResponse   *message);
+size_t substrate__delete_snapshot_response__pack
+                     (const Substrate__DeleteSnapshotResponse   *message,
+                      uint8_t             *out);
+size_t substrate__delete_snapshot_response__pack_to_buffer
+                     (const Substrate__DeleteSnapshotResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__DeleteSnapshotResponse *
+       substrate__delete_snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__delete_snapshot_response__free_unpacked
+                     (Substrate__DeleteSnapshotResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__NodeLogsRequest methods */
 void   substrate__node_logs_request__init
                      (Substrate__NodeLogsRequest         *message);
@@ -293,6 +364,12 @@ typedef void (*Substrate__StopRequest_Closure)
 typedef void (*Substrate__StopResponse_Closure)
                  (const Substrate__StopResponse *message,
                   void *closure_data);
+typedef void (*Substrate__DeleteSnapshotRequest_Closure)
+                 (const Substrate__DeleteSnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Substrate__DeleteSnapshotResponse_Closure)
+                 (const Substrate__DeleteSnapshotResponse *message,
+                  void *closure_data);
 typedef void (*Substrate__NodeLogsRequest_Closure)
                  (const Substrate__NodeLogsRequest *message,
                   void *closure_data);
@@ -318,6 +395,10 @@ struct Substrate__Node_Service
                const Substrate__NodeLogsRequest *input,
                Substrate__NodeLogsResponse_Closure closure,
                void *closure_data);
+  void (*delete_snapshot)(Substrate__Node_Service *service,
+                          const Substrate__DeleteSnapshotRequest *input,
+                          Substrate__DeleteSnapshotResponse_Closure closure,
+                          void *closure_data);
 };
 typedef void (*Substrate__Node_ServiceDestroy)(Substrate__Node_Service *);
 void substrate__node__init (Substrate__Node_Service *service,
@@ -328,7 +409,8 @@ void substrate__node__init (Substrate__Node_Service *service,
     { SUBSTRATE__NODE__BASE_INIT,\
       function_prefix__ ## status,\
       function_prefix__ ## stop,\
-      function_prefix__ ## logs  }
+      function_prefix__ ## logs,\
+      function_prefix__ ## delete_snapshot  }
 void substrate__node__status(ProtobufCService *service,
                              const Substrate__StatusRequest *input,
                              Substrate__StatusResponse_Closure closure,
@@ -341,6 +423,10 @@ void substrate__node__logs(ProtobufCService *service,
                            const Substrate__NodeLogsRequest *input,
                            Substrate__NodeLogsResponse_Closure closure,
                            void *closure_data);
+void substrate__node__delete_snapshot(ProtobufCService *service,
+                                      const Substrate__DeleteSnapshotRequest *input,
+                                      Substrate__DeleteSnapshotResponse_Closure closure,
+                                      void *closure_data);
 
 /* --- descriptors --- */
 
@@ -350,6 +436,8 @@ extern const ProtobufCMessageDescriptor substrate__status_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__status_response__descriptor;
 extern const ProtobufCMessageDescriptor substrate__stop_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__stop_response__descriptor;
+extern const ProtobufCMessageDescriptor substrate__delete_snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor substrate__delete_snapshot_response__descriptor;
 extern const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor;
 extern const ProtobufCServiceDescriptor substrate__node__descriptor;

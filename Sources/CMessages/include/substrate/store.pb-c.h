@@ -23,6 +23,8 @@ typedef struct Substrate__Store__LocalSnapshotRecord Substrate__Store__LocalSnap
 typedef struct Substrate__Store__FallbackRecord Substrate__Store__FallbackRecord;
 typedef struct Substrate__Store__AssignmentRecord Substrate__Store__AssignmentRecord;
 typedef struct Substrate__Store__RecoveryRecord Substrate__Store__RecoveryRecord;
+typedef struct Substrate__Store__GarbageRecord Substrate__Store__GarbageRecord;
+typedef struct Substrate__Store__GenerationRecord Substrate__Store__GenerationRecord;
 typedef struct Substrate__Store__AtespaceRecord Substrate__Store__AtespaceRecord;
 typedef struct Substrate__Store__WorkerPoolRecord Substrate__Store__WorkerPoolRecord;
 typedef struct Substrate__Store__ActorTemplateRecord Substrate__Store__ActorTemplateRecord;
@@ -254,6 +256,44 @@ struct  Substrate__Store__RecoveryRecord
 #define SUBSTRATE__STORE__RECOVERY_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__recovery_record__descriptor) \
     , {0,NULL}, {0,NULL}, {0,NULL}, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, 0, SUBSTRATE__STORE__RECOVERY_RECORD__NEXT__NEXT_UNSPECIFIED }
+
+
+/*
+ * snapshots/garbage/<Unix time in milliseconds>/<URI prefix>: an external snapshot that an actor's row has named and
+ * names no more since that time.
+ */
+struct  Substrate__Store__GarbageRecord
+{
+  ProtobufCMessage base;
+  /*
+   * The actor whose row it was.
+   */
+  ProtobufCBinaryData atespace;
+  ProtobufCBinaryData actor;
+};
+#define SUBSTRATE__STORE__GARBAGE_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__garbage_record__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+/*
+ * meta/generation: raised when etcd has been restored from a backup, which rewinds every revision.
+ */
+struct  Substrate__Store__GenerationRecord
+{
+  ProtobufCMessage base;
+  /*
+   * Random, so that none is like an earlier one, whatever was rewound.
+   */
+  ProtobufCBinaryData id;
+  /*
+   * Unix time in milliseconds by the clock of who raised it.
+   */
+  int64_t raised_at_ms;
+};
+#define SUBSTRATE__STORE__GENERATION_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__generation_record__descriptor) \
+    , {0,NULL}, 0 }
 
 
 /*
@@ -490,6 +530,44 @@ Substrate__Store__RecoveryRecord *
 void   substrate__store__recovery_record__free_unpacked
                      (Substrate__Store__RecoveryRecord *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__Store__GarbageRecord methods */
+void   substrate__store__garbage_record__init
+                     (Substrate__Store__GarbageRecord         *message);
+size_t substrate__store__garbage_record__get_packed_size
+                     (const Substrate__Store__GarbageRecord   *message);
+size_t substrate__store__garbage_record__pack
+                     (const Substrate__Store__GarbageRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__garbage_record__pack_to_buffer
+                     (const Substrate__Store__GarbageRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__GarbageRecord *
+       substrate__store__garbage_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__garbage_record__free_unpacked
+                     (Substrate__Store__GarbageRecord *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__Store__GenerationRecord methods */
+void   substrate__store__generation_record__init
+                     (Substrate__Store__GenerationRecord         *message);
+size_t substrate__store__generation_record__get_packed_size
+                     (const Substrate__Store__GenerationRecord   *message);
+size_t substrate__store__generation_record__pack
+                     (const Substrate__Store__GenerationRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__generation_record__pack_to_buffer
+                     (const Substrate__Store__GenerationRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__GenerationRecord *
+       substrate__store__generation_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__generation_record__free_unpacked
+                     (Substrate__Store__GenerationRecord *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__Store__AtespaceRecord methods */
 void   substrate__store__atespace_record__init
                      (Substrate__Store__AtespaceRecord         *message);
@@ -624,6 +702,12 @@ typedef void (*Substrate__Store__AssignmentRecord_Closure)
 typedef void (*Substrate__Store__RecoveryRecord_Closure)
                  (const Substrate__Store__RecoveryRecord *message,
                   void *closure_data);
+typedef void (*Substrate__Store__GarbageRecord_Closure)
+                 (const Substrate__Store__GarbageRecord *message,
+                  void *closure_data);
+typedef void (*Substrate__Store__GenerationRecord_Closure)
+                 (const Substrate__Store__GenerationRecord *message,
+                  void *closure_data);
 typedef void (*Substrate__Store__AtespaceRecord_Closure)
                  (const Substrate__Store__AtespaceRecord *message,
                   void *closure_data);
@@ -657,6 +741,8 @@ extern const ProtobufCEnumDescriptor    substrate__store__fallback_record__reaso
 extern const ProtobufCMessageDescriptor substrate__store__assignment_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__recovery_record__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__store__recovery_record__next__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__garbage_record__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__generation_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__atespace_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__worker_pool_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__actor_template_record__descriptor;

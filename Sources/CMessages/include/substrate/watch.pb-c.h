@@ -31,7 +31,11 @@ typedef struct Substrate__LogLine Substrate__LogLine;
 typedef enum _Substrate__LogLine__Stream {
   SUBSTRATE__LOG_LINE__STREAM__STREAM_UNSPECIFIED = 0,
   SUBSTRATE__LOG_LINE__STREAM__STREAM_STDOUT = 1,
-  SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR = 2
+  SUBSTRATE__LOG_LINE__STREAM__STREAM_STDERR = 2,
+  /*
+   * Not written by the actor: a remark of ours, that something is missing here.
+   */
+  SUBSTRATE__LOG_LINE__STREAM__STREAM_NOTICE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__LOG_LINE__STREAM)
 } Substrate__LogLine__Stream;
 
@@ -131,21 +135,36 @@ struct  Substrate__ActorLogsRequest
    * How many of the lines that its node still has come first: 0 for all, -1 for none.
    */
   int32_t tail_lines;
+  /*
+   * The last response that was seen of an earlier stream: what came up to there does not come again, and nothing that is
+   * kept of what followed is left out. 0 to begin with.
+   */
+  int64_t after_epoch;
+  int64_t after_position;
 };
 #define SUBSTRATE__ACTOR_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_logs_request__descriptor) \
-    , NULL, 0, 0 }
+    , NULL, 0, 0, 0, 0 }
 
 
+/*
+ * The first response comes at once, if need be without lines, to say where the stream stands.
+ */
 struct  Substrate__ActorLogsResponse
 {
   ProtobufCMessage base;
   size_t n_lines;
   Substrate__LogLine **lines;
+  /*
+   * Where to go on from after this response: the stay on a worker, which are numbered in their order, and how many lines
+   * of it are over.
+   */
+  int64_t epoch;
+  int64_t position;
 };
 #define SUBSTRATE__ACTOR_LOGS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_logs_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0, 0 }
 
 
 struct  Substrate__LogLine
@@ -158,7 +177,7 @@ struct  Substrate__LogLine
   Substrate__LogLine__Stream stream;
   ProtobufCBinaryData container;
   /*
-   * Without the line end. Bytes that are not UTF-8 stay as they are.
+   * Without the line end. Bytes that are not UTF-8 stay as they are. Lines of more than 16 KiB come in pieces.
    */
   ProtobufCBinaryData text;
   /*

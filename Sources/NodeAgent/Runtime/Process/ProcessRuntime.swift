@@ -86,10 +86,13 @@ package struct ProcessRuntime: Runtime {
             return variables
         }
         var processes: [ChildProcess] = []
+        let output = ProcessOutput(activation, log)
         do {
             for (container, variables) in zip(containers, variables) {
                 try Task.checkCancellation()
-                processes.append(try await ChildProcess.start(command(container, variables, activation, place)))
+                var command = command(container, variables, activation, place)
+                command.output = output.of(container)
+                processes.append(try await ChildProcess.start(command))
             }
             return processes
         } catch {
@@ -116,11 +119,6 @@ package struct ProcessRuntime: Runtime {
         ]) { $1 }
         return Command(
             container.command.first ?? "", Array(container.command.dropFirst()), environment: environment,
-            directory: place.durable,
-            output: .lines { [log, name = container.name] text in
-                log.info(
-                    "actor output",
-                    ["output": .string(text), "actor": .text(workload.actor), "container": .string(name)])
-            })
+            directory: place.durable)
     }
 }
