@@ -67,7 +67,7 @@ let package = Package(
             "NodeAgent",
             uses: [
                 "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit",
-                "CArchive",
+                "CArchive", "CSpawn",
             ]),
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(
@@ -131,7 +131,7 @@ let package = Package(
             uses: [
                 "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "LocalCluster",
                 "Processes",
-                "ServiceKit", "TestKit",
+                "ServiceKit", "TestKit", "atelet",
             ]),
         tests(
             "RouterTests",

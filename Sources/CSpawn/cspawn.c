@@ -75,3 +75,9 @@ int cspawn_reap(pid_t pid, int *wait_status) {
     while (reaped < 0 && errno == EINTR);
     return reaped < 0 ? errno : 0;
 }
+
+int cspawn_descriptor(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int cspawn_signal(int pid_descriptor, int number) {
+    return syscall(SYS_pidfd_send_signal, pid_descriptor, number, NULL, 0) == 0 ? 0 : errno;
+}

@@ -13,16 +13,19 @@ package final class NodeAgent: Sendable {
     private let directoryID: String
     private let slots: WorkerSlots
     private let readiness: Readiness
+    private let watchdog: Watchdog?
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
     ///   - readiness: set while every worker is registered.
+    ///   - watchdog: freezes the actors when the agent cannot; nil only where there are none that could run on.
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, environment: Environment,
-        bootID: String, directoryID: String, readiness: Readiness = Readiness()
+        bootID: String, directoryID: String, readiness: Readiness = Readiness(), watchdog: Watchdog? = nil
     ) {
+        self.watchdog = watchdog
         self.readiness = readiness
         self.slots = slots
         self.options = options
@@ -34,8 +37,11 @@ package final class NodeAgent: Sendable {
     }
 
     /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
-    /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away.
+    /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away; `WatchdogError` when
+    ///   there is no watchdog to be had.
     package func run() async throws {
+        // An earlier agent's watchdog may still be killing what we would start.
+        try await watchdog?.start()
         try await runtime.killLeftovers()
         await BlockingThread.result { [runtime] in runtime.localSnapshots.removeUnfinished() }
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
@@ -54,6 +60,9 @@ package final class NodeAgent: Sendable {
                 continue
             }
             backoff.reset()
+            try await watchdog?.start()
+            guard await watchdog?.begin(Watchdog.deadline(lease.timeToLive - options.leaseMargin, sinceGrant)) ?? true
+            else { continue }
             try await serve(under: lease, sinceGrant, generation)
         }
     }
@@ -74,9 +83,20 @@ package final class NodeAgent: Sendable {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    let loss = try await keeper.run(sinceGrant: sinceGrant) { clock.renewed($0) }
+                    let loss = try await keeper.run(sinceGrant: sinceGrant) { sent in
+                        // The watchdog hears of it first: what it may have frozen is not thawed.
+                        let deadline = Watchdog.deadline(lease.timeToLive - self.options.leaseMargin, sent)
+                        if self.watchdog?.extend(until: deadline) ?? true { clock.renewed(sent) } else { clock.lose() }
+                    }
                     clock.lose()
                     self.environment.log.error("lost the lease: killing all actors", ["reason": .text(loss)])
+                }
+                if let watchdog {
+                    group.addTask {
+                        guard let reason = await watchdog.waitForFailure() else { return }
+                        clock.lose()
+                        self.environment.log.error("killing all actors", ["reason": .string(reason)])
+                    }
                 }
                 group.addTask { await self.followGeneration(generation) }
                 group.addTask { await self.followBindings() }

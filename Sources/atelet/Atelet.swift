@@ -11,6 +11,10 @@ import SubstrateStore
 @main
 enum Atelet {
     static func main() async {
+        // Not for people: what the agent starts beside itself.
+        if CommandLine.arguments.dropFirst().first == WatchdogProcess.command {
+            WatchdogProcess.main(Array(CommandLine.arguments.dropFirst(2)))
+        }
         await Program.run(flags) { values, log in
             let environment = Environment.system(log: log)
             let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
@@ -40,7 +44,7 @@ enum Atelet {
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,
                 runtime: runtime, environment: environment, bootID: BootID.current, directoryID: directory.id,
-                readiness: readiness)
+                readiness: readiness, watchdog: Watchdog(directory: directory, executable: "/proc/self/exe"))
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }

@@ -22,4 +22,10 @@ int cspawn_start(const cspawn_command *command, pid_t *pid, int *pid_descriptor)
 // Waits for a process that has ended and frees its id. Returns 0 with its wait status, or an errno.
 int cspawn_reap(pid_t pid, int *wait_status);
 
+// Returns a descriptor for the process, which becomes readable when it has ended and never means another one, or -1.
+int cspawn_descriptor(pid_t pid);
+
+// Sends a signal to the process of such a descriptor. Returns 0 or an errno.
+int cspawn_signal(int pid_descriptor, int number);
+
 #endif

@@ -1,4 +1,6 @@
+internal import CSpawn
 internal import Foundation
+internal import Glibc
 
 /// What the kernel tells about processes. All of it blocks a little.
 enum ProcessTable {
@@ -22,6 +24,32 @@ enum ProcessTable {
             guard fields.count > 2, let group = Int32(fields[2]), groups.contains(group) else { return false }
             return !["T", "t", "Z", "X"].contains(fields[0])
         }
+    }
+
+    /// Sends a signal to every process whose environment has the entry, and returns to how many that were neither stopped
+    /// (for `SIGSTOP`) nor dead.
+    ///
+    /// A descriptor is taken before the environment is read, so that no process that got the id later is hit.
+    static func signal(_ number: Int32, processesWithEnvironmentEntry entry: String) -> Int {
+        let wanted = Array(entry.utf8)
+        return all().count { pid in
+            let descriptor = cspawn_descriptor(pid)
+            guard descriptor >= 0 else { return false }
+            defer { close(descriptor) }
+            guard let environment = contents("/proc/\(pid)/environ"),
+                environment.split(separator: 0).contains(where: { $0.elementsEqual(wanted) }),
+                let state = state(of: pid), !["Z", "X"].contains(state),
+                number != SIGSTOP || state != "T"
+            else { return false }
+            return cspawn_signal(descriptor, number) == 0
+        }
+    }
+
+    private static func state(of pid: Int32) -> Substring? {
+        guard let text = contents("/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+            let end = text.lastIndex(of: ")")
+        else { return nil }
+        return text[text.index(after: end)...].split(separator: " ").first
     }
 
     private static func all() -> [Int32] {

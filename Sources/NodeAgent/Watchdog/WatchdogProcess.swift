@@ -1,0 +1,50 @@
+internal import CSpawn
+internal import Glibc
+
+/// The watchdog: a process beside the agent that stops the actors in time when the agent cannot.
+///
+/// Until the deadline it sleeps. Then it freezes every process that carries the state directory's mark, and goes on looking
+/// for new ones while the deadline is past. When the agent is dead nobody can ever own what it has left, so that is killed at
+/// once. It uses one thread, no concurrency, and nothing of the agent but a file.
+package enum WatchdogProcess {
+    /// The first argument of `atelet` that makes it a watchdog; behind it come the state directory, its id and the agent's pid.
+    package static let command = "watchdog"
+
+    /// How often to look for more to freeze once the deadline has passed, in milliseconds.
+    private static let pauseMilliseconds: Int32 = 20
+
+    package static func main(_ arguments: [String]) -> Never {
+        guard arguments.count == 3, let agent = Int32(arguments[2]), let file = WatchdogFile(directory: arguments[0])
+        else { exit(64) }
+        let descriptor = cspawn_descriptor(agent)
+        let marker = "\(ProcessRuntime.marker)=\(arguments[1])"
+        // An earlier one is still clearing up; the agent waits for us only so long, and does not outlive us for nothing.
+        while !file.tryLock() { if hasEnded(descriptor, agent, within: pauseMilliseconds) { exit(0) } }
+        guard file.set(guardian: getpid()) else { exit(74) }
+        while !hasEnded(descriptor, agent, within: pause(until: file.deadline)) {
+            // The agent waits for the end of this before it relies on a new deadline, so it is read in between.
+            guard file.set(guardian: 0) else { break }
+            if BootClock.nanoseconds >= file.deadline {
+                _ = ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)
+            }
+            guard file.set(guardian: getpid()) else { break }
+        }
+        while ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: marker) > 0 {
+            _ = poll(nil, 0, pauseMilliseconds)
+        }
+        exit(0)
+    }
+
+    /// Milliseconds to sleep; at most a minute, whatever the file says.
+    private static func pause(until deadline: Int64) -> Int32 {
+        let left = deadline.subtractingReportingOverflow(BootClock.nanoseconds).partialValue / 1_000_000
+        return left > 0 ? Int32(min(left + 1, 60_000)) : pauseMilliseconds
+    }
+
+    private static func hasEnded(_ descriptor: Int32, _ agent: Int32, within milliseconds: Int32) -> Bool {
+        // Without a descriptor the agent has ended already; and it may be another's if we are not its child any more.
+        guard descriptor >= 0, getppid() == agent else { return true }
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&wanted, 1, milliseconds) > 0 || getppid() != agent
+    }
+}
