@@ -100,6 +100,15 @@ let package = Package(
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
+        module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
+        module(
+            "Simulation",
+            uses: [
+                "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "GRPC", "ServiceKit",
+            ]),
+        program("ate-simulate", uses: ["Simulation", "ServiceKit"]),
+
         module(
             "TestKit",
             uses: [

@@ -43,7 +43,7 @@ package final class NodeAgent: Sendable {
         // An earlier agent's watchdog may still be killing what we would start.
         try await watchdog?.start()
         try await runtime.killLeftovers()
-        await BlockingThread.result { [runtime] in runtime.localSnapshots.removeUnfinished() }
+        await runtime.localSnapshotStore.removeUnfinished()
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
             let generation: Generation?

@@ -9,6 +9,7 @@ internal import Synchronization
 package final class InstantRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
     package let localSnapshots: LocalSnapshots
+    package var localSnapshotStore: any LocalSnapshotStore { LocalSnapshotsOnDisk(localSnapshots) }
     private let directory: TemporaryDirectory
 
     private struct State {

@@ -75,7 +75,9 @@ package final class Replica: Sendable {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
         while !Task.isCancelled {
             do {
-                try await session.withLeadership(of: store.keys.election, value: Array(id.utf8)) { leadership in
+                try await session.withLeadership(
+                    of: store.keys.election, value: Array(id.utf8), label: environment.chance.id()
+                ) { leadership in
                     self.environment.log.info(
                         "leading", ["replica": .string(self.id), "term": .integer(leadership.revision)])
                     await lead()

@@ -9,12 +9,14 @@ struct Candidate: Sendable {
 
     var fence: Compare { key.createRevision == revision }
 
+    /// One that no other candidate has, for all practical purposes.
+    static func randomLabel() -> String { String(UInt64.random(in: .min ... .max), radix: 16) }
+
     /// Joins the queue.
-    static func join(_ name: Key, _ value: [UInt8], _ session: Session) async throws -> Candidate {
+    /// - Parameter label: keeps two candidates of one session apart.
+    static func join(_ name: Key, _ value: [UInt8], _ label: String, _ session: Session) async throws -> Candidate {
         let prefix = Key(bytes: name.bytes + Array("/".utf8))
-        // The number keeps two candidates of one session apart.
-        let number = String(UInt64.random(in: .min ... .max), radix: 16)
-        let key = Key(bytes: prefix.bytes + Array("\(session.lease.id)-\(number)".utf8))
+        let key = Key(bytes: prefix.bytes + Array("\(session.lease.id)-\(label)".utf8))
         let response = try await session.store.transaction(
             Transaction().when(session.fence, key.isAbsent).then(.put(key, value, lease: session.lease.id))
                 .otherwise(.get(key)).guarded())

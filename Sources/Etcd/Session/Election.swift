@@ -25,12 +25,14 @@ extension Session {
     /// - Parameters:
     ///   - name: the election; the keys of its candidates are `<name>/<lease>-…`.
     ///   - value: what observers are told of this leader.
+    ///   - label: keeps two candidates of one session apart: unique among them, random unless given.
     /// - Throws: `SessionLost` when the leadership was taken away, `EtcdError` when the campaign failed, and what `body`
     ///   throws.
     public func withLeadership<Value: Sendable>(
-        of name: Key, value: [UInt8] = [], _ body: @escaping @Sendable (Leadership) async throws -> Value
+        of name: Key, value: [UInt8] = [], label: String? = nil,
+        _ body: @escaping @Sendable (Leadership) async throws -> Value
     ) async throws -> Value {
-        let candidate = try await Candidate.join(name, value, self)
+        let candidate = try await Candidate.join(name, value, label ?? Candidate.randomLabel(), self)
         return try await candidate.hold { try await body(Leadership(candidate: candidate)) }
     }
 }

@@ -18,7 +18,7 @@ extension Session {
     public func withLock<Value: Sendable>(
         _ name: Key, _ body: @escaping @Sendable (Lock) async throws -> Value
     ) async throws -> Value {
-        let candidate = try await Candidate.join(name, [], self)
+        let candidate = try await Candidate.join(name, [], Candidate.randomLabel(), self)
         return try await candidate.hold { try await body(Lock(candidate: candidate)) }
     }
 }

@@ -102,5 +102,9 @@ func whileHeld<Value: Sendable>(
 
 /// Runs something short in a task that is not cancelled with this one, and for a second at most.
 func evenIfCancelled(_ body: @escaping @Sendable () async -> Void) async {
-    await Task { await EtcdDeadline.$current.withValue(.now + .seconds(1)) { await body() } }.value
+    // It runs where the children of this task would.
+    let executor = withUnsafeCurrentTask { $0?.unownedTaskExecutor?.asTaskExecutor() }
+    await Task(executorPreference: executor) {
+        await EtcdDeadline.$current.withValue(.now + .seconds(1)) { await body() }
+    }.value
 }

@@ -8,7 +8,7 @@ package protocol Runtime: Sendable {
     var sandboxClass: SandboxClass { get }
 
     /// Where local snapshots lie. `start` and `checkpoint` have to take their URIs like those of external ones.
-    var localSnapshots: LocalSnapshots { get }
+    var localSnapshotStore: any LocalSnapshotStore { get }
 
     /// Kills every sandbox that an earlier agent with the same state directory has left behind, and removes its files.
     func killLeftovers() async throws

@@ -4,7 +4,7 @@ internal import SubstrateModel
 
 /// Finds the place of each snapshot that a call names.
 struct SnapshotPlaces: Sendable {
-    let local: LocalSnapshots
+    let local: any LocalSnapshotStore
 
     /// Where to start from; nil for the first time.
     /// - Throws: `RuntimeFailure`, with `isSnapshotMissing` for a local snapshot that is not here.
@@ -13,8 +13,7 @@ struct SnapshotPlaces: Sendable {
         case nil: return nil
         case .external(let uri): return try external(uri)
         case .local(let name):
-            let isHere = await BlockingThread.result { [local] in local.contains(name) }
-            guard isHere else {
+            guard await local.contains(name) else {
                 var failure = RuntimeFailure(.notFound, "this node does not have the local snapshot \(name)")
                 failure.isSnapshotMissing = true
                 throw failure
@@ -31,23 +30,21 @@ struct SnapshotPlaces: Sendable {
             guard name.actorUID == uid else {
                 throw RuntimeFailure(.invalidArgument, "the local snapshot \(name) is not named after actor \(uid)")
             }
-            return try await BlockingThread.result { [local] () throws(RuntimeFailure) in
-                do { try local.noteOwner(actor, uid: uid) } catch {
-                    throw RuntimeFailure(.internal, "cannot make the directory of local snapshot \(name): \(error)")
-                }
-                return local.uri(of: name)
+            do { try await local.noteOwner(actor, uid: uid) } catch {
+                throw RuntimeFailure(.internal, "cannot make the directory of local snapshot \(name): \(error)")
             }
+            return local.uri(of: name)
         }
     }
 
-    func remove(_ name: LocalSnapshotName) async { await BlockingThread.result { [local] in local.remove(name) } }
+    func remove(_ name: LocalSnapshotName) async { await local.remove(name) }
 
     /// What is removed with a local snapshot must be no one's last external one.
     private func external(_ uri: SnapshotURI) throws(RuntimeFailure) -> SnapshotURI {
         guard !local.holds(uri) else {
             throw RuntimeFailure(
                 .failedPrecondition,
-                "the snapshot \(uri) lies below \(local.root), which is for local snapshots: the template needs another location"
+                "the snapshot \(uri) lies where this node keeps local snapshots: the template needs another location"
             )
         }
         return uri

@@ -57,7 +57,7 @@ package final class WorkerSlot: Sendable {
     }
 
     private var incarnation: Incarnation { presence.incarnation }
-    private var places: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshots) }
+    private var places: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshotStore) }
 
     /// Runs what is asked for until the worker has to be registered anew or the task is cancelled; then kills the actor.
     package func run() async {

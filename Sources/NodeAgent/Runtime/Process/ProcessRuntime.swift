@@ -13,6 +13,7 @@ package import SubstrateModel
 package struct ProcessRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
     package var localSnapshots: LocalSnapshots { directory.localSnapshots }
+    package var localSnapshotStore: any LocalSnapshotStore { LocalSnapshotsOnDisk(localSnapshots) }
 
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
