@@ -121,6 +121,7 @@ let package = Package(
             uses: ["ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "LocalCluster", "TestKit"]),
 
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
+        tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),

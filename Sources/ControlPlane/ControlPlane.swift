@@ -107,13 +107,15 @@ package final class ControlPlane: Sendable {
     ) async throws(ControlError) -> Stored<Actor> {
         let waited = environment.clock.stopwatch()
         var offered: ReservedWorker?
+        // Whatever comes of it: whoever has claimed the worker has it bound by then, and otherwise others may have it.
+        defer { if let offered { inventory.unreserve(offered.ref) } }
         while true {
             let actor = try await actor(ref)
             if case .running = actor.value.state { return actor }
             do {
-                defer { if let offered { inventory.unreserve(offered.ref) } }
                 return try await resume(ref, from: actor, on: offered)
             } catch .noFreeWorkers(let demand) {
+                if let vain = offered.take() { inventory.unreserve(vain.ref) }
                 // Nobody holds the actor meanwhile, and a caller who goes away leaves the queue.
                 let left = capacityWait - waited.elapsed()
                 guard left > .zero else { throw .noFreeWorkers(demand) }

@@ -58,6 +58,7 @@ final class World: @unchecked Sendable {
         checker = HistoryChecker(keys: Keys()) { snapshot, epoch in confirmed.contains(snapshot, epoch) }
         scheduler.hastens = scheduler.random.pick([0, 8, 16, 64]) ?? 0
         cluster.onCommit = { [unowned self] events in committed(events) }
+        cluster.onExpiry = { [report] in report.count(.leaseExpired) }
         let shapes = [[2, 2], [2, 1, 1], [1, 1, 1, 1]]
         for (number, workers) in (scheduler.random.pick(shapes) ?? []).enumerated() {
             machines.append(Machine(number, workers: workers, self))
@@ -106,13 +107,7 @@ final class World: @unchecked Sendable {
             {
                 presences[presence.value.uid] = ref
             }
-            if case .delete(_, _, let previous) = event, previous?.lease != nil { noteEndOfLease(event.key) }
         }
-    }
-
-    private func noteEndOfLease(_ key: Key) {
-        guard case .live = StepKind.keys.worker(key) else { return }
-        report.count(.leaseExpired)
     }
 
     /// What clients are told is told here, too.
@@ -171,7 +166,7 @@ final class World: @unchecked Sendable {
         let chaos = Chaos(self)
         load.start()
         chaos.start()
-        let end = scheduler.now + scheduler.random.duration(.seconds(10), .seconds(30))
+        let end = scheduler.now + scheduler.random.duration(.seconds(3), .seconds(12))
         step { [self] in scheduler.now < end || scheduler.steps < 500 }
         load.isOver = true
         faults.isOver = true
@@ -226,13 +221,17 @@ final class World: @unchecked Sendable {
         take(promises.violations(at: cluster.model.revision))
     }
 
+    private var hasFreeWorker: Bool {
+        state.presences.contains { state.bindings[$0.key] == nil && !$0.value.value.isDraining }
+    }
+
     /// Why not everything is stable; nil when it is.
     private func unsettled() -> String? {
         if let left = checker.leftovers().first { return "\(left)" }
         for ref in state.actors.keys.sorted() {
             guard let actor = state.actors[ref]?.value else { continue }
             if actor.state.isTransitional { return "\(ref) is \(actor.status.rawValue)" }
-            if actor.isResumeDue { return "\(ref) is to be resumed" }
+            if actor.isResumeDue, hasFreeWorker { return "\(ref) is to be resumed" }
             guard let worker = actor.state.assignment?.worker else { continue }
             let epoch = state.bindings[worker]?.epoch
             let isAlive = machines.contains { machine in
@@ -240,7 +239,8 @@ final class World: @unchecked Sendable {
             }
             if !isAlive { return "\(ref) is RUNNING on \(worker), where nothing runs" }
         }
-        for sandbox in machines.flatMap(\.sandboxes) where state.bindings[sandbox.run.worker]?.epoch != sandbox.run.epoch {
+        for sandbox in machines.flatMap(\.sandboxes)
+        where state.bindings[sandbox.run.worker]?.epoch != sandbox.run.epoch {
             return "\(sandbox.run) runs and is not bound"
         }
         return nil

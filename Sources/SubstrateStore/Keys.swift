@@ -110,7 +110,10 @@ package struct Keys: Sendable {
     }
 
     private func parts(of key: Key, behind folder: String, count: Int) -> [String]? {
-        guard let rest = key.suffix(after: Key(root + folder)) else { return nil }
+        guard key.bytes.starts(with: root.utf8), key.bytes.dropFirst(root.utf8.count).starts(with: folder.utf8),
+            let rest = String(
+                validating: key.bytes.dropFirst(root.utf8.count + folder.utf8.count), as: UTF8.self)
+        else { return nil }
         let parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         return parts.count == count && !parts.contains("") ? parts : nil
     }

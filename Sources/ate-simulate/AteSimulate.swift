@@ -56,7 +56,9 @@ enum AteSimulate {
             program: "ate-simulate",
             summary:
                 "Runs the control plane and the nodes under a seeded scheduler, against a model of etcd, with faults of all kinds, and checks the invariants after every step. Exits with 1 when one is broken.",
-            examples: ["ate-simulate --seeds 20000", "ate-simulate --replay 1234", "ate-simulate --planted --seeds 20000"])
+            examples: [
+                "ate-simulate --seeds 20000", "ate-simulate --replay 1234", "ate-simulate --planted --seeds 20000",
+            ])
         flags.number("seeds", 1...1_000_000_000, default: 2000, help: "How many seeds to run.")
         flags.number("first", 0...Int(Int32.max), default: 1, help: "The first of them.")
         flags.number(

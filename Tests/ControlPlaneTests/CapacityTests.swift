@@ -74,6 +74,21 @@ import Testing
         }
     }
 
+    @Test func aWorkerThatWasKeptForAnActorThatIsGoneIsGivenToTheNext() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            for name in ["holder", "gone", "next"] { _ = try await fixture.createActor(name) }
+            _ = try await resumed("holder")
+            let gone = Task { try await resumed("gone", wait: .seconds(60)) }
+            try await waiting(1)
+            // While it waits nobody has it in hand, so it can be deleted.
+            try await fixture.store.deleteActor(fixture.ref("gone"), try await fixture.current("gone"))
+            _ = try await control.suspendActor(fixture.ref("holder"))
+            await #expect(throws: ControlError.self) { try await gone.value }
+            #expect(try await resumed("next").value.status == .running)
+        }
+    }
+
     @Test func aNewWorkerServesWhoWaits() async throws {
         try await cluster.run {
             _ = try await fixture.createActor("alice")

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import ServiceKit
 package import SubstrateModel
 package import SubstrateStore
 
@@ -17,7 +18,9 @@ extension ControlPlane {
                 return try await body()
             } catch .operationInProgress where waits {
                 let before = try await actor(ref).value.lastFailure
-                do { try await store.waitForOperationEnd(ref) } catch { throw ControlError(error) }
+                do { try await store.waitForOperationEnd(ref, clock: environment.clock) } catch {
+                    throw ControlError(error)
+                }
                 let failure = try await actor(ref).value.lastFailure
                 if let failure, failure != before { throw .failed(failure) }
             }

@@ -2,6 +2,7 @@
 /// it. This is how etcd's own tools do it, so they can take part.
 struct Candidate: Sendable {
     let store: any EtcdStore
+    let clock: any Clock<Duration>
     /// What the keys of all candidates begin with.
     let prefix: Key
     let key: Key
@@ -23,7 +24,7 @@ struct Candidate: Sendable {
         guard let revision = response.succeeded ? response.revision : response.reads.first?.first?.createRevision else {
             throw SessionLost.keyDeleted(session.key)
         }
-        return Candidate(store: session.store, prefix: prefix, key: key, revision: revision)
+        return Candidate(store: session.store, clock: session.clock, prefix: prefix, key: key, revision: revision)
     }
 
     /// Waits until nobody is in front. Only the departure of the next one in front wakes it, so that a queue of many does not
@@ -37,7 +38,7 @@ struct Candidate: Sendable {
             let response = try await store.transaction(Transaction().then(.range(before), .get(key)))
             guard response.reads.last?.first?.createRevision == revision else { throw SessionLost.keyDeleted(key) }
             guard let next = response.reads.first?.first else { return }
-            try await waitForDeletion(of: next.key, after: response.revision)
+            try await store.waitForDeletion(of: next.key, since: response.revision, clock: clock)
         }
     }
 
@@ -47,7 +48,7 @@ struct Candidate: Sendable {
             try await waitForTurn()
             let value = try await whileHeld(
                 {
-                    try await waitForDeletion(of: key, after: revision)
+                    try await store.waitForDeletion(of: key, since: revision, clock: clock)
                     return .keyDeleted(key)
                 }, body)
             await leave()
@@ -65,17 +66,4 @@ struct Candidate: Sendable {
         }
     }
 
-    private func waitForDeletion(of key: Key, after revision: Int64) async throws {
-        var next = revision
-        while true {
-            for try await batch in store.watch(.key(key), from: next + 1) {
-                guard case .events(let events) = batch else { break }
-                for case .delete in events { return }
-            }
-            // The history was compacted: the key is there still, or it is not.
-            let response = try await store.range(.key(key))
-            if response.pairs.isEmpty { return }
-            next = response.revision
-        }
-    }
 }

@@ -10,6 +10,7 @@ public struct Session: Sendable {
     /// The revision at which the session began; it orders sessions.
     public let revision: Int64
     let store: any EtcdStore
+    let clock: any Clock<Duration>
 
     /// Holds while the session's key exists.
     public var fence: Compare { key.createRevision == revision }
@@ -48,7 +49,7 @@ extension EtcdStore {
         let sinceGrant = clock.stopwatch()
         let lease = try await grantLease(timeToLive: timeToLive)
         do {
-            let session = try await begin(lease, under: prefix, value)
+            let session = try await begin(lease, under: prefix, value, clock)
             let keeper = LeaseKeeper(store: self, lease: lease, margin: margin, clock: clock)
             let result = try await whileHeld(
                 { SessionLost.lease(try await keeper.run(sinceGrant: sinceGrant)) }, { try await body(session) })
@@ -60,13 +61,15 @@ extension EtcdStore {
         }
     }
 
-    private func begin(_ lease: Lease, under prefix: Key, _ value: [UInt8]) async throws(EtcdError) -> Session {
+    private func begin(
+        _ lease: Lease, under prefix: Key, _ value: [UInt8], _ clock: any Clock<Duration>
+    ) async throws(EtcdError) -> Session {
         let key = Key(bytes: prefix.bytes + Array("\(lease.id)".utf8))
         // A lease's id is not given again, so neither is the key, and a put under a lease that is gone is refused.
         let response = try await transaction(
             Transaction().when(key.isAbsent).then(.put(key, value, lease: lease.id)).otherwise(.get(key)).guarded())
         let revision = response.succeeded ? response.revision : response.reads.first?.first?.createRevision
-        return Session(lease: lease, key: key, revision: revision ?? 0, store: self)
+        return Session(lease: lease, key: key, revision: revision ?? 0, store: self, clock: clock)
     }
 
     /// Tries to revoke, also when the task is cancelled; a lease that is left expires.

@@ -56,5 +56,7 @@ package struct LocalSnapshotsOnDisk: LocalSnapshotStore {
         await BlockingThread.result { [snapshots] in snapshots.remove(name) }
     }
 
-    package func removeUnfinished() async { await BlockingThread.result { [snapshots] in snapshots.removeUnfinished() } }
+    package func removeUnfinished() async {
+        await BlockingThread.result { [snapshots] in snapshots.removeUnfinished() }
+    }
 }

@@ -17,7 +17,9 @@ final class Confirmations: @unchecked Sendable {
         if case .external(let uri) = snapshot { present.insert(uri) }
     }
 
-    func contains(_ snapshot: Snapshot, _ epoch: Epoch) -> Bool { all.contains(Entry(snapshot: snapshot, epoch: epoch)) }
+    func contains(_ snapshot: Snapshot, _ epoch: Epoch) -> Bool {
+        all.contains(Entry(snapshot: snapshot, epoch: epoch))
+    }
 
     func has(_ uri: SnapshotURI) -> Bool { present.contains(uri) }
 

@@ -33,6 +33,7 @@ extension StepKind {
 
     /// What a transaction tries to be, from what it writes and from the rows that it was decided on; nil for none of them.
     init?(_ transaction: Transaction, _ model: EtcdModel) {
+        if transaction.isReadOnly { return nil }
         let writes = Writes(transaction.success)
         guard let kind = Self.kind(writes, transaction, model) else { return nil }
         self = kind

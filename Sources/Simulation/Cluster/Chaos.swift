@@ -45,9 +45,17 @@ final class Chaos: @unchecked Sendable {
             case .replicaStopped: process.stop()
             default: pause(process)
             }
-            if fault != .replicaPaused { restart(.replicaStarted) { replica.isUp } _: { replica.start() } }
+            if fault != .replicaPaused {
+                restart(.replicaStarted) {
+                    replica.isUp
+                } _: {
+                    replica.start()
+                }
+            }
         case .agentKilled, .agentStopped, .agentPaused, .machineLost, .directoryLost:
-            guard let machine, machine.isUp, let process = machine.agent?.process, !process.lane.isPaused else { return }
+            guard let machine, machine.isUp, let process = machine.agent?.process, !process.lane.isPaused else {
+                return
+            }
             note(fault, process.name)
             switch fault {
             case .agentKilled: machine.killAgent()
@@ -56,7 +64,13 @@ final class Chaos: @unchecked Sendable {
             case .directoryLost: machine.loseDirectory()
             default: pause(process)
             }
-            if fault != .agentPaused { restart(.agentStarted) { machine.isUp } _: { machine.startAgent() } }
+            if fault != .agentPaused {
+                restart(.agentStarted) {
+                    machine.isUp
+                } _: {
+                    machine.startAgent()
+                }
+            }
         case .sandboxDied:
             guard let sandbox = scheduler.random.pick(world.machines.flatMap(\.sandboxes)) else { return }
             note(fault, "\(sandbox.run)")

@@ -9,10 +9,13 @@ final class EtcdCluster: @unchecked Sendable {
     /// Since when and until when nobody leads: requests wait, nothing expires.
     private var outageEnd: Duration?
     private var looksForExpired = false
-    private var listeners: [Int: () -> Void] = [:]
+    private var listeners: [(id: Int, callback: () -> Void)] = []
     private var nextListener = 0
     /// Called with the changes of each revision, as it is written.
     var onCommit: (ArraySlice<WatchEvent>) -> Void = { _ in }
+
+    /// Called for each lease that nobody has renewed in time.
+    var onExpiry: () -> Void = {}
 
     init(_ scheduler: Scheduler) { self.scheduler = scheduler }
 
@@ -70,6 +73,7 @@ final class EtcdCluster: @unchecked Sendable {
     private func expire() {
         if isDown { return }
         for lease in model.expired(at: scheduler.now) {
+            onExpiry()
             _ = try? serve { (model) throws(EtcdError) in model.revoke(lease) }
         }
         scheduleExpiry()
@@ -80,13 +84,13 @@ final class EtcdCluster: @unchecked Sendable {
     /// Calls back after each write until it is let go of.
     func listen(_ callback: @escaping () -> Void) -> Int {
         nextListener += 1
-        listeners[nextListener] = callback
+        listeners.append((nextListener, callback))
         return nextListener
     }
 
-    func stopListening(_ id: Int) { listeners[id] = nil }
+    func stopListening(_ id: Int) { listeners.removeAll { $0.id == id } }
 
-    private func tell() { for id in listeners.keys.sorted() { listeners[id]?() } }
+    private func tell() { for listener in listeners { listener.callback() } }
 
     func compact(_ revision: Int64) {
         if (try? model.compact(revision)) != nil { tell() }

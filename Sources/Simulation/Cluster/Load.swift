@@ -58,9 +58,9 @@ final class Load: @unchecked Sendable {
             do {
                 let answer = try await Self.perform(verb, ref, control, uid: uid, template, waits: waits)
                 if answer.isDone, [.create, .delete].contains(verb) {
-                    world.asked(toCreate: verb == .create, ref, isKnown: true)
+                    world.asked(toCreate: verb == .create, ref, isKnown: !process.isDead)
                 }
-                if let row = answer.row { world.told(ref, row) }
+                if let row = answer.row, !process.isDead { world.told(ref, row) }
                 world.note("client: \(verb) \(ref): \(answer.row.map { $0.value.status.rawValue } ?? "done")")
                 world.report.countRequest(succeeded: true)
             } catch {
@@ -120,17 +120,39 @@ final class Load: @unchecked Sendable {
 
     /// The next request brings every actor back, as far as there are workers: what users are promised, once all is quiet.
     func resumeEverything() async {
-        guard let control = world.replicas.first(where: \.isUp)?.control else { return }
-        for ref in world.state.actors.keys.sorted() {
-            do {
-                if world.state.actors[ref]?.value.isHeld == true { _ = try await control.releaseHold(of: ref) }
-                _ = try await control.resumeActor(ref, capacityWait: .seconds(30))
-                _ = try await control.suspendActor(ref)
-            } catch {
-                world.take([
-                    .init(.progress, at: world.cluster.model.revision, "\(ref) does not come back: \(error)")
-                ])
+        let clock = VirtualTime(process: world.outside)
+        // Two tell as much as all, and many runs more than a long one.
+        for ref in world.state.actors.keys.sorted().shuffled(using: &scheduler.random).prefix(2) {
+            let end = clock.now.advanced(by: Self.returnLimit)
+            while let failure = await resumeAndSuspend(ref) {
+                guard clock.now < end else {
+                    let text = "\(ref) does not come back: \(failure)"
+                    return world.take([.init(.progress, at: world.cluster.model.revision, text)])
+                }
+                // As a client does: it asks again.
+                try? await clock.sleep(for: .seconds(1))
             }
+        }
+    }
+
+    /// Some of what came before may still be under way, and nodes may still be coming back.
+    private static let returnLimit: Duration = .seconds(60)
+
+    /// Frees the workers first, since there are fewer of them than actors, and this one may have to go to a certain node.
+    /// Returns why it did not work.
+    private func resumeAndSuspend(_ ref: ActorRef) async -> (any Error)? {
+        let control = world.replicas.first { $0.isUp }?.control
+        do {
+            for (other, actor) in world.state.actors.sorted(by: { $0.key < $1.key }) {
+                if actor.value.status == .running, other != ref { _ = try await control?.suspendActor(other) }
+            }
+            if world.state.actors[ref]?.value.isHeld == true { _ = try await control?.releaseHold(of: ref) }
+            _ = try await control?.resumeActor(ref, capacityWait: .seconds(30))
+            _ = try await control?.suspendActor(ref)
+            return control == nil ? CancellationError() : nil
+        } catch {
+            // A deletion that was asked for before may land late.
+            return world.state.actors[ref] == nil ? nil : error
         }
     }
 }

@@ -15,7 +15,8 @@ package final class ModelStore: EtcdStore {
 
     package init() {}
 
-    private func write<Value: Sendable>(_ body: (inout EtcdModel) throws(EtcdError) -> Value) throws(EtcdError) -> Value {
+    private func write<Value: Sendable>(_ body: (inout EtcdModel) throws(EtcdError) -> Value) throws(EtcdError) -> Value
+    {
         let (result, waiting) = state.withLock { state in
             let result = Result { () throws(EtcdError) in try body(&state.model) }
             defer { state.waiting = [:] }
@@ -50,6 +51,9 @@ package final class ModelStore: EtcdStore {
     }
 
     package func watch(_ request: WatchRequest) -> Watch { Watch(source: Source(self, request)) }
+
+    /// How many watches wait for something to happen.
+    package var waits: Int { state.withLock { $0.waiting.count } }
 
     /// Waits for the next write, or the end of the task.
     private func waitForWrite(after revision: Int64) async {

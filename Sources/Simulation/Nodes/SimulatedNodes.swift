@@ -86,7 +86,8 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
             if world.bug == .undoWithoutReceipt, error.receipt == nil, error.isSilence {
                 return Receipt(epoch: fences.epoch, state: .notRunning)
             }
-            world.note("\(process.name): \(name) \(fences.epoch): \(error), \(error.receipt.map { "\($0.state)" } ?? "-")")
+            world.note(
+                "\(process.name): \(name) \(fences.epoch): \(error), \(error.receipt.map { "\($0.state)" } ?? "-")")
             throw error
         }
     }

@@ -42,7 +42,8 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
         let over: Void? = await process.wait { answer in
             scheduler.after(scheduler.random.duration(shortest, longest)) { answer(()) }
         }
-        if over == nil { throw CancellationError() }
+        // What was on its way when the process died does not arrive.
+        if over == nil || process.isDead { throw CancellationError() }
     }
 
     func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
