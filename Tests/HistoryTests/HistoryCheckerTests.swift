@@ -45,7 +45,7 @@ import Testing
         isConfirmed: @escaping HistoryChecker.Confirmed = { _, _ in true }
     ) async throws -> (checker: HistoryChecker, violations: [Violation], steps: [ActorStep.Kind]) {
         let store = fixture.store
-        let end = Key("\(store.keys.root)end")
+        let end = Key("\(store.keys.root)end/\(UInt64.random(in: 0 ... .max))")
         try await put(end, [])
         var checker = HistoryChecker(keys: store.keys, isConfirmed: isConfirmed)
         var violations: [Violation] = []

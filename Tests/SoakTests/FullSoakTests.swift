@@ -16,7 +16,7 @@ import Testing
     private let settings = SoakSettings.current
 
     @Test func whateverDiesNothingIsStrandedLostOrRunTwice() async throws {
-        print("soak: SOAK_SEED=\(settings.seed), for \(settings.duration)")
+        tell("SOAK_SEED=\(settings.seed), for \(settings.duration)")
         let directory = "\(NSTemporaryDirectory())substrate-soak-\(settings.seed)-\(getpid())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         do {
@@ -29,7 +29,7 @@ import Testing
             }
             try? FileManager.default.removeItem(atPath: directory)
         } catch {
-            print("soak: SOAK_SEED=\(settings.seed): what there is of it is in \(directory)")
+            tell("SOAK_SEED=\(settings.seed): what there is of it is in \(directory)")
             throw error
         }
     }
@@ -39,32 +39,45 @@ import Testing
         let recorder = HistoryRecorder(cluster.etcd.client(), path: history)
         let load = SoakLoad(cluster, settings)
         let underFaults = Shared<Range<Int64>>(0..<0)
-        // The first that fails ends the run.
+        var failure: (any Error)?
+        do {
+            try await record(recorder) {
+                let revisions = try await self.strain(cluster, load, recorder)
+                underFaults.withLock { $0 = revisions }
+            }
+        } catch {
+            failure = error
+        }
+        await cluster.stop()
+        // What has been recorded is told also of a run that has failed: it is what explains the failure.
+        let report = try SoakReport(
+            history: history, of: cluster, load.acknowledged.current, underFaults: underFaults.current)
+        let perSecond = Double(report.operations) / (settings.duration / .seconds(1))
+        tell("\(report)")
+        tell("\(perSecond.formatted(.number.precision(.fractionLength(1)))) operations per second")
+        for violation in report.violations.prefix(50) { tell("VIOLATION \(violation)") }
+        if let failure { throw failure }
+        if !report.violations.isEmpty {
+            throw DidNotHappen(description: "a run without a violation; there are \(report.violations.count)")
+        }
+        #expect(perSecond >= 20, "too little got through to say anything")
+    }
+
+    /// Does the work while the recorder records. The first of the two that fails ends it.
+    private func record(_ recorder: HistoryRecorder, _ work: @escaping @Sendable () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 try await recorder.run()
                 return false
             }
             group.addTask {
-                let revisions = try await self.strain(cluster, load, recorder)
-                underFaults.withLock { $0 = revisions }
+                try await work()
                 return true
             }
             while let isDone = try await group.next(), !isDone {}
             group.cancelAll()
             try await group.waitForAll()
         }
-        await cluster.stop()
-        let report = try SoakReport(
-            history: history, of: cluster, load.acknowledged.current, underFaults: underFaults.current)
-        let perSecond = Double(report.operations) / (settings.duration / .seconds(1))
-        print("soak: \(report)")
-        print("soak: \(perSecond.formatted(.number.precision(.fractionLength(1)))) operations per second")
-        if !report.violations.isEmpty {
-            for violation in report.violations.prefix(50) { print("soak: VIOLATION \(violation)") }
-            throw DidNotHappen(description: "a run without a violation; there are \(report.violations.count)")
-        }
-        #expect(perSecond >= 20, "too little got through to say anything")
     }
 
     /// All that happens while the recorder records.
@@ -83,8 +96,8 @@ import Testing
             try await group.waitForAll()
         }
         let last = recorder.revision
-        print("soak: faults: \(Self.listed(faults.struck.current))")
-        print("soak: calls: \(Self.listed(load.calls.current))")
+        tell("faults: \(Self.listed(faults.struck.current))")
+        tell("calls: \(Self.listed(load.calls.current))")
         try await cluster.heal()
         try await cluster.waitForWorkers(within: .seconds(60))
         try await waitForQuiet(cluster)
@@ -95,6 +108,12 @@ import Testing
         return first..<last
     }
 
+    /// At once, so that of a run that hangs it is known how far it is.
+    private func tell(_ text: String) {
+        print("soak: \(text)")
+        fflush(nil)
+    }
+
     private static func listed(_ counts: [String: Int]) -> String {
         counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
     }
@@ -102,12 +121,12 @@ import Testing
     /// Every actor reaches a stable state by itself, no operation is left, and no binding to what is gone.
     private func waitForQuiet(_ cluster: SoakCluster) async throws {
         let store = cluster.store
-        let refs = (0..<SoakLoad.actors).map(SoakLoad.ref)
         try await eventually("everything is stable", within: .seconds(90)) {
-            guard let listing = try? await store.listWorkers(), let rows = try? await store.actors(refs),
+            guard let listing = try? await store.listWorkers(),
+                let rows = try? await store.etcd.list(store.keys.actors).pairs,
                 let operations = try? await store.etcd.range(RangeRequest(store.keys.operations)).pairs
             else { return false }
-            let actors = try rows.compactMap { try $0.get()?.value }
+            let actors = try rows.map { try Codec.decode($0, as: Actor.self).value }
             return operations.isEmpty && !actors.contains { $0.state.isTransitional }
                 && listing.bound.allSatisfy { listing.live[$0]?.incarnation == $1.value.incarnation }
         }

@@ -45,7 +45,7 @@ struct SoakFaults: Sendable {
         let chance = settings.chance("etcd")
         var faults = Deck(EtcdFault.allCases, chance)
         while !isOver {
-            await pause(chance, 2000...6000)
+            await pause(chance, 4000...8000)
             let member = chance.element(of: cluster.etcd.members)
             switch faults.draw() {
             case .kill:
@@ -68,7 +68,7 @@ struct SoakFaults: Sendable {
         let chance = settings.chance("ateapi")
         var faults = Deck(ReplicaFault.allCases, chance)
         while !isOver {
-            await pause(chance, 1000...4000)
+            await pause(chance, 1500...4500)
             let program = chance.element(of: cluster.replicas).program
             switch faults.draw() {
             case .kill:

@@ -8,7 +8,7 @@ import TestKit
 /// Callers of the API, who know little of each other and nothing of the faults.
 final class SoakLoad: Sendable {
     static let actors = 200
-    static let callers = 16
+    static let callers = 32
 
     private let cluster: SoakCluster
     private let settings: SoakSettings
