@@ -19,7 +19,7 @@ enum ReleaseBench {
     @Sendable static func run() async throws {
         Report.header(
             "release: lost workers to SUSPENDED actors",
-            ["workers", "p50", "p90", "floor p50", "of it event", "ratio p50", "goal"])
+            ["workers", "p50", "p90", "floor p50", "of it event", "ratio p50", "goal", "CPU ms"])
         for test in cases { try await measure(workers: test.workers, rounds: test.rounds, goal: test.goal) }
     }
 
@@ -30,7 +30,7 @@ enum ReleaseBench {
             let control = ControlPlane(
                 store: Store(etcd: server.client(), keys: fixture.store.keys), nodes: InProcessNodes(),
                 environment: .test())
-            var (released, floor, events) = (Samples(), Samples(), Samples())
+            var (released, floor, events, spent) = (Samples(), Samples(), Samples(), Samples())
             try await running(control.run) {
                 for round in 0..<rounds {
                     let lease = try await place(workers, fixture)
@@ -39,12 +39,15 @@ enum ReleaseBench {
                             control.inventory.row(fixture.workerRef("worker-\($0)"))?.binding?.value.phase == .ready
                         }
                     }
+                    let processor = ProcessorTime.now
                     let (whole, event) = try await lose(lease, workers, fixture)
+                    let processed = Duration.seconds(ProcessorTime.now - processor)
                     let transactions = try await transactions(workers, fixture)
                     // The first is for the caches.
                     if round == 0, rounds > 1 { continue }
                     released.add(whole)
                     events.add(event)
+                    spent.add(processed)
                     floor.add(event + transactions)
                 }
             }
@@ -52,7 +55,7 @@ enum ReleaseBench {
             Report.row([
                 "\(workers)", released.quantile(0.5).milliseconds, released.quantile(0.9).milliseconds,
                 floor.quantile(0.5).milliseconds, events.quantile(0.5).milliseconds, ratio.digits(2),
-                goal.map { "\($0.digits(1))" } ?? "",
+                goal.map { $0.digits(1) } ?? "", spent.quantile(0.5).milliseconds,
             ])
         }
     }

@@ -1,6 +1,6 @@
 // An actor for the soak test: it does nothing but bear witness to its own life.
 //
-// Every 40 ms it counts on in its durable directory, and says so in a file that all lives of the actor share and that no
+// Ten times a second it counts on in its durable directory, and says so in a file that all lives of the actor share and that no
 // snapshot holds. Each line is one appending write, so the file has all of them in the order in which they were made. A
 // process that is stopped or dead writes none. A line of one life behind the first line of a later one is proof that both
 // have run at the same time.
@@ -38,7 +38,7 @@ struct Witness {
             say("will \(epoch) \(count)")
             keep(count)
             say("done \(epoch) \(count)")
-            usleep(40_000)
+            usleep(100_000)
         }
     }
 

@@ -16,8 +16,15 @@ final class SoakLoad: Sendable {
     let acknowledged = Shared(AcknowledgedWrites())
     /// How often each kind of call has succeeded, or failed with which code.
     let calls = Shared<[String: Int]>([:])
-    /// Which actors are thought to run: what callers choose by.
-    private let running = Shared<Set<Int>>([])
+    /// What callers choose by.
+    private let known = Shared(Known())
+
+    private struct Known {
+        /// The actors that are thought to run.
+        var running: Set<Int> = []
+        /// Those that a caller has in hand.
+        var busy: Set<Int> = []
+    }
 
     init(_ cluster: SoakCluster, _ settings: SoakSettings) {
         self.cluster = cluster
@@ -49,34 +56,42 @@ final class SoakLoad: Sendable {
         let chance = settings.chance("caller \(caller)")
         while ContinuousClock.now < end {
             let channel = chance.element(of: cluster.replicas).channel
-            let choice = chance.number(in: 0..<100)
-            let number = choose(chance)
             let isDone: Bool
-            switch choice {
-            case 0..<45: isDone = await resume(number.resting, channel)
-            case 45..<67: isDone = await suspend(number.running, channel)
-            case 67..<85: isDone = await pause(number.running, channel)
+            switch chance.number(in: 0..<100) {
+            case 0..<45: isDone = await take(chance, running: false) { await self.resume($0, channel) }
+            case 45..<67: isDone = await take(chance, running: true) { await self.suspend($0, channel) }
+            case 67..<85: isDone = await take(chance, running: true) { await self.pause($0, channel) }
             case 85..<90: isDone = await update(chance.number(in: 0..<Self.actors), channel)
             case 90..<95:
                 // Anything to anyone, to get into somebody's way.
-                isDone = await [resume, suspend, pause][chance.number(in: 0..<3)](number.resting, channel)
+                let number = chance.number(in: 0..<Self.actors)
+                isDone = await [resume, suspend, pause][chance.number(in: 0..<3)](number, channel)
             default:
                 // Only one caller does this to an actor, so that it knows what should be there.
-                isDone = await replace(number.resting / Self.callers * Self.callers + caller, channel)
+                let number = chance.number(in: 0..<Self.actors) / Self.callers * Self.callers + caller
+                isDone = await replace(number, channel)
             }
             // Not a flood of refusals: those who cannot be served would take the time from those who can.
             if !isDone { try? await Task.sleep(for: chance.milliseconds(5...50)) }
         }
     }
 
-    /// One that is thought to run, where there is one, and one that is not.
-    private func choose(_ chance: Chance) -> (running: Int, resting: Int) {
-        let known = running.current.sorted()
-        let any = chance.number(in: 0..<Self.actors)
-        let place = chance.number(in: 0..<10_000)
-        var resting = any
-        for _ in 0..<Self.actors where known.contains(resting) { resting = (resting + 1) % Self.actors }
-        return (known.isEmpty ? any : known[place % known.count], resting)
+    /// Does something with an actor that nobody else has in hand.
+    /// - Parameter running: whether it should be one that runs, as far as is known.
+    private func take(
+        _ chance: Chance, running: Bool, _ call: @escaping @Sendable (Int) async -> Bool
+    ) async -> Bool {
+        let start = chance.number(in: 0..<Self.actors)
+        let number = known.withLock { known -> Int? in
+            let fit = (0..<Self.actors).lazy.map { (start + $0) % Self.actors }.first {
+                known.running.contains($0) == running && !known.busy.contains($0)
+            }
+            if let fit { known.busy.insert(fit) }
+            return fit
+        }
+        guard let number else { return false }
+        defer { known.withLock { _ = $0.busy.remove(number) } }
+        return await call(number)
     }
 
     private static let timeout: Duration = .seconds(5)
@@ -112,7 +127,7 @@ final class SoakLoad: Sendable {
         } catch {
             note(name, error)
             if error.status.code == .failedPrecondition || error.status.code == .notFound {
-                running.withLock { _ = $0.remove(number) }
+                known.withLock { _ = $0.running.remove(number) }
             }
             return false
         }
@@ -126,8 +141,8 @@ final class SoakLoad: Sendable {
                     ref: actor.ref, status: status, version: actor.version, lastSnapshot: actor.lastSnapshot,
                     workerUID: actor.assignment?.uid))
         }
-        running.withLock { running in
-            if status == .running { running.insert(number) } else { running.remove(number) }
+        known.withLock { known in
+            if status == .running { known.running.insert(number) } else { known.running.remove(number) }
         }
     }
 
