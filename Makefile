@@ -25,15 +25,18 @@ test: deps ## the quick tests
 test-full: deps ## the tests that need minutes, and the demo
 	scripts/test full
 
+soak: deps ## the real programs under load and faults; MINUTES=30 for how long, SEED=7 to choose the faults
+	SOAK_MINUTES=$(or $(MINUTES),10) SOAK_SEED=$(SEED) scripts/test soak
+
 interop: build ## clients in another language against the whole system
 	scripts/interop
 
 sanitize: deps ## the tests of the modules over C libraries under the address, leak and thread sanitizers
 	scripts/sanitize
 
-bench: ## what a call costs beside a client in C++, and how long a release takes
+bench: ## what calls cost beside a client in C++, releases, resumes and suspends; BENCH=release for one of them
 	@scripts/deps bench
-	scripts/bench
+	scripts/bench $(BENCH)
 
 generate: deps ## generate the C messages from proto/
 	scripts/generate
@@ -48,4 +51,4 @@ lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: help deps build run demo test test-full interop sanitize bench generate check-generated format lint
+.PHONY: help deps build run demo test test-full soak interop sanitize bench generate check-generated format lint

@@ -52,6 +52,8 @@ let package = Package(
         module(
             "SubstrateStore", uses: ["Etcd", "ServiceKit", "SubstrateAPI", "SubstrateModel", "Protobuf", "CMessages"]),
 
+        module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
+
         module("ServiceKit", uses: []),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
@@ -97,6 +99,7 @@ let package = Package(
             "ate-local",
             uses: ["LocalCluster", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "ServiceKit"]),
         .executableTarget(name: "counter", path: "examples/counter", swiftSettings: strict),
+        program("witness", uses: []),
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
@@ -112,18 +115,23 @@ let package = Package(
         module(
             "TestKit",
             uses: [
-                "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "History", "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI",
+                "SubstrateModel", "Etcd",
                 "GRPC", "HTTP", "Processes",
                 "ServiceKit",
             ]),
         program(
             "ate-bench",
-            uses: ["ControlPlane", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "LocalCluster", "TestKit"]),
+            uses: [
+                "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "Processes",
+                "ServiceKit", "LocalCluster", "TestKit",
+            ]),
 
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
+        tests("HistoryTests", uses: ["History", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
@@ -155,9 +163,17 @@ let package = Package(
                 "LocalCluster", "ServiceKit", "TestKit",
             ]),
         tests(
+            "SoakTests",
+            uses: [
+                "History", "LocalCluster", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
+                "Processes",
+                "ServiceKit", "TestKit", "ateapi", "atelet", "witness",
+            ]),
+        tests(
             "ControlPlaneTests",
             uses: [
-                "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit",
+                "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
+                "ServiceKit",
                 "TestKit",
             ]),
     ],

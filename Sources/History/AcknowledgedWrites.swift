@@ -48,7 +48,11 @@ package struct AcknowledgedWrites: Sendable {
     package mutating func deleted(_ ref: ActorRef, isKnown: Bool) { Self.add(ref, isKnown, to: &deletions) }
 
     private static func add(_ ref: ActorRef, _ isKnown: Bool, to counts: inout [ActorRef: Count]) {
-        if isKnown { counts[ref, default: Count()].acknowledged += 1 } else { counts[ref, default: Count()].unknown += 1 }
+        if isKnown {
+            counts[ref, default: Count()].acknowledged += 1
+        } else {
+            counts[ref, default: Count()].unknown += 1
+        }
     }
 
     /// Finds a step of the history among what clients were told.

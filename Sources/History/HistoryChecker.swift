@@ -1,4 +1,3 @@
-internal import Etcd
 package import SubstrateModel
 package import SubstrateStore
 

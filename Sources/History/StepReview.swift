@@ -155,7 +155,8 @@ private struct StepReview {
         require(
             review.state.operations[ref]?.row.createRevision == review.revision, "a checkpoint without an operation")
         require(
-            review.bindingBefore(old.worker)?.value.phase == .ready, "a checkpoint began on a binding that is not ready")
+            review.bindingBefore(old.worker)?.value.phase == .ready, "a checkpoint began on a binding that is not ready"
+        )
     }
 
     /// The end of a workflow: it had the operation, which has gone, and the binding was not revoked.

@@ -7,7 +7,7 @@ enum AteBench {
     private static let benches: [(name: String, help: String, run: @Sendable (BenchOptions) async throws -> Void)] = [
         ("etcd", "Reads and writes of the etcd client, beside a client in C++.", EtcdBench.run),
         ("release", "From the loss of workers to the release of their actors.", { _ in try await ReleaseBench.run() }),
-        ("lifecycle", "Resumes and suspends.", { _ in try await LifecycleBench.run() }),
+        ("lifecycle", "Resumes and suspends through ateapi, with 64 to 10,000 workers.", LifecycleBench.run),
     ]
 
     static func main() async {

@@ -1,6 +1,7 @@
 import ControlPlane
 import Etcd
 import Foundation
+import History
 import LocalCluster
 import ServiceKit
 import SubstrateModel
@@ -21,7 +22,6 @@ import Testing
             let store = Store(etcd: server.client())
             let cluster = try await TestCluster(store)
             for name in Self.actors { _ = try await cluster.fixture.createActor(name) }
-            let start = try await store.etcd.range(.key("nothing")).revision
             let done = Tally()
             let deaths = Tally()
             try await cluster.run {
@@ -65,7 +65,7 @@ import Testing
                 }
                 #expect(try await store.listWorkers().bound.isEmpty)
             }
-            let checked = try await History(store: store, from: start).check()
+            let checked = try await checkHistory(of: store)
             #expect(done.count > 500, "only \(done.count) operations got through")
             #expect(deaths.count > 10)
             print("\(done.count) operations, \(deaths.count) deaths of nodes, \(checked) revisions checked")
@@ -112,68 +112,26 @@ import Testing
     }
 }
 
-/// Every change under a store's root, replayed revision by revision.
-private struct History {
-    let store: Store
-    let from: Int64
-
-    /// Checks the invariants at every revision. Returns how many there were.
-    func check() async throws -> Int {
-        var actors: [ActorRef: Actor] = [:]
-        let last = try await store.etcd.range(.key("nothing")).revision
-        for pair in try await store.etcd.range(RangeRequest(store.keys.actors, revision: from)).pairs {
-            if let ref = store.keys.actorRef(pair.key) { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
+/// Checks everything that has happened in a store, revision by revision. Returns how many there were.
+private func checkHistory(of store: Store) async throws -> Int {
+    // The end of the history is a put of our own.
+    let end = Key(store.keys.root + "end-of-history")
+    _ = try await store.etcd.transaction(Transaction().then(.put(end, [])))
+    var checker = HistoryChecker(keys: store.keys)
+    var checked = 0
+    for try await batch in store.etcd.watch(.prefix(Key(store.keys.root)), from: 1) {
+        guard case .events(let events) = batch else {
+            throw DidNotHappen(description: "a history without compaction")
         }
-        var bindings: [WorkerRef: Binding] = [:]
-        var revision = from
-        var checked = 0
-        // The end of the history is a put of our own.
-        let end = Key(store.keys.root + "end-of-history")
-        _ = try await store.etcd.transaction(Transaction().then(.put(end, [])))
-        for try await batch in store.etcd.watch(.prefix(Key(store.keys.root)), from: from + 1) {
-            guard case .events(let events) = batch else {
-                throw DidNotHappen(description: "a history without compaction")
+        for change in Change.changes(in: events) {
+            if change.events.contains(where: { $0.key == end }) {
+                #expect(checker.leftovers().isEmpty)
+                return checked
             }
-            for event in events {
-                if event.revision != revision {
-                    expectInvariants(actors, bindings, revision)
-                    checked += 1
-                    revision = event.revision
-                }
-                if event.key == end { return checked }
-                try apply(event, &actors, &bindings)
-            }
-        }
-        throw DidNotHappen(description: "the history up to revision \(last)")
-    }
-
-    private func apply(_ event: WatchEvent, _ actors: inout [ActorRef: Actor], _ bindings: inout [WorkerRef: Binding])
-        throws
-    {
-        if let ref = store.keys.actorRef(event.key) {
-            actors[ref] = nil
-            if case .put(let pair, _) = event { actors[ref] = try Codec.decode(pair, as: Actor.self).value }
-        }
-        if case .bound(let ref)? = store.keys.worker(event.key) {
-            bindings[ref] = nil
-            if case .put(let pair, _) = event { bindings[ref] = try Codec.decode(pair, as: Binding.self).value }
+            let violations = checker.apply(change).violations
+            #expect(violations.isEmpty)
+            checked += 1
         }
     }
-
-    /// An actor has a worker exactly when a binding says so, and both sides agree.
-    private func expectInvariants(_ actors: [ActorRef: Actor], _ bindings: [WorkerRef: Binding], _ revision: Int64) {
-        for (ref, actor) in actors {
-            guard let worker = actor.state.assignment?.worker else { continue }
-            #expect(
-                bindings[worker]?.actorUID == actor.uid,
-                "revision \(revision): \(ref) claims \(worker), which is not bound to it")
-        }
-        for (worker, binding) in bindings {
-            let claimed = actors[binding.actor]?.state.assignment?.worker
-            #expect(
-                claimed == worker,
-                "revision \(revision): \(worker) is bound to \(binding.actor), which is on \(String(describing: claimed))"
-            )
-        }
-    }
+    throw DidNotHappen(description: "the end of the history")
 }

@@ -1,4 +1,5 @@
 import Etcd
+import GRPC
 import LocalCluster
 import TestKit
 import Testing
@@ -76,6 +77,21 @@ import Testing
         }
         let text = error.map { "\($0)" } ?? ""
         #expect(text.contains(server.endpoint) && text.contains(root) && text.contains("future revision"))
+    }
+
+    @Test func aDeadlineThatTheServerNoticesFirstIsADeadline() async throws {
+        let late = ServerMethod(Method("/etcdserverpb.KV/Range")) { _, _ in
+            // What etcd says when it has waited for a leader for as long as the call may take.
+            throw Status(code: .unknown, message: "context deadline exceeded")
+        }
+        let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: [late])
+        try await running({ await server.run() }) {
+            var options = EtcdOptions()
+            options.callTimeout = .milliseconds(200)
+            let client = EtcdClient(endpoints: ["127.0.0.1:\(server.port)"], options: options)
+            let error = await #expect(throws: EtcdError.self) { _ = try await client.range(.key("a")) }
+            #expect(error?.code == .deadlineExceeded && error?.isRetriable == true)
+        }
     }
 
     @Test func aFullDatabaseTakesNoWritesAndSaysWhy() async throws {

@@ -140,6 +140,9 @@ extension EtcdError.Code {
         ("permission denied", .permissionDenied),
         ("etcdserver: no leader", .noLeader),
         ("corrupt cluster", .corrupt),
+        // A server that waits for a leader may notice the end of the call's time before the client does, and says so
+        // under a code that means nothing.
+        ("context deadline exceeded", .deadlineExceeded),
     ]
 
     init(_ status: Status) { self.init(status.code, status.message) }
