@@ -37,8 +37,9 @@ import Testing
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         options.collectionInterval = interval
         let agent = NodeAgent(
-            options: options, slots: slots, store: fixture.store, runtime: runtime, environment: .test(),
-            bootID: "boot", directoryID: "directory")
+            options: options, slots: slots, store: fixture.store, runtime: runtime,
+            watchdog: ProcessWatchdog(directory: runtime.directory, executable: WatchdogTests.atelet),
+            environment: .test(), bootID: "boot", directoryID: "directory")
         try await running(agent.run) {
             try await body(try await eventualValue("the worker is registered") { slots.slot(of: worker) })
         }
@@ -98,7 +99,7 @@ import Testing
             let resume = try await restore(slot, kept)
             try await eventually("what was written is read") { file("copy", resume.binding.epoch) == "kept\n" }
             // Until that is written down the snapshot may be needed again, whatever else is heard of the binding.
-            await slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
+            slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
             #expect(snapshots.all == [kept])
             _ = try await fixture.store.confirmRunning(resume)
             try await eventually("the snapshot is removed") { snapshots.all.isEmpty }

@@ -12,8 +12,12 @@ import Testing
 @Suite struct NodeAgentTests {
     let fixture: StoreFixture
     let runtime = InstantRuntime()
+    let watchdog: InstantWatchdog
 
-    init() async throws { fixture = try await StoreFixture(TestEtcd.store()) }
+    init() async throws {
+        fixture = try await StoreFixture(TestEtcd.store())
+        watchdog = InstantWatchdog(runtime)
+    }
 
     private func agent(
         _ slots: WorkerSlots, directoryID: String = "directory", bootID: String = "boot", workers: Int = 1,
@@ -26,9 +30,8 @@ import Testing
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5, takeoverLimit: takeoverLimit)
         let store = Store(etcd: etcd ?? fixture.store.etcd, keys: fixture.store.keys)
         return NodeAgent(
-            options: options, slots: slots, store: store, runtime: runtime, environment: .test(log: log),
-            bootID: bootID,
-            directoryID: directoryID)
+            options: options, slots: slots, store: store, runtime: runtime, watchdog: watchdog,
+            environment: .test(log: log), bootID: bootID, directoryID: directoryID)
     }
 
     private var worker: WorkerRef { fixture.workerRef("node-0") }

@@ -15,11 +15,9 @@ extension NodeAgent {
     /// Lists first and reads the actors afterwards. The pause that wrote a listed snapshot had begun before, so an actor that
     /// names it neither as its own nor as the one being written never will again: each name is used once.
     private func removeUnwantedLocalSnapshots() async {
-        let snapshots = runtime.localSnapshots
-        let names = await BlockingThread.result { snapshots.all }
-        for name in names {
-            let owner = await BlockingThread.result { snapshots.owner(uid: name.actorUID) }
-            guard let owner else { continue }
+        let snapshots = runtime.places
+        for name in await snapshots.localSnapshots() {
+            guard let owner = await snapshots.owner(uid: name.actorUID) else { continue }
             do throws(StoreError) {
                 if let actor = try await store.actor(owner)?.value, actor.uid == name.actorUID, actor.wants(name) {
                     continue
@@ -30,7 +28,7 @@ extension NodeAgent {
                     ["actor": .text(owner), "snapshot": .text(name), "error": .text(error)])
                 continue
             }
-            await BlockingThread.result { snapshots.remove(name) }
+            await snapshots.remove(name)
             environment.log.info(
                 "removed a local snapshot that no actor wants", ["actor": .text(owner), "snapshot": .text(name)])
         }

@@ -72,7 +72,10 @@ package struct SnapshotDirectory: Sendable {
         do {
             try Archive.unpack(archive, into: directory)
         } catch {
-            throw RuntimeFailure(.dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))")
+            // A full disk looks the same.
+            throw RuntimeFailure(
+                .dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))",
+                mayLieInWorker: true)
         }
     }
 

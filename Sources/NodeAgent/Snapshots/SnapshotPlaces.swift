@@ -1,14 +1,33 @@
 internal import GRPC
 internal import ServiceKit
-internal import SubstrateModel
+package import SubstrateModel
 
-/// Finds the place of each snapshot that a call names.
-struct SnapshotPlaces: Sendable {
-    let local: LocalSnapshots
-
+/// Finds the place of each snapshot that a call names, and keeps the local ones.
+package protocol SnapshotPlaces: Sendable {
     /// Where to start from; nil for the first time.
     /// - Throws: `RuntimeFailure`, with `isSnapshotMissing` for a local snapshot that is not here.
-    func source(_ snapshot: Snapshot?) async throws(RuntimeFailure) -> SnapshotURI? {
+    func source(_ snapshot: Snapshot?) async throws(RuntimeFailure) -> SnapshotURI?
+
+    /// Where to write to.
+    func target(_ snapshot: Snapshot, _ actor: ActorRef, uid: String) async throws(RuntimeFailure) -> SnapshotURI
+
+    /// The complete local ones.
+    func localSnapshots() async -> [LocalSnapshotName]
+
+    /// Whose local snapshots those of the uid are; nil when that was never noted.
+    func owner(uid: String) async -> ActorRef?
+
+    /// Removes a local one.
+    func remove(_ name: LocalSnapshotName) async
+}
+
+/// Snapshots on disks.
+package struct DiskSnapshotPlaces: SnapshotPlaces {
+    private let local: LocalSnapshots
+
+    package init(local: LocalSnapshots) { self.local = local }
+
+    package func source(_ snapshot: Snapshot?) async throws(RuntimeFailure) -> SnapshotURI? {
         switch snapshot {
         case nil: return nil
         case .external(let uri): return try external(uri)
@@ -23,8 +42,9 @@ struct SnapshotPlaces: Sendable {
         }
     }
 
-    /// Where to write to.
-    func target(_ snapshot: Snapshot, _ actor: ActorRef, uid: String) async throws(RuntimeFailure) -> SnapshotURI {
+    package func target(
+        _ snapshot: Snapshot, _ actor: ActorRef, uid: String
+    ) async throws(RuntimeFailure) -> SnapshotURI {
         switch snapshot {
         case .external(let uri): return try external(uri)
         case .local(let name):
@@ -40,7 +60,17 @@ struct SnapshotPlaces: Sendable {
         }
     }
 
-    func remove(_ name: LocalSnapshotName) async { await BlockingThread.result { [local] in local.remove(name) } }
+    package func localSnapshots() async -> [LocalSnapshotName] {
+        await BlockingThread.result { [local] in local.all }
+    }
+
+    package func owner(uid: String) async -> ActorRef? {
+        await BlockingThread.result { [local] in local.owner(uid: uid) }
+    }
+
+    package func remove(_ name: LocalSnapshotName) async {
+        await BlockingThread.result { [local] in local.remove(name) }
+    }
 
     /// What is removed with a local snapshot must be no one's last external one.
     private func external(_ uri: SnapshotURI) throws(RuntimeFailure) -> SnapshotURI {

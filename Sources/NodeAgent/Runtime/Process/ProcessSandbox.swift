@@ -32,16 +32,11 @@ struct ProcessSandbox: Sandbox {
         await BlockingThread.result { [place] in place.remove() }
     }
 
-    /// Stops the processes where they are, packs the directory, and only then kills them: if packing fails, they go on.
+    /// Stops the processes where they are, packs the directory, and only then kills them. If packing fails, they can go on.
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
-        do {
-            try await freeze()
-            try await BlockingThread.result { [snapshots, place, actorUID] () throws(RuntimeFailure) in
-                try snapshots.write(place.durable, to: snapshot, actorUID: actorUID)
-            }
-        } catch {
-            for process in processes { process.signalGroup(SIGCONT) }
-            throw error
+        try await freeze()
+        try await BlockingThread.result { [snapshots, place, actorUID] () throws(RuntimeFailure) in
+            try snapshots.write(place.durable, to: snapshot, actorUID: actorUID)
         }
         await kill()
     }

@@ -1,0 +1,71 @@
+internal import Etcd
+internal import Synchronization
+
+/// Whether the loops of a node make progress: each has to have beaten within a limit.
+///
+/// What is measured is that a loop takes up what is asked of it, not how long that takes. A start or a checkpoint may last
+/// for minutes, and whoever asked for it decides when to give it up.
+package final class LoopHealth: Sendable {
+    private struct Loop {
+        var name: String
+        var sinceBeat: Stopwatch
+    }
+
+    private struct State {
+        var next = 0
+        /// In the order in which they have begun.
+        var loops: [(id: Int, loop: Loop)] = []
+        var reported: [String] = []
+    }
+
+    private let limit: Duration
+    private let clock: any Clock<Duration>
+    private let state = Mutex(State())
+
+    /// - Parameter limit: how long a loop may be silent.
+    package init(limit: Duration, clock: any Clock<Duration>) {
+        self.limit = limit
+        self.clock = clock
+    }
+
+    /// How often a loop should beat, so that one which is merely slow is not taken for one that hangs.
+    package var interval: Duration { limit / 8 }
+
+    /// The loops that have been silent for too long.
+    package var hung: [String] { state.withLock { hung($0) } }
+
+    /// The same, when they are not those that were told last.
+    package func newlyHung() -> [String]? {
+        state.withLock { state in
+            let hung = hung(state)
+            defer { state.reported = hung }
+            return hung == state.reported ? nil : hung
+        }
+    }
+
+    private func hung(_ state: State) -> [String] {
+        state.loops.filter { $0.loop.sinceBeat.elapsed() > limit }.map(\.loop.name)
+    }
+
+    /// Counts a loop in while `body` runs: from now on, and until it has returned, also when it is cancelled. What has been
+    /// told to stop has to come to an end.
+    package func watching<Result: Sendable>(
+        _ name: String, _ body: (_ beat: @escaping @Sendable () -> Void) async throws -> Result
+    ) async rethrows -> Result {
+        let id = state.withLock { state in
+            state.next += 1
+            state.loops.append((state.next, Loop(name: name, sinceBeat: clock.stopwatch())))
+            return state.next
+        }
+        defer { state.withLock { $0.loops.removeAll { $0.id == id } } }
+        return try await body { self.beat(id) }
+    }
+
+    private func beat(_ id: Int) {
+        state.withLock { state in
+            for index in state.loops.indices where state.loops[index].id == id {
+                state.loops[index].loop.sinceBeat = clock.stopwatch()
+            }
+        }
+    }
+}
