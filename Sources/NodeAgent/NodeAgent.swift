@@ -111,7 +111,7 @@ package final class NodeAgent: Sendable {
             while !Task.isCancelled {
                 await runtime.answer()
                 if Task.isCancelled { return }
-                beat()
+                beat(nil)
                 try? await environment.clock.sleep(for: health.interval)
             }
         }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// SIGTERM and SIGINT as a stream, so that a program can stop in order.
 ///
@@ -72,6 +73,23 @@ package enum BlockingThread {
             if !start(run) { run() }
         }
         return try result.get()
+    }
+
+    /// The same, for a body that takes long: it is told when the task is cancelled, and should end soon then.
+    package static func result<Value: Sendable, Failure: Error>(
+        interruptibly body: @escaping @Sendable (_ isCancelled: @Sendable () -> Bool) throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let flag = CancellationFlag()
+        let outcome = await withTaskCancellationHandler {
+            await result { Result { () throws(Failure) in try body { flag.isSet.load(ordering: .relaxed) } } }
+        } onCancel: {
+            flag.isSet.store(true, ordering: .relaxed)
+        }
+        return try outcome.get()
+    }
+
+    private final class CancellationFlag: Sendable {
+        let isSet = Atomic<Bool>(false)
     }
 
     /// The same, but stops waiting when the task is cancelled; `body` goes on. Nil then, and when there is no thread to be had.

@@ -21,6 +21,7 @@ package final class InstantRuntime: Runtime {
         var checkpointFailure: RuntimeFailure?
         var selfTestFailure: RuntimeFailure?
         var selfTests = 0
+        var beforeKillingLeftovers: (@Sendable () async -> Void)?
         var beforeAnswer: (@Sendable () async -> Void)?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
         var beforeCheckpoint: (@Sendable () async -> Void)?
@@ -52,6 +53,11 @@ package final class InstantRuntime: Runtime {
     package func failCheckpoints(with failure: RuntimeFailure?) { state.withLock { $0.checkpointFailure = failure } }
     /// Makes every self-test fail, or with nil succeed again.
     package func failSelfTests(with failure: RuntimeFailure?) { state.withLock { $0.selfTestFailure = failure } }
+    /// Called before what was left behind is taken for dead.
+    package func beforeKillingLeftovers(_ hook: (@Sendable () async -> Void)?) {
+        state.withLock { $0.beforeKillingLeftovers = hook }
+    }
+
     /// Called before the runtime answers that it is not stuck.
     package func beforeAnswer(_ hook: (@Sendable () async -> Void)?) { state.withLock { $0.beforeAnswer = hook } }
     /// Called before each start.
@@ -75,7 +81,7 @@ package final class InstantRuntime: Runtime {
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
 
-    package func killLeftovers() async throws {}
+    package func killLeftovers() async throws { await state.withLock { $0.beforeKillingLeftovers }?() }
 
     package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
         do {

@@ -7,12 +7,13 @@ package final class InstantWatchdog: Watchdog {
     private struct State {
         var isFrozen = true
         var refusals = 0
+        var hasFailed = false
         var thaws: [[ActivationID]] = []
     }
 
     private let runtime: InstantRuntime
     private let state = Mutex(State())
-    private let failed = Signal()
+    private let failures = Listeners()
 
     package init(_ runtime: InstantRuntime) { self.runtime = runtime }
 
@@ -23,9 +24,12 @@ package final class InstantWatchdog: Watchdog {
     package func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
 
     /// Ends, as a process that is killed.
-    package func fail() { failed.fire() }
+    package func fail() {
+        state.withLock { $0.hasFailed = true }
+        failures.tell()
+    }
 
-    package func start() async throws {}
+    package func start() async throws { state.withLock { $0.hasFailed = false } }
 
     package func begin(_ hold: LeaseHold) async -> Bool {
         state.withLock { $0.isFrozen = hold.left <= .zero }
@@ -65,7 +69,9 @@ package final class InstantWatchdog: Watchdog {
     }
 
     package func waitForFailure() async -> String? {
-        for await _ in failed.wakeUps { return "the watchdog was told to fail" }
+        for await _ in failures.changes {
+            if state.withLock({ $0.hasFailed }) { return "the watchdog was told to fail" }
+        }
         return nil
     }
 }

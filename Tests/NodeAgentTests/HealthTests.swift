@@ -20,7 +20,7 @@ import Testing
             await health.watching("b") { _ in
                 clock.advance(by: .seconds(10))
                 #expect(health.hung.isEmpty)
-                beatA()
+                beatA(nil)
                 clock.advance(by: .seconds(1))
                 #expect(health.hung == ["b"])
                 #expect(health.newlyHung() == ["b"] && health.newlyHung() == nil)
@@ -29,8 +29,12 @@ import Testing
             }
             // What has ended does not hang.
             #expect(health.hung == ["a"])
-            beatA()
+            beatA(.seconds(30))
             #expect(health.newlyHung() == [])
+            clock.advance(by: .seconds(30))
+            #expect(health.hung.isEmpty)
+            clock.advance(by: .seconds(1))
+            #expect(health.hung == ["a"])
         }
     }
 

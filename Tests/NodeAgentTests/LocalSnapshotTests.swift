@@ -16,6 +16,7 @@ import Testing
     let files = TemporaryDirectory()
     let runtime: ProcessRuntime
     let worker: WorkerRef
+    let watchdog: ProcessWatchdog
 
     init() async throws {
         fixture = try await StoreFixture(TestEtcd.store())
@@ -23,6 +24,7 @@ import Testing
         let directory = try StateDirectory(path: "\(files.path)/state", newID: { "directory" })
         runtime = ProcessRuntime(
             directory: directory, snapshots: SnapshotDirectory(root: "\(files.path)/snapshots"), log: .none)
+        watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
     }
 
     private var snapshots: LocalSnapshots { runtime.localSnapshots }
@@ -38,8 +40,7 @@ import Testing
         options.collectionInterval = interval
         let agent = NodeAgent(
             options: options, slots: slots, store: fixture.store, runtime: runtime,
-            watchdog: ProcessWatchdog(directory: runtime.directory, executable: WatchdogTests.atelet),
-            environment: .test(), bootID: "boot", directoryID: "directory")
+            watchdog: watchdog, environment: .test(), bootID: "boot", directoryID: "directory")
         try await running(agent.run) {
             try await body(try await eventualValue("the worker is registered") { slots.slot(of: worker) })
         }

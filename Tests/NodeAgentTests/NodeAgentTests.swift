@@ -130,6 +130,99 @@ import Testing
         }
     }
 
+    @Test func anActorIsNotKilledByAnOlderStateThanTheOneInWhichItBelongedHere() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        etcd.deliver { _ in false }
+        try await running(agent(slots, etcd: etcd).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            // A watch that lags shows a time before the claim, up to the revision at which it was read.
+            slot.take(nil, at: claim.binding.modRevision - 1)
+            slot.take(nil, at: claim.binding.modRevision)
+            #expect(runtime.running == [claim.binding.epoch])
+            slot.take(nil, at: claim.binding.modRevision + 1)
+            #expect(runtime.running.isEmpty)
+        }
+    }
+
+    @Test func aClaimThatGoesDuringTheStartIsNoticedWhenTheStartIsDone() async throws {
+        let slots = WorkerSlots()
+        let starting = Gate()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            runtime.beforeStart { _ in await starting.pass() }
+            let start = Task { try await slot.start(workload("alice"), from: nil, claim.fences) }
+            try await starting.waitForArrival()
+            slot.take(nil, at: claim.binding.modRevision + 1)
+            starting.open()
+            _ = try await start.value
+            try await eventually("it is killed") { runtime.running.isEmpty && runtime.started.count == 1 }
+        }
+    }
+
+    @Test func aWorkerIsRegisteredAnewOnlyOnceItsActorIsDead() async throws {
+        let slots = WorkerSlots()
+        let dying = Gate()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            _ = try await slot.start(workload("alice"), from: nil, claim.fences)
+            runtime.afterKill { await dying.pass() }
+            _ = try await fixture.store.revoke(claim)
+            try await dying.waitForArrival()
+            #expect(try await fixture.store.presence(of: worker) == slot.presence)
+            dying.open()
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > slot.presence.incarnation
+            }
+        }
+    }
+
+    @Test func nothingIsRegisteredBeforeWhatWasLeftBehindIsDead() async throws {
+        let slots = WorkerSlots()
+        let killing = Gate()
+        runtime.beforeKillingLeftovers { await killing.pass() }
+        try await running(agent(slots).run) {
+            try await killing.waitForArrival()
+            #expect(try await fixture.store.listWorkers().live.isEmpty)
+            killing.open()
+            _ = try await slot(slots)
+        }
+    }
+
+    @Test func aWorkerDoesOneThingAtATimeAndAnswersQuestionsMeanwhile() async throws {
+        let slots = WorkerSlots()
+        let starting = Gate()
+        try await running(agent(slots).run) {
+            let slot = try await slot(slots)
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming("alice", on: held(slot))
+            runtime.beforeStart { _ in await starting.pass() }
+            let start = Task { try await slot.start(workload("alice"), from: nil, claim.fences) }
+            try await starting.waitForArrival()
+            var later = claim.fences
+            // Every call from here on is answered though the start has not ended, and none acts.
+            for token in 1...3 {
+                later.operation = OperationToken(claim.token.revision + Int64(token) * 10)
+                #expect(try await slot.start(workload("alice"), from: nil, later).state == .busy)
+                let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
+                #expect(try await slot.checkpoint(to: snapshot, later).state == .busy)
+                #expect(try await slot.stop(later).state == .busy)
+                #expect(try await slot.status(later).state == .busy)
+            }
+            #expect(starting.arrived == 1)
+            starting.open()
+            #expect(try await start.value.state == .running)
+        }
+    }
+
     @Test func aCheckpointsReceiptIsKeptUntilTheBindingGoes() async throws {
         let slots = WorkerSlots()
         try await running(agent(slots).run) {
@@ -140,6 +233,9 @@ import Testing
             _ = try await fixture.store.confirmRunning(resume)
             let claim = try await fixture.suspending("alice", on: held(slot))
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
+            #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
+            // A repeated one returns it, and does not write anything.
+            runtime.failCheckpoints(with: RuntimeFailure(.internal, "it is written already"))
             #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
             #expect(try await slot.status(claim.fences).state == .checkpointed(snapshot))
             try await deleteBinding()
@@ -331,10 +427,9 @@ import Testing
     }
 
     @Test func aLostLeaseKillsAnActorThatIsBeingCheckpointedWithoutWaitingForTheCheckpoint() async throws {
-        let etcd = InterceptedEtcd(fixture.store.etcd)
         let slots = WorkerSlots()
         let mayEnd = Flag()
-        try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
+        try await running(agent(slots, leaseTimeToLive: .seconds(5)).run) {
             let slot = try await slot(slots)
             _ = try await fixture.createActor("alice")
             let claim = try await fixture.resuming("alice", on: held(slot))
@@ -347,15 +442,17 @@ import Testing
             }
             let checkpoint = Task { try await slot.checkpoint(to: .external(SnapshotURI("file:///s/1")), claim.fences) }
             try await eventually("it is being written") { isWriting.isSet }
-            etcd.cutOff()
+            let key = fixture.store.keys.live(worker)
+            let lease = try #require(try await fixture.store.etcd.range(.key(key)).pairs.first?.lease)
+            try await fixture.store.etcd.revoke(lease)
             try await eventually("the actor is dead") { runtime.running.isEmpty }
-            #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
+            #expect(slots.slot(of: worker) === slot)
             mayEnd.set()
             _ = await checkpoint.result
         }
     }
 
-    @Test func anAgentThatIsCutOffKillsItsActorsBeforeTheLeaseCanHaveExpired() async throws {
+    @Test func anAgentThatIsCutOffFreezesItsActorsBeforeTheLeaseCanHaveExpired() async throws {
         let etcd = InterceptedEtcd(fixture.store.etcd)
         let slots = WorkerSlots()
         try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
@@ -364,7 +461,7 @@ import Testing
             let claim = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, claim.fences)
             etcd.cutOff()
-            try await eventually("the actor is killed") { runtime.running.isEmpty }
+            try await eventually("the actor is frozen") { runtime.frozen == [claim.binding.epoch] }
             // At that moment the lease, and with it the presence, is still there.
             #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
         }

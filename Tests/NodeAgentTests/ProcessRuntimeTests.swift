@@ -183,12 +183,46 @@ import Testing
                 Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber))
             }
         }
-        await sandbox.kill()
+        // As far as the kernel does it when an agent dies.
+        for process in try #require(sandbox as? ProcessSandbox).processes { await process.killAndWait() }
         #expect(kill(pid, 0) == 0)
         try await runtime.killLeftovers()
         // Nothing of it runs any more when that has returned: only then workers are registered.
-        #expect(ProcessTable.signal(SIGCONT, processesWithEnvironmentEntry: directory.marker) == 0)
+        #expect(processStates(directory.marker).isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/workers").isEmpty)
+    }
+
+    @Test func aKilledActorTakesChildrenAlongThatHaveLeftItsGroup() async throws {
+        let activation = activation(1, shell("setsid sh -c 'echo $$ > daemon; exec sleep 60' & exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        _ = try await eventualValue("the daemon runs") { file(1, "daemon").flatMap { Int32($0.filter(\.isNumber)) } }
+        await sandbox.kill()
+        #expect(processStates(directory.marker).isEmpty)
+    }
+
+    @Test func aCheckpointStandsStillForChildrenThatHaveLeftTheGroupToo() async throws {
+        let script = "setsid sh -c 'while :; do echo x >> file; cp file copy; done' & echo > ready; exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        try await eventually("it writes") { file(1, "copy")?.isEmpty == false }
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        try await sandbox.checkpoint(to: uri)
+        #expect(processStates(directory.marker).isEmpty)
+    }
+
+    @Test func aSnapshotThatNobodyWantsAnyMoreIsInterrupted() async throws {
+        let script = "head -c 300000000 /dev/urandom > large; echo > ready; exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        try await eventually("there is much to pack") { file(1, "ready") != nil }
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        let checkpoint = Task { try await sandbox.checkpoint(to: uri) }
+        try await eventually("it is being written") {
+            FileManager.default.fileExists(atPath: "\(files.path)/snapshots/uid/.1.partial/durable.tar.zst")
+        }
+        checkpoint.cancel()
+        let error = await #expect(throws: RuntimeFailure.self) { try await checkpoint.value }
+        #expect(error?.reason.contains("interrupted") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(files.path)/snapshots/uid").isEmpty)
+        await sandbox.kill()
     }
 
     @Test func aSelfTestPassesWhereAnActorCanBeStarted() async throws {

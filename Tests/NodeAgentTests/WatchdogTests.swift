@@ -32,7 +32,7 @@ import Testing
     {
         let process = try await ChildProcess.start(
             Command(
-                "/bin/sh", ["-c", "sleep 60 & setsid sleep 60 & sleep 60"],
+                "/bin/sh", ["-c", "sleep 60 & sleep 60 & setsid sleep 60 & wait"],
                 environment: [
                     "PATH": "/usr/bin:/bin", ProcessRuntime.marker: directory.id,
                     ActivationDirectory.variable: directory.activation(pod: activation.pod, epoch: activation.epoch)
@@ -46,16 +46,19 @@ import Testing
         for actor in actors { await actor.killAndWait() }
     }
 
-    private func isFrozen(_ process: ChildProcess) -> Bool {
-        ProcessTable.runningMembers(ofGroups: [process.pid]).isEmpty && process.exitStatus == nil
+    private func marker(_ epoch: Int64) -> String { directory.activation(pod: "node-0", epoch: Epoch(epoch)).marker }
+
+    private func states(_ epoch: Int64 = 1) -> [Character] { processStates(marker(epoch)).map(\.state) }
+
+    /// Whether not one process of the actor moves.
+    private func isFrozen(_ epoch: Int64 = 1) -> Bool {
+        let states = states(epoch)
+        return !states.isEmpty && states.allSatisfy { $0 == "T" }
     }
 
-    /// Whether not one process of any actor moves.
-    private var isAllFrozen: Bool {
-        ProcessTable.pids(withEnvironmentEntry: directory.marker).allSatisfy { pid in
-            let status = FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data()
-            return String(decoding: status, as: UTF8.self).contains("State:\tT")
-        }
+    private func moves(_ epoch: Int64 = 1) -> Bool {
+        let states = states(epoch)
+        return !states.isEmpty && !states.contains("T")
     }
 
     private func hold(_ duration: Duration) -> LeaseHold {
@@ -75,7 +78,7 @@ import Testing
         let hold = hold(.seconds(2))
         #expect(await watchdog.begin(hold))
         let actor = try await actor()
-        try await eventually("every process of it is frozen") { isFrozen(actor) && isAllFrozen }
+        try await eventually("every process of it is frozen") { isFrozen() }
         #expect(hold.left <= .zero)
         await kill(actor)
         try await end()
@@ -84,7 +87,7 @@ import Testing
     @Test func whatStartsAfterTheDeadlineIsFrozenToo() async throws {
         try await watchdog.start()
         let actor = try await actor()
-        try await eventually("it is frozen: no lease has been had yet") { isFrozen(actor) }
+        try await eventually("it is frozen: no lease has been had yet") { isFrozen() }
         await kill(actor)
         try await end()
     }
@@ -95,29 +98,26 @@ import Testing
         #expect(watchdog.extend(hold(.zero)))
         #expect(!watchdog.extend(hold(.seconds(60))))
         let actor = try await actor()
-        try await eventually("what there is is frozen all the same") { isFrozen(actor) }
+        try await eventually("what there is is frozen all the same") { isFrozen() }
         await kill(actor)
         try await end()
     }
 
     @Test func whatTheAgentNamesGoesOnAndNothingElseDoes() async throws {
         try await watchdog.start()
+        #expect(await watchdog.begin(hold(.seconds(60))))
         let ids = (1...2).map { ActivationID(pod: "node-0", epoch: Epoch($0)) }
         let first = try await actor(ids[0])
         let second = try await actor(ids[1])
-        try await eventually("both are frozen") { isFrozen(first) && isFrozen(second) && isAllFrozen }
+        // The shell, two children in its group, and one outside of it.
+        try await eventually("both are complete") { states(1).count == 4 && states(2).count == 4 }
+        await watchdog.freeze()
+        try await eventually("both are frozen") { isFrozen(1) && isFrozen(2) }
         #expect(await watchdog.thaw([ids[0]], hold(.seconds(60))))
         // Done when that has returned, and not undone by the deadline from before.
-        #expect(!isFrozen(first) && isFrozen(second))
-        let moving = ProcessTable.pids(withEnvironmentEntry: directory.activation(pod: "node-0", epoch: Epoch(1)).marker)
-            .filter { pid in
-                let status = FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data()
-                return !String(decoding: status, as: UTF8.self).contains("State:\tT")
-            }
-        // The shell, and its children in the group and outside of it.
-        #expect(moving.count == 4)
+        #expect(moves(1) && states(1).count == 4 && isFrozen(2))
         #expect(await watchdog.resume(ids[1]))
-        #expect(!isFrozen(second))
+        #expect(moves(2))
         await kill(first, second)
         try await end()
     }
@@ -126,13 +126,13 @@ import Testing
         try await watchdog.start()
         let id = ActivationID(pod: "node-0", epoch: Epoch(1))
         let actor = try await actor(id)
-        try await eventually("it is frozen") { isFrozen(actor) }
+        try await eventually("it is frozen") { isFrozen() }
         // As of an agent that was stopped between the renewal and this.
         #expect(await !watchdog.thaw([id], hold(.zero)))
         #expect(await !watchdog.resume(id))
-        #expect(isFrozen(actor))
+        #expect(isFrozen())
         #expect(await watchdog.thaw([id], hold(.seconds(60))))
-        #expect(!isFrozen(actor))
+        #expect(moves())
         await kill(actor)
         try await end()
     }
@@ -142,7 +142,7 @@ import Testing
         let id = ActivationID(pod: "node-0", epoch: Epoch(1))
         let actor = try await actor(id)
         for _ in 0..<3 {
-            try await eventually("it is frozen") { isFrozen(actor) && isAllFrozen }
+            try await eventually("it is frozen") { isFrozen() }
             #expect(await watchdog.thaw([id], hold(.seconds(1))))
         }
         await kill(actor)
@@ -158,10 +158,10 @@ import Testing
         let actor = try await actor(id)
         Glibc.kill(try #require(watchdog.pid), SIGSTOP)
         await watchdog.freeze()
-        try await eventually("it is frozen") { isFrozen(actor) }
+        try await eventually("it is frozen") { isFrozen() }
         #expect(await !watchdog.thaw([id], hold(.seconds(60))))
         #expect(await watchdog.waitForFailure() == "the watchdog was killed by signal 9")
-        #expect(isFrozen(actor))
+        #expect(isFrozen())
         await kill(actor)
     }
 

@@ -9,6 +9,8 @@ package final class LoopHealth: Sendable {
     private struct Loop {
         var name: String
         var sinceBeat: Stopwatch
+        /// How long it may be silent from then on.
+        var patience: Duration
     }
 
     private struct State {
@@ -17,6 +19,9 @@ package final class LoopHealth: Sendable {
         var loops: [(id: Int, loop: Loop)] = []
         var reported: [String] = []
     }
+
+    /// Says that a loop makes progress. What it is given is how long it may be silent from now on; nil for the usual limit.
+    package typealias Beat = @Sendable (Duration?) -> Void
 
     private let limit: Duration
     private let clock: any Clock<Duration>
@@ -44,27 +49,28 @@ package final class LoopHealth: Sendable {
     }
 
     private func hung(_ state: State) -> [String] {
-        state.loops.filter { $0.loop.sinceBeat.elapsed() > limit }.map(\.loop.name)
+        state.loops.filter { $0.loop.sinceBeat.elapsed() > $0.loop.patience }.map(\.loop.name)
     }
 
     /// Counts a loop in while `body` runs: from now on, and until it has returned, also when it is cancelled. What has been
     /// told to stop has to come to an end.
     package func watching<Result: Sendable>(
-        _ name: String, _ body: (_ beat: @escaping @Sendable () -> Void) async throws -> Result
+        _ name: String, _ body: (_ beat: @escaping Beat) async throws -> Result
     ) async rethrows -> Result {
         let id = state.withLock { state in
             state.next += 1
-            state.loops.append((state.next, Loop(name: name, sinceBeat: clock.stopwatch())))
+            state.loops.append((state.next, Loop(name: name, sinceBeat: clock.stopwatch(), patience: limit)))
             return state.next
         }
         defer { state.withLock { $0.loops.removeAll { $0.id == id } } }
-        return try await body { self.beat(id) }
+        return try await body { self.beat(id, patience: $0 ?? self.limit) }
     }
 
-    private func beat(_ id: Int) {
+    private func beat(_ id: Int, patience: Duration) {
         state.withLock { state in
             for index in state.loops.indices where state.loops[index].id == id {
                 state.loops[index].loop.sinceBeat = clock.stopwatch()
+                state.loops[index].loop.patience = patience
             }
         }
     }

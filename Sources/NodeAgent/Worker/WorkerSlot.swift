@@ -70,9 +70,13 @@ package final class WorkerSlot: Sendable {
     var incarnation: Incarnation { presence.incarnation }
     var log: Log { environment.log }
 
+    /// How long a registration may take to end, with an actor to kill and its files to remove. Whatever reads or writes a
+    /// snapshot then is interrupted.
+    static let endLimit = Duration.seconds(60)
+
     /// Runs what is asked for until the registration has to end or the task is cancelled; then kills the actor.
     /// - Parameter beat: called each time the worker has shown that it takes up what is asked for.
-    package func run(every interval: Duration, beat: @escaping @Sendable () -> Void) async -> End {
+    package func run(every interval: Duration, beat: @escaping LoopHealth.Beat) async -> End {
         await withTaskCancellationHandler {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.tasks.run() }
@@ -80,6 +84,7 @@ package final class WorkerSlot: Sendable {
                 group.addTask { for await _ in self.ending.wakeUps { return } }
                 await group.next()
                 close()
+                beat(Self.endLimit)
                 group.cancelAll()
             }
         } onCancel: {
@@ -96,9 +101,9 @@ package final class WorkerSlot: Sendable {
 
     /// A trip through what every call goes through. Starts and checkpoints under way do not delay it, and it says nothing any
     /// more once the slot is closed: what is left then is to come to an end.
-    private func showProgress(every interval: Duration, _ beat: @Sendable () -> Void) async {
+    private func showProgress(every interval: Duration, _ beat: LoopHealth.Beat) async {
         while !Task.isCancelled {
-            if await tasks.perform({}) != nil { beat() }
+            if await tasks.perform({}) != nil { beat(nil) }
             do { try await environment.clock.sleep(for: interval) } catch { return }
         }
     }

@@ -87,13 +87,15 @@ package struct ProcessRuntime: Runtime {
     }
 
     private func prepare(_ place: ActivationDirectory, _ activation: Activation) async throws(RuntimeFailure) {
-        try await BlockingThread.result { [snapshots] () throws(RuntimeFailure) in
+        try await BlockingThread.result(interruptibly: { [snapshots] isCancelled throws(RuntimeFailure) in
             do { try place.create() } catch {
                 throw RuntimeFailure(
                     .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
             }
-            if let snapshot = activation.snapshot { try snapshots.read(snapshot, into: place.durable) }
-        }
+            if let snapshot = activation.snapshot {
+                try snapshots.read(snapshot, into: place.durable, isCancelled: isCancelled)
+            }
+        })
     }
 
     private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure)
