@@ -8,44 +8,46 @@ package final class NodeAgent: Sendable {
     let options: NodeOptions
     let store: Store
     let runtime: any Runtime
+    let watchdog: any Watchdog
     let environment: Environment
-    private let bootID: String
-    private let directoryID: String
-    private let slots: WorkerSlots
-    private let readiness: Readiness
-    private let watchdog: Watchdog?
+    let bootID: String
+    let directoryID: String
+    let slots: WorkerSlots
+    let readiness: Readiness
+    let health: LoopHealth
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
+    ///   - watchdog: freezes the runtime's actors when the agent cannot.
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
     ///   - readiness: set while every worker is registered.
-    ///   - watchdog: freezes the actors when the agent cannot; nil only where there are none that could run on.
     package init(
-        options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, environment: Environment,
-        bootID: String, directoryID: String, readiness: Readiness = Readiness(), watchdog: Watchdog? = nil
+        options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, watchdog: any Watchdog,
+        environment: Environment, bootID: String, directoryID: String, readiness: Readiness = Readiness()
     ) {
-        self.watchdog = watchdog
-        self.readiness = readiness
-        self.slots = slots
         self.options = options
+        self.slots = slots
         self.store = store
         self.runtime = runtime
+        self.watchdog = watchdog
         self.environment = environment
         self.bootID = bootID
         self.directoryID = directoryID
+        self.readiness = readiness
+        health = LoopHealth(limit: options.progressLimit, clock: environment.clock)
     }
 
     /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away; `WatchdogError` when
-    ///   there is no watchdog to be had.
+    ///   there is no watchdog to be had; what `Runtime.killLeftovers` throws.
     package func run() async throws {
-        // An earlier agent's watchdog may still be killing what we would start.
-        try await watchdog?.start()
-        try await runtime.killLeftovers()
-        await runtime.localSnapshotStore.removeUnfinished()
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
+            // An earlier agent's watchdog may still be killing what we would start.
+            try await watchdog.start()
+            try await runtime.killLeftovers()
+            await runtime.localSnapshotStore.removeUnfinished()
             let generation: Generation?
             let sinceGrant: Stopwatch
             let lease: Lease
@@ -60,49 +62,37 @@ package final class NodeAgent: Sendable {
                 continue
             }
             backoff.reset()
-            try await watchdog?.start()
-            guard await watchdog?.begin(Watchdog.deadline(lease.timeToLive - options.leaseMargin, sinceGrant)) ?? true
-            else { continue }
-            try await serve(under: lease, sinceGrant, generation)
+            let hold = LeaseHold(duration: lease.timeToLive - options.leaseMargin, sinceSent: sinceGrant)
+            guard await watchdog.begin(hold) else { continue }
+            let held = HeldLease(lease: lease, margin: options.leaseMargin, clock: LeaseClock(hold))
+            try await serve(under: held, sinceGrant, generation)
         }
     }
 
     /// Offers the workers until the lease is lost, etcd is of another generation, or the task is cancelled.
-    private func serve(under lease: Lease, _ sinceGrant: Stopwatch, _ generation: Generation?) async throws {
-        let clock = LeaseClock(timeToLive: lease.timeToLive, margin: options.leaseMargin, sinceGrant: sinceGrant)
-        let keeper = LeaseKeeper(
-            store: store.etcd, lease: lease, margin: options.leaseMargin, clock: environment.clock)
+    private func serve(under held: HeldLease, _ sinceGrant: Stopwatch, _ generation: Generation?) async throws {
         environment.log.info(
             "offering workers",
             [
                 "node": .string(options.node), "pool": .text(options.pool),
                 "workers": .integer(Int64(options.addresses.count)),
-                "lease": .text(lease.id),
+                "lease": .text(held.lease.id),
             ])
-        defer { clock.lose() }
+        defer { held.clock.lose() }
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.keep(held, sinceGrant: sinceGrant) }
                 group.addTask {
-                    let loss = try await keeper.run(sinceGrant: sinceGrant) { sent in
-                        // The watchdog hears of it first: what it may have frozen is not thawed.
-                        let deadline = Watchdog.deadline(lease.timeToLive - self.options.leaseMargin, sent)
-                        if self.watchdog?.extend(until: deadline) ?? true { clock.renewed(sent) } else { clock.lose() }
-                    }
-                    clock.lose()
-                    self.environment.log.error("lost the lease: killing all actors", ["reason": .text(loss)])
-                }
-                if let watchdog {
-                    group.addTask {
-                        guard let reason = await watchdog.waitForFailure() else { return }
-                        clock.lose()
-                        self.environment.log.error("killing all actors", ["reason": .string(reason)])
-                    }
+                    guard let reason = await self.watchdog.waitForFailure() else { return }
+                    held.clock.lose()
+                    self.environment.log.error("killing all actors", ["reason": .string(reason)])
                 }
                 group.addTask { await self.followGeneration(generation) }
                 group.addTask { await self.followBindings() }
                 group.addTask { await self.collectLocalSnapshots() }
+                group.addTask { await self.watchRuntime() }
                 for (ref, address) in self.options.workers {
-                    group.addTask { try await self.offer(ref, address, under: lease.id, clock) }
+                    group.addTask { try await self.offer(ref, address, under: held) }
                 }
                 // The first to end is the loss of the lease, a new generation, or an error.
                 defer { group.cancelAll() }
@@ -112,37 +102,19 @@ package final class NodeAgent: Sendable {
         }
         // The actors are dead by now, so the workers may go at once.
         await uncancelled { [store] in
-            await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await store.etcd.revoke(lease.id) }
+            await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await store.etcd.revoke(held.lease.id) }
         }
     }
 
-    /// Registers a worker, and again whenever it has to be, until the task is cancelled or the lease turns out to be gone.
-    private func offer(
-        _ ref: WorkerRef, _ address: ActorAddress, under lease: LeaseID, _ clock: LeaseClock
-    ) async throws {
-        while !Task.isCancelled {
-            let presence = Presence(
-                uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
-                directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
-                sandboxClass: runtime.sandboxClass)
-            let stored: Stored<Presence>
-            do {
-                stored = try await register(ref, presence, lease)
-            } catch StoreError.sessionLost {
-                clock.lose()
-                environment.log.error("the lease is gone: killing all actors", ["worker": .text(ref)])
-                return
+    /// Counts the runtime among the loops that have to make progress.
+    private func watchRuntime() async {
+        await health.watching("runtime") { beat in
+            while !Task.isCancelled {
+                await runtime.answer()
+                if Task.isCancelled { return }
+                beat(nil)
+                try? await environment.clock.sleep(for: health.interval)
             }
-            let slot = WorkerSlot(
-                ref: ref, presence: stored, store: store, runtime: runtime, lease: clock,
-                environment: environment)
-            slots.insert(slot)
-            readiness.set(slots.all.count == options.addresses.count)
-            await slot.run()
-            readiness.set(false)
-            slots.remove(slot)
-            if Task.isCancelled { return }
-            try await withdraw(ref, stored.incarnation)
         }
     }
 
@@ -151,14 +123,14 @@ package final class NodeAgent: Sendable {
         let workers = options.workers.map(\.ref)
         await follow(keys.bindings(in: options.pool), of: store.etcd, environment) { listing in
             let listing = WorkerListing(listing, keys)
-            for ref in workers { await self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
+            for ref in workers { self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
         } changed: { events in
             for event in events {
                 guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else {
                     continue
                 }
                 do throws(StoreError) {
-                    await slot.take(try event.binding, at: event.revision)
+                    slot.take(try event.binding, at: event.revision)
                 } catch {
                     self.environment.log.error("a binding cannot be read", ["error": .text(error)])
                 }

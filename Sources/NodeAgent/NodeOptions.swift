@@ -11,17 +11,20 @@ package struct NodeOptions: Sendable {
     package var labels: [String: String]
     /// How long the workers outlive an agent that has died.
     package var leaseTimeToLive: Duration
-    /// How long before the lease can have expired the actors are killed.
+    /// How long before the lease can have expired the actors are frozen.
     package var leaseMargin: Duration
     /// How long to wait for the presence of another agent under a worker's name to go away.
     package var takeoverLimit: Duration
+    /// How long a worker or the runtime may take no notice of what is asked of it before the lease is not renewed any more.
+    package var progressLimit: Duration
     /// How often to look for local snapshots that no actor wants any more.
     package var collectionInterval: Duration
 
     package init(
         node: String, pool: PoolRef, addresses: [ActorAddress], agentAddress: String, labels: [String: String] = [:],
         leaseTimeToLive: Duration = .seconds(5), leaseMargin: Duration = .seconds(1),
-        takeoverLimit: Duration = .seconds(30), collectionInterval: Duration = .seconds(600)
+        takeoverLimit: Duration = .seconds(30), progressLimit: Duration = .seconds(10),
+        collectionInterval: Duration = .seconds(600)
     ) {
         self.node = node
         self.pool = pool
@@ -31,6 +34,7 @@ package struct NodeOptions: Sendable {
         self.leaseTimeToLive = leaseTimeToLive
         self.leaseMargin = leaseMargin
         self.takeoverLimit = takeoverLimit
+        self.progressLimit = progressLimit
         self.collectionInterval = collectionInterval
     }
 

@@ -23,6 +23,10 @@ package final class ChildProcess: Sendable {
         try await ProcessHost.shared.start(command)
     }
 
+    /// Returns when the thread that starts all processes and learns of their ends takes up what it is asked, or the task is
+    /// cancelled.
+    package static func hostAnswer() async { await ProcessHost.shared.answer() }
+
     /// How it ended, or nil while it runs.
     package var exitStatus: ExitStatus? { state.withLock { $0.status } }
 

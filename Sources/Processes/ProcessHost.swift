@@ -38,17 +38,26 @@ final class ProcessHost: Sendable {
 
     func start(_ command: Command) async throws(SpawnError) -> ChildProcess {
         let result: Result<ChildProcess, SpawnError> = await withUnsafeContinuation { continuation in
-            requests.withLock { requests in
-                requests.append { children in
-                    continuation.resume(
-                        returning: Result { () throws(SpawnError) in try ProcessHost.spawn(command, &children) })
-                }
+            submit { children in
+                continuation.resume(
+                    returning: Result { () throws(SpawnError) in try ProcessHost.spawn(command, &children) })
             }
-            // A full pipe wakes the thread just as well.
-            var byte: UInt8 = 1
-            _ = write(wakeUp.write, &byte, 1)
         }
         return try result.get()
+    }
+
+    /// Returns when the thread takes up requests, or the task is cancelled.
+    func answer() async {
+        let promise = Promise<Void, Never>()
+        submit { _ in promise.keep(.success(())) }
+        _ = await promise.result()
+    }
+
+    private func submit(_ request: @escaping Request) {
+        requests.withLock { $0.append(request) }
+        // A full pipe wakes the thread just as well.
+        var byte: UInt8 = 1
+        _ = write(wakeUp.write, &byte, 1)
     }
 
     private func watch() {

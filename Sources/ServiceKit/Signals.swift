@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// SIGTERM and SIGINT as a stream, so that a program can stop in order.
 ///
@@ -43,16 +44,23 @@ package enum BlockingThread {
     }
 
     /// Runs `body` on a new thread, which ends with it.
-    package static func start(_ body: @escaping @Sendable () -> Void) {
+    /// - Returns: false when the system gives no thread.
+    @discardableResult
+    package static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        pthread_create(
+        let error = pthread_create(
             &thread, nil,
             { argument in
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
             }, argument)
+        guard error == 0 else {
+            Unmanaged<Body>.fromOpaque(argument).release()
+            return false
+        }
         pthread_detach(thread)
+        return true
     }
 
     /// Runs `body` on a new thread and waits for its result without blocking the caller's.
@@ -60,8 +68,34 @@ package enum BlockingThread {
         of body: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
         let result: Result<Value, Failure> = await withUnsafeContinuation { continuation in
-            start { continuation.resume(returning: Result { () throws(Failure) in try body() }) }
+            let run = { @Sendable in continuation.resume(returning: Result { () throws(Failure) in try body() }) }
+            // Where there are no more threads a slow caller is better than one that waits for ever.
+            if !start(run) { run() }
         }
         return try result.get()
+    }
+
+    /// The same, for a body that takes long: it is told when the task is cancelled, and should end soon then.
+    package static func result<Value: Sendable, Failure: Error>(
+        interruptibly body: @escaping @Sendable (_ isCancelled: @Sendable () -> Bool) throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let flag = CancellationFlag()
+        let outcome = await withTaskCancellationHandler {
+            await result { Result { () throws(Failure) in try body { flag.isSet.load(ordering: .relaxed) } } }
+        } onCancel: {
+            flag.isSet.store(true, ordering: .relaxed)
+        }
+        return try outcome.get()
+    }
+
+    private final class CancellationFlag: Sendable {
+        let isSet = Atomic<Bool>(false)
+    }
+
+    /// The same, but stops waiting when the task is cancelled; `body` goes on. Nil then, and when there is no thread to be had.
+    package static func answer<Value: Sendable>(of body: @escaping @Sendable () -> Value) async -> Value? {
+        let promise = Promise<Value?, Never>()
+        if !start({ promise.keep(.success(body())) }) { promise.keep(.success(nil)) }
+        return await promise.result()?.get() ?? nil
     }
 }

@@ -14,10 +14,15 @@ package final class InstantRuntime: Runtime {
 
     private struct State {
         var running: [Epoch: InstantSandbox] = [:]
+        var frozen: Set<Epoch> = []
         var started: [Epoch] = []
         var origins: [SnapshotURI?] = []
         var startFailure: RuntimeFailure?
         var checkpointFailure: RuntimeFailure?
+        var selfTestFailure: RuntimeFailure?
+        var selfTests = 0
+        var beforeKillingLeftovers: (@Sendable () async -> Void)?
+        var beforeAnswer: (@Sendable () async -> Void)?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
         var beforeCheckpoint: (@Sendable () async -> Void)?
         var afterKill: (@Sendable () async -> Void)?
@@ -35,13 +40,28 @@ package final class InstantRuntime: Runtime {
     package var started: [Epoch] { state.withLock { $0.started } }
     /// What they were started from, in the same order.
     package var origins: [SnapshotURI?] { state.withLock { $0.origins } }
-    /// The epochs that run now.
+    /// The epochs that are alive now, frozen ones included.
     package var running: [Epoch] { state.withLock { $0.running.keys.sorted() } }
+    /// The epochs that are alive and frozen.
+    package var frozen: [Epoch] {
+        state.withLock { state in state.running.keys.filter(state.frozen.contains).sorted() }
+    }
+    /// How many self-tests there have been.
+    package var selfTests: Int { state.withLock { $0.selfTests } }
 
     /// Makes every start fail, or with nil succeed again.
     package func failStarts(with failure: RuntimeFailure?) { state.withLock { $0.startFailure = failure } }
     /// Makes every checkpoint fail, or with nil succeed again.
     package func failCheckpoints(with failure: RuntimeFailure?) { state.withLock { $0.checkpointFailure = failure } }
+    /// Makes every self-test fail, or with nil succeed again.
+    package func failSelfTests(with failure: RuntimeFailure?) { state.withLock { $0.selfTestFailure = failure } }
+    /// Called before what was left behind is taken for dead.
+    package func beforeKillingLeftovers(_ hook: (@Sendable () async -> Void)?) {
+        state.withLock { $0.beforeKillingLeftovers = hook }
+    }
+
+    /// Called before the runtime answers that it is not stuck.
+    package func beforeAnswer(_ hook: (@Sendable () async -> Void)?) { state.withLock { $0.beforeAnswer = hook } }
     /// Called before each start.
     package func beforeStart(_ hook: (@Sendable (Activation) async throws -> Void)?) {
         state.withLock { $0.beforeStart = hook }
@@ -63,7 +83,7 @@ package final class InstantRuntime: Runtime {
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
 
-    package func killLeftovers() async throws {}
+    package func killLeftovers() async throws { await state.withLock { $0.beforeKillingLeftovers }?() }
 
     package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
         do {
@@ -71,6 +91,7 @@ package final class InstantRuntime: Runtime {
         } catch {
             throw RuntimeFailure(.cancelled, "\(error)")
         }
+        try await activation.permit()
         if let failure = state.withLock({ $0.startFailure }) { throw failure }
         let sandbox = InstantSandbox(epoch: activation.epoch, output: activation.output, runtime: self)
         state.withLock { state in
@@ -81,11 +102,29 @@ package final class InstantRuntime: Runtime {
         return sandbox
     }
 
+    package func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure) {
+        let failure = state.withLock { state in
+            state.selfTests += 1
+            return state.selfTestFailure
+        }
+        if let failure { throw failure }
+    }
+
+    package func answer() async { await state.withLock { $0.beforeAnswer }?() }
+
+    /// Freezes what runs.
+    package func freeze() { state.withLock { $0.frozen = Set($0.running.keys) } }
+
+    /// Lets frozen actors go on.
+    package func thaw(_ epochs: [Epoch]) { state.withLock { $0.frozen.subtract(epochs) } }
+
     /// Local snapshots are looked for before a start, so they have to be there.
     fileprivate func pretend(_ snapshot: SnapshotURI) {
         guard let path = snapshot.filePath, path.hasPrefix(localSnapshots.root) else { return }
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
+
+    fileprivate func stand(still epoch: Epoch) { state.withLock { _ = $0.frozen.insert(epoch) } }
 
     fileprivate func ended(_ epoch: Epoch) { state.withLock { $0.running[epoch] = nil } }
 
@@ -147,7 +186,10 @@ final class InstantSandbox: Sandbox {
 
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
         await runtime.checkpointHook?()
-        if let failure = runtime.checkpointFailure { throw failure }
+        if let failure = runtime.checkpointFailure {
+            runtime.stand(still: epoch)
+            throw failure
+        }
         runtime.pretend(snapshot)
         end()
     }

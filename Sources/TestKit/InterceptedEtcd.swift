@@ -9,6 +9,8 @@ package final class InterceptedEtcd: EtcdStore {
         package var ranges: Int
         package var readTransactions: Int
         package var writeTransactions: Int
+        /// Renewals of leases that have succeeded.
+        package var renewals = 0
 
         package init(ranges: Int = 0, readTransactions: Int = 0, writeTransactions: Int = 0) {
             self.ranges = ranges
@@ -51,8 +53,11 @@ package final class InterceptedEtcd: EtcdStore {
     /// Decides which events watches deliver.
     package func deliver(_ filter: EventFilter?) { state.withLock { $0.delivers = filter } }
 
-    /// From now on nothing gets through.
+    /// From now on nothing gets through but the events of watches.
     package func cutOff() { state.withLock { $0.isCutOff = true } }
+
+    /// From now on everything gets through again.
+    package func reconnect() { state.withLock { $0.isCutOff = false } }
 
     private func pass() throws(EtcdError) {
         guard state.withLock({ $0.isCutOff }) else { return }
@@ -110,6 +115,7 @@ package final class InterceptedEtcd: EtcdStore {
     package func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
         try pass()
         try await base.keepAlive(lease, within: limit)
+        state.withLock { $0.counts.renewals += 1 }
     }
 
     package func revoke(_ lease: LeaseID) async throws(EtcdError) {

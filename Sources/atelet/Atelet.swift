@@ -43,8 +43,8 @@ enum Atelet {
 
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,
-                runtime: runtime, environment: environment, bootID: BootID.current, directoryID: directory.id,
-                readiness: readiness, watchdog: Watchdog(directory: directory, executable: "/proc/self/exe"))
+                runtime: runtime, watchdog: ProcessWatchdog(directory: directory, executable: "/proc/self/exe"),
+                environment: environment, bootID: BootID.current, directoryID: directory.id, readiness: readiness)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
@@ -77,6 +77,7 @@ enum Atelet {
             },
             agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
             leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
+            progressLimit: try values.duration("progress-limit"),
             collectionInterval: try values.duration("collection-interval"))
     }
 
@@ -156,7 +157,12 @@ enum Atelet {
         flags.duration(
             "lease-margin", default: "1s",
             help:
-                "How long before the lease can have expired, counted from when its last renewal was sent, the actors are killed."
+                "How long before the lease can have expired, counted from when its last renewal was sent, the actors are frozen: more than the clocks of node and etcd drift apart in --lease-ttl, and than a busy machine takes to stop processes. They go on when the lease is renewed after all, and are killed when it is gone."
+        )
+        flags.duration(
+            "progress-limit", default: "10s",
+            help:
+                "How long a worker or the runtime may take no notice of what is asked of it before the lease is not renewed any more, so that the node loses its workers. Slow starts and checkpoints do not count, only that new requests are taken up. Twice the time after which a dead agent's workers go: longer than a busy machine keeps a thread waiting."
         )
         flags.duration(
             "collection-interval", default: "10m",

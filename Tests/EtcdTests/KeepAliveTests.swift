@@ -69,7 +69,11 @@ import Testing
             try await client.put("held", [], lease: lease.id)
             let keeper = LeaseKeeper(store: client, lease: lease, margin: .milliseconds(500), clock: clock)
             let renewals = Tally()
-            try await running({ _ = try await keeper.run(sinceGrant: sinceGrant) { _ in renewals.add() } }) {
+            let count: @Sendable (Stopwatch) -> Bool = { _ in
+                renewals.add()
+                return true
+            }
+            try await running({ _ = try await keeper.run(sinceGrant: sinceGrant, onRenewal: count) }) {
                 try await eventually("a renewal") { renewals.count == 1 }
                 let leader = try await cluster.leader()
                 let stopped = try cluster.member(client.currentEndpoint)

@@ -40,7 +40,11 @@ import Testing
         let clock = ContinuousClock()
         let keeper = LeaseKeeper(store: client, lease: lease, margin: .milliseconds(200), clock: clock)
         let renewals = Tally()
-        try await running({ _ = try await keeper.run(sinceGrant: clock.stopwatch()) { _ in renewals.add() } }) {
+        let count: @Sendable (Stopwatch) -> Bool = { _ in
+            renewals.add()
+            return true
+        }
+        try await running({ _ = try await keeper.run(sinceGrant: clock.stopwatch(), onRenewal: count) }) {
             // The fourth renewal comes after one and a third of the time to live.
             try await eventually("four renewals") { renewals.count == 4 }
         }
@@ -68,7 +72,7 @@ import Testing
         try await eventually("it sleeps") { clock.sleepers == 1 }
         clock.advance(by: .seconds(2))
         try await eventually("it has renewed") { etcd.renewals == 1 && clock.sleepers == 1 }
-        etcd.fail()
+        etcd.fail(with: .unavailable)
         clock.advance(by: .seconds(2))
         while clock.now.offset < .seconds(7) {
             try await eventually("it sleeps") { clock.sleepers == 1 }
@@ -82,21 +86,91 @@ import Testing
         #expect(error?.code == .unavailable)
         #expect(clock.now.offset == .seconds(7))
     }
+
+    /// Past its time the keeper goes on asking; only the server knows whether the lease is gone.
+    @Test func aLeaseThatWasNotRenewedInTimeIsRenewedAfterAllWhenTheServerStillHasIt() async throws {
+        let etcd = SilentStore()
+        let clock = ManualClock()
+        let lease = Lease(id: LeaseID(1), timeToLive: .seconds(6))
+        let keeper = LeaseKeeper(store: etcd, lease: lease, margin: .seconds(1), clock: clock)
+        let lapses = Tally()
+        let renewedAt = Collected<Duration>()
+        etcd.fail(with: .unavailable)
+        let keeping = Task {
+            try await keeper.run(
+                sinceGrant: clock.stopwatch(), onLapse: { _ in lapses.add() },
+                onRenewal: { sent in
+                    renewedAt.append(clock.now.offset - sent.elapsed())
+                    return true
+                })
+        }
+        func pass(until end: Duration) async throws {
+            while clock.now.offset < end {
+                try await eventually("it sleeps") { clock.sleepers == 1 }
+                clock.advance(by: .milliseconds(100))
+            }
+            try await eventually("it sleeps") { clock.sleepers == 1 }
+        }
+        try await pass(until: .milliseconds(4900))
+        #expect(lapses.count == 0)
+        try await pass(until: .seconds(5))
+        // Once, however long it takes; also far beyond the time to live.
+        try await pass(until: .seconds(60))
+        #expect(lapses.count == 1)
+        etcd.fail(with: nil)
+        try await pass(until: .seconds(62))
+        let first = try #require(renewedAt.all.first)
+        // It asked at least every third of the time to live.
+        #expect(first <= .seconds(62))
+        // From here on it is as before: it lapses again, that long after the last renewal was sent.
+        etcd.fail(with: .unavailable)
+        let last = try #require(renewedAt.all.last)
+        try await pass(until: last + .milliseconds(4900))
+        #expect(lapses.count == 1)
+        try await pass(until: last + .milliseconds(5100))
+        #expect(lapses.count == 2)
+        etcd.fail(with: .leaseNotFound)
+        while clock.now.offset < .seconds(80), etcd.refusals == 0 {
+            try await eventually("it sleeps or has ended") { clock.sleepers == 1 || etcd.refusals > 0 }
+            clock.advance(by: .milliseconds(100))
+        }
+        #expect(try await keeping.value == .gone)
+    }
+
+    @Test func aHolderThatMayNotRenewLetsTheLeaseLapse() async throws {
+        let etcd = SilentStore()
+        let clock = ManualClock()
+        let lease = Lease(id: LeaseID(1), timeToLive: .seconds(6))
+        let keeper = LeaseKeeper(store: etcd, lease: lease, margin: .seconds(1), clock: clock)
+        let isHung = Flag()
+        isHung.set()
+        let keeping = Task { try await keeper.run(sinceGrant: clock.stopwatch(), mayRenew: { !isHung.isSet }) }
+        while clock.now.offset < .seconds(5) {
+            try await eventually("it sleeps") { clock.sleepers == 1 }
+            clock.advance(by: .milliseconds(100))
+        }
+        #expect(try await keeping.value == .notRenewedInTime(lastError: nil))
+        #expect(etcd.renewals == 0)
+    }
 }
 
 /// Answers renewals, until told to fail them.
 private final class SilentStore: EtcdStore {
-    private let isFailing = Flag()
+    private let failure = Shared<EtcdError.Code?>(nil)
     private let renewed = Tally()
+    private let refused = Tally()
 
     var renewals: Int { renewed.count }
+    /// How often it has said that there is no such lease.
+    var refusals: Int { refused.count }
 
-    func fail() { isFailing.set() }
+    /// Fails from now on, or with nil no more.
+    func fail(with code: EtcdError.Code?) { failure.withLock { $0 = code } }
 
     func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
-        if isFailing.isSet {
-            throw EtcdError(
-                code: .unavailable, operation: "renew", endpoint: "test", text: "cut off", outcome: .notApplied)
+        if let code = failure.current {
+            if code == .leaseNotFound { refused.add() }
+            throw EtcdError(code: code, operation: "renew", endpoint: "test", text: "cut off", outcome: .notApplied)
         }
         renewed.add()
     }

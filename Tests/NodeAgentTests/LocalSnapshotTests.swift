@@ -16,6 +16,7 @@ import Testing
     let files = TemporaryDirectory()
     let runtime: ProcessRuntime
     let worker: WorkerRef
+    let watchdog: ProcessWatchdog
 
     init() async throws {
         fixture = try await StoreFixture(TestEtcd.store())
@@ -23,6 +24,7 @@ import Testing
         let directory = try StateDirectory(path: "\(files.path)/state", newID: { "directory" })
         runtime = ProcessRuntime(
             directory: directory, snapshots: SnapshotDirectory(root: "\(files.path)/snapshots"), log: .none)
+        watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
     }
 
     private var snapshots: LocalSnapshots { runtime.localSnapshots }
@@ -37,8 +39,8 @@ import Testing
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         options.collectionInterval = interval
         let agent = NodeAgent(
-            options: options, slots: slots, store: fixture.store, runtime: runtime, environment: .test(),
-            bootID: "boot", directoryID: "directory")
+            options: options, slots: slots, store: fixture.store, runtime: runtime,
+            watchdog: watchdog, environment: .test(), bootID: "boot", directoryID: "directory")
         try await running(agent.run) {
             try await body(try await eventualValue("the worker is registered") { slots.slot(of: worker) })
         }
@@ -98,7 +100,7 @@ import Testing
             let resume = try await restore(slot, kept)
             try await eventually("what was written is read") { file("copy", resume.binding.epoch) == "kept\n" }
             // Until that is written down the snapshot may be needed again, whatever else is heard of the binding.
-            await slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
+            slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
             #expect(snapshots.all == [kept])
             _ = try await fixture.store.confirmRunning(resume)
             try await eventually("the snapshot is removed") { snapshots.all.isEmpty }

@@ -12,8 +12,12 @@ import Testing
 @Suite struct NodeAgentTests {
     let fixture: StoreFixture
     let runtime = InstantRuntime()
+    let watchdog: InstantWatchdog
 
-    init() async throws { fixture = try await StoreFixture(TestEtcd.store()) }
+    init() async throws {
+        fixture = try await StoreFixture(TestEtcd.store())
+        watchdog = InstantWatchdog(runtime)
+    }
 
     private func agent(
         _ slots: WorkerSlots, directoryID: String = "directory", bootID: String = "boot", workers: Int = 1,
@@ -26,9 +30,8 @@ import Testing
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5, takeoverLimit: takeoverLimit)
         let store = Store(etcd: etcd ?? fixture.store.etcd, keys: fixture.store.keys)
         return NodeAgent(
-            options: options, slots: slots, store: store, runtime: runtime, environment: .test(log: log),
-            bootID: bootID,
-            directoryID: directoryID)
+            options: options, slots: slots, store: store, runtime: runtime, watchdog: watchdog,
+            environment: .test(log: log), bootID: bootID, directoryID: directoryID)
     }
 
     private var worker: WorkerRef { fixture.workerRef("node-0") }
@@ -137,6 +140,9 @@ import Testing
             _ = try await fixture.store.confirmRunning(resume)
             let claim = try await fixture.suspending("alice", on: held(slot))
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
+            #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
+            // A repeated one returns it, and does not write anything.
+            runtime.failCheckpoints(with: RuntimeFailure(.internal, "it is written already"))
             #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
             #expect(try await slot.status(claim.fences).state == .checkpointed(snapshot))
             try await deleteBinding()
@@ -328,10 +334,9 @@ import Testing
     }
 
     @Test func aLostLeaseKillsAnActorThatIsBeingCheckpointedWithoutWaitingForTheCheckpoint() async throws {
-        let etcd = InterceptedEtcd(fixture.store.etcd)
         let slots = WorkerSlots()
         let mayEnd = Flag()
-        try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
+        try await running(agent(slots, leaseTimeToLive: .seconds(5)).run) {
             let slot = try await slot(slots)
             _ = try await fixture.createActor("alice")
             let claim = try await fixture.resuming("alice", on: held(slot))
@@ -344,15 +349,17 @@ import Testing
             }
             let checkpoint = Task { try await slot.checkpoint(to: .external(SnapshotURI("file:///s/1")), claim.fences) }
             try await eventually("it is being written") { isWriting.isSet }
-            etcd.cutOff()
+            let key = fixture.store.keys.live(worker)
+            let lease = try #require(try await fixture.store.etcd.range(.key(key)).pairs.first?.lease)
+            try await fixture.store.etcd.revoke(lease)
             try await eventually("the actor is dead") { runtime.running.isEmpty }
-            #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
+            #expect(slots.slot(of: worker) === slot)
             mayEnd.set()
             _ = await checkpoint.result
         }
     }
 
-    @Test func anAgentThatIsCutOffKillsItsActorsBeforeTheLeaseCanHaveExpired() async throws {
+    @Test func anAgentThatIsCutOffFreezesItsActorsBeforeTheLeaseCanHaveExpired() async throws {
         let etcd = InterceptedEtcd(fixture.store.etcd)
         let slots = WorkerSlots()
         try await running(agent(slots, leaseTimeToLive: .seconds(5), etcd: etcd).run) {
@@ -361,7 +368,7 @@ import Testing
             let claim = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, claim.fences)
             etcd.cutOff()
-            try await eventually("the actor is killed") { runtime.running.isEmpty }
+            try await eventually("the actor is frozen") { runtime.frozen == [claim.binding.epoch] }
             // At that moment the lease, and with it the presence, is still there.
             #expect(try await fixture.store.presence(of: worker)?.incarnation == slot.presence.incarnation)
         }

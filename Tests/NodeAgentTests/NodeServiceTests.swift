@@ -27,8 +27,8 @@ import Testing
             node: "node", pool: fixture.pool.ref, addresses: [ActorAddress(ip: "127.0.0.1", port: 80)],
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         let agent = NodeAgent(
-            options: options, slots: slots, store: fixture.store, runtime: runtime, environment: .test(),
-            bootID: "boot", directoryID: "directory")
+            options: options, slots: slots, store: fixture.store, runtime: runtime,
+            watchdog: InstantWatchdog(runtime), environment: .test(), bootID: "boot", directoryID: "directory")
         let server = try Server(
             address: "127.0.0.1:0", credentials: .insecure, methods: NodeServices(slots: slots).methods)
         try await running(agent.run) {

@@ -1,3 +1,4 @@
+import Etcd
 import Foundation
 import GRPC
 import LocalCluster
@@ -109,20 +110,26 @@ import Testing
         await second.kill()
     }
 
-    @Test func aCheckpointThatFailsLeavesTheActorRunning() async throws {
+    @Test func aCheckpointThatFailsLeavesAnActorThatTheWatchdogLetsGoOn() async throws {
+        let watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        #expect(await watchdog.begin(LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())))
         let script = "i=0; while :; do i=$((i+1)); echo $i > count; done"
-        let sandbox = try await runtime.start(activation(1, shell(script)))
+        let activation = activation(1, shell(script))
+        let sandbox = try await runtime.start(activation)
         try await eventually("it counts") { file(1, "count")?.isEmpty == false }
-        let nowhere = SnapshotURI("file:///proc/nowhere/uid/1")
-        await #expect(throws: RuntimeFailure.self) { try await sandbox.checkpoint(to: nowhere) }
         let blocked = SnapshotURI("file://\(files.path)/snapshots/blocked/1")
         try FileManager.default.createDirectory(atPath: "\(files.path)/snapshots", withIntermediateDirectories: true)
         _ = FileManager.default.createFile(atPath: "\(files.path)/snapshots/blocked", contents: nil)
-        await #expect(throws: RuntimeFailure.self) { try await sandbox.checkpoint(to: blocked) }
-        #expect(!sandbox.hasEnded)
-        let before = file(1, "count")
-        try await eventually("it counts on") { file(1, "count") != before }
+        for uri in [SnapshotURI("file:///proc/nowhere/uid/1"), blocked] {
+            await #expect(throws: RuntimeFailure.self) { try await sandbox.checkpoint(to: uri) }
+            #expect(!sandbox.hasEnded)
+            let before = file(1, "count")
+            #expect(await watchdog.resume(activation.id))
+            try await eventually("it counts on") { file(1, "count") != before }
+        }
         await sandbox.kill()
+        try await WatchdogTests.end(watchdog)
     }
 
     @Test func withoutAProgramTheStartFailsAndLeavesNothing() async throws {
@@ -176,13 +183,89 @@ import Testing
                 Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber))
             }
         }
-        await sandbox.kill()
+        // As far as the kernel does it when an agent dies.
+        for process in try #require(sandbox as? ProcessSandbox).processes { await process.killAndWait() }
         #expect(kill(pid, 0) == 0)
         try await runtime.killLeftovers()
-        try await eventually("the daemon is dead") {
-            ProcessTable.pids(withEnvironmentEntry: "ATE_STATE_DIRECTORY_ID=\(directory.id)").isEmpty
-        }
+        // Nothing of it runs any more when that has returned: only then workers are registered.
+        #expect(processStates(directory.marker).isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/workers").isEmpty)
+    }
+
+    @Test func aKilledActorTakesChildrenAlongThatHaveLeftItsGroup() async throws {
+        let activation = activation(1, shell("setsid sh -c 'echo $$ > daemon; exec sleep 60' & exec sleep 60"))
+        let sandbox = try await runtime.start(activation)
+        _ = try await eventualValue("the daemon runs") { file(1, "daemon").flatMap { Int32($0.filter(\.isNumber)) } }
+        await sandbox.kill()
+        #expect(processStates(directory.marker).isEmpty)
+    }
+
+    @Test func aCheckpointStandsStillForChildrenThatHaveLeftTheGroupToo() async throws {
+        let script = "setsid sh -c 'while :; do echo x >> file; cp file copy; done' & echo > ready; exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        try await eventually("it writes") { file(1, "copy")?.isEmpty == false }
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        try await sandbox.checkpoint(to: uri)
+        #expect(processStates(directory.marker).isEmpty)
+    }
+
+    @Test func aSnapshotThatNobodyWantsAnyMoreIsInterrupted() async throws {
+        let script = "head -c 300000000 /dev/urandom > large; echo > ready; exec sleep 60"
+        let sandbox = try await runtime.start(activation(1, shell(script)))
+        try await eventually("there is much to pack") { file(1, "ready") != nil }
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        let checkpoint = Task { try await sandbox.checkpoint(to: uri) }
+        try await eventually("it is being written") {
+            FileManager.default.fileExists(atPath: "\(files.path)/snapshots/uid/.1.partial/durable.tar.zst")
+        }
+        checkpoint.cancel()
+        let error = await #expect(throws: RuntimeFailure.self) { try await checkpoint.value }
+        #expect(error?.reason.contains("interrupted") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(files.path)/snapshots/uid").isEmpty)
+        await sandbox.kill()
+    }
+
+    @Test func aSelfTestPassesWhereAnActorCanBeStarted() async throws {
+        try await runtime.selfTest(pod: "node-0", address: ActorAddress(ip: "127.0.0.1", port: try FreePort.find()))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/workers/node-0").isEmpty)
+    }
+
+    @Test func aSelfTestSaysThatNothingCanBeWritten() async throws {
+        let path = "\(directory.path)/workers"
+        try FileManager.default.removeItem(atPath: path)
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        let address = ActorAddress(ip: "127.0.0.1", port: try FreePort.find())
+        let error = await #expect(throws: RuntimeFailure.self) {
+            try await runtime.selfTest(pod: "node-0", address: address)
+        }
+        #expect(error?.reason.hasPrefix("cannot write below \(path)/node-0/0") == true)
+        let start = await #expect(throws: RuntimeFailure.self) {
+            try await runtime.start(activation(1, shell("exec sleep 60")))
+        }
+        #expect(start?.mayLieInWorker == true)
+    }
+
+    @Test func aSelfTestSaysThatSomebodyElseHasTheWorkersAddress() async throws {
+        let port = try FreePort.find()
+        let server = try Server(address: "127.0.0.1:\(port)", credentials: .insecure, methods: [])
+        try await running(server.run) {
+            let error = await #expect(throws: RuntimeFailure.self) {
+                try await runtime.selfTest(pod: "node-0", address: ActorAddress(ip: "127.0.0.1", port: port))
+            }
+            #expect(
+                error?.reason == "the worker's address 127.0.0.1:\(port) cannot be used: Address already in use")
+        }
+    }
+
+    @Test func theRuntimeAnswersWhileAStartTakesItsTime() async throws {
+        let probe = Container.Readiness(path: "/readyz", port: 1)
+        let activation = activation(1, shell("echo begun > file; exec sleep 60"), readiness: probe)
+        let runtime = runtime
+        let start = Task { try await runtime.start(activation) }
+        try await eventually("it has begun") { file(1, "file") != nil }
+        await runtime.answer()
+        start.cancel()
+        _ = await start.result
     }
 
     @Test func aStateDirectoryHasOneAgentAtATime() throws {

@@ -36,39 +36,67 @@ public struct LeaseKeeper: Sendable {
     }
 
     /// Renews the lease every third of its time to live until it is lost.
+    ///
+    /// With `onLapse` a lease that could not be renewed in time is not given up: the server may have been out of reach as a
+    /// whole, and a new leader of etcd gives every lease its full time again, so that only the server knows whether it is
+    /// gone. The holder stops relying on it, and the keeper goes on asking.
     /// - Parameters:
     ///   - sinceGrant: measures the time since the request for the lease was sent.
-    ///   - onRenewal: called after each renewal with a stopwatch that was started when it was sent.
+    ///   - mayRenew: asked before each attempt. While it says no the lease runs out, as if nothing got through.
+    ///   - onLapse: called when the lease can no longer be relied on, with what kept it from being renewed; and again when
+    ///     that happens again. No renewal is asked for until it has returned. Nil: the keeper ends instead.
+    ///   - onRenewal: called after each renewal with a stopwatch that was started when it was sent. When it returns false,
+    ///     the holder could not make use of it, and the next one follows soon.
     /// - Returns: why it ended.
     /// - Throws: `CancellationError` when the task is cancelled; the lease is then left to whoever cancelled.
     public func run(
-        sinceGrant: Stopwatch, onRenewal: @Sendable (Stopwatch) -> Void = { _ in }
+        sinceGrant: Stopwatch, mayRenew: @Sendable () -> Bool = { true },
+        onLapse: (@Sendable (EtcdError?) async -> Void)? = nil,
+        onRenewal: @Sendable (Stopwatch) async -> Bool = { _ in true }
     ) async throws(CancellationError) -> Loss {
         let interval = lease.timeToLive / 3
+        // Soon again: every failed attempt costs time that the lease does not have.
+        let retryInterval = lease.timeToLive / 20
         var sinceSent = sinceGrant
         var lastError: EtcdError?
+        var hasLapsed = false
         var pause = interval
         while true {
-            let left = lease.timeToLive - margin - sinceSent.elapsed()
-            if left <= .zero { return .notRenewedInTime(lastError: lastError) }
-            try await sleep(min(pause, left))
+            if !hasLapsed {
+                let left = lease.timeToLive - margin - sinceSent.elapsed()
+                if left > .zero { try await sleep(min(pause, left)) }
+                if lease.timeToLive - margin <= sinceSent.elapsed() {
+                    guard let onLapse else { return .notRenewedInTime(lastError: lastError) }
+                    await onLapse(lastError)
+                    hasLapsed = true
+                    pause = .zero
+                }
+            }
+            if hasLapsed {
+                try await sleep(pause)
+                // From here on nothing is lost by waiting, and a server that comes back has much to do.
+                pause = max(retryInterval, min(pause * 2, interval))
+            }
+            guard mayRenew() else {
+                if !hasLapsed { pause = retryInterval }
+                continue
+            }
             let attempt = clock.stopwatch()
-            let leftNow = lease.timeToLive - margin - sinceSent.elapsed()
-            if leftNow <= .zero { return .notRenewedInTime(lastError: lastError) }
+            let left = lease.timeToLive - margin - sinceSent.elapsed()
+            if !hasLapsed, left <= .zero { continue }
             do {
-                try await store.keepAlive(lease.id, within: leftNow)
+                try await store.keepAlive(lease.id, within: hasLapsed ? lease.timeToLive : left)
                 sinceSent = attempt
                 lastError = nil
-                pause = interval
-                onRenewal(attempt)
+                hasLapsed = false
+                pause = await onRenewal(attempt) ? interval : retryInterval
             } catch {
                 switch error.code {
                 case .leaseNotFound: return .gone
                 case .cancelled: throw CancellationError()
                 default:
                     lastError = error
-                    // Soon again: every failed attempt costs time that the lease does not have.
-                    pause = lease.timeToLive / 20
+                    if !hasLapsed { pause = retryInterval }
                 }
             }
         }

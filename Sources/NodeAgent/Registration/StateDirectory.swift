@@ -57,8 +57,11 @@ package final class StateDirectory: Sendable {
     var localSnapshots: LocalSnapshots { LocalSnapshots(root: "\(path)/snapshots") }
 
     func activation(pod: String, epoch: Epoch) -> ActivationDirectory {
-        ActivationDirectory(path: "\(path)/workers/\(pod)/\(epoch)")
+        ActivationDirectory(ActivationID(pod: pod, epoch: epoch), in: path)
     }
+
+    /// In the environment of every process that runs because of this directory.
+    var marker: String { ProcessRuntime.marker(of: id) }
 
     /// Removes what activations of an earlier agent have left.
     func removeActivations() throws {
@@ -73,8 +76,18 @@ package final class StateDirectory: Sendable {
 struct ActivationDirectory: Sendable {
     let path: String
 
+    /// - Parameter directory: path of the state directory.
+    init(_ activation: ActivationID, in directory: String) {
+        path = "\(directory)/workers/\(activation.pod)/\(activation.epoch)"
+    }
+
     /// What the actor writes here survives it in its snapshots.
     var durable: String { "\(path)/durable" }
+
+    /// The variable that names it, in the environment of every process of the activation.
+    static let variable = "ATE_DURABLE_DIR"
+    /// The same as an entry of an environment.
+    var marker: String { "\(Self.variable)=\(durable)" }
 
     func create() throws {
         try FileManager.default.createDirectory(

@@ -10,13 +10,23 @@ package protocol Runtime: Sendable {
     /// Where local snapshots lie. `start` and `checkpoint` have to take their URIs like those of external ones.
     var localSnapshotStore: any LocalSnapshotStore { get }
 
-    /// Kills every sandbox that an earlier agent with the same state directory has left behind, and removes its files.
+    /// Kills every sandbox that was left behind with the same state directory, by an earlier agent or under an earlier lease,
+    /// and removes their files. When it returns nothing of them runs.
     func killLeftovers() async throws
 
     /// Starts an actor and returns when it is ready. When it throws, or its task is cancelled, nothing of the activation is
-    /// left behind.
+    /// left behind. However long it takes until then, the activation's `permit` is asked right before anything runs.
     /// - Throws: `RuntimeFailure`.
     func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox
+
+    /// Starts something trivial, in the way in which an actor would be, and stops it: whether anything can run on the worker
+    /// at all. To be called while nothing does.
+    /// - Throws: `RuntimeFailure` with what is wrong with the worker.
+    func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure)
+
+    /// Returns when everything has answered that a start or a stop needs, or the task is cancelled: that it is not stuck.
+    /// What is under way meanwhile, however slow, must not delay it.
+    func answer() async
 }
 
 /// A running actor.
@@ -27,8 +37,8 @@ package protocol Sandbox: Sendable {
     /// Whether it has ended.
     var hasEnded: Bool { get }
 
-    /// Writes the snapshot and ends the actor. When it throws, the actor goes on as if nothing had happened, unless it has
-    /// ended by itself.
+    /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
+    /// stands still until the watchdog lets it go on.
     /// - Throws: `RuntimeFailure`.
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure)
 
@@ -53,10 +63,12 @@ package struct Activation: Sendable {
     /// Where what it writes goes. The runtime ends it once the actor has ended and its last words are in it; when the start
     /// fails the caller does.
     package var output: ActorOutput
+    /// Returns when the actor may run, which can take as long as the node's lease is in doubt.
+    package var permit: @Sendable () async throws(RuntimeFailure) -> Void
 
     package init(
         pod: String, epoch: Epoch, workload: Workload, address: ActorAddress, snapshot: SnapshotURI?,
-        output: ActorOutput
+        output: ActorOutput, permit: @escaping @Sendable () async throws(RuntimeFailure) -> Void = {}
     ) {
         self.pod = pod
         self.epoch = epoch
@@ -64,7 +76,10 @@ package struct Activation: Sendable {
         self.address = address
         self.snapshot = snapshot
         self.output = output
+        self.permit = permit
     }
+
+    package var id: ActivationID { ActivationID(pod: pod, epoch: epoch) }
 }
 
 /// Why an actor could not be started or checkpointed: said to the caller of the resume or suspend.
@@ -73,10 +88,14 @@ package struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
     package var reason: String
     /// Whether the reason is that this node does not have the local snapshot to start from.
     package var isSnapshotMissing = false
+    /// Whether the worker may be the reason, so that no other actor could be started either: a self-test tells. The rest
+    /// lies in what the actor brings along, or in the claim.
+    package var mayLieInWorker: Bool
 
-    package init(_ code: StatusCode, _ reason: String) {
+    package init(_ code: StatusCode, _ reason: String, mayLieInWorker: Bool = false) {
         self.code = code
         self.reason = reason
+        self.mayLieInWorker = mayLieInWorker
     }
 
     package var description: String { reason }

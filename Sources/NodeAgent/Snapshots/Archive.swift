@@ -6,8 +6,11 @@ internal import Glibc
 /// Names of files are bytes, whatever they mean to whom, and stay the bytes they are.
 enum Archive {
     /// Packs everything in `directory`: files, directories and links. Sockets, pipes and devices are left out.
+    /// - Parameter isCancelled: asked again and again; the work ends with an error once it says yes.
     /// - Returns: the size of the archive in bytes.
-    static func pack(_ directory: String, into file: String) throws(ArchiveError) -> Int {
+    static func pack(
+        _ directory: String, into file: String, isCancelled: () -> Bool = { false }
+    ) throws(ArchiveError) -> Int {
         guard let disk = archive_read_disk_new(), let writer = archive_write_new() else {
             throw ArchiveError("no memory")
         }
@@ -28,6 +31,7 @@ enum Archive {
             let result = archive_read_next_header2(disk, entry)
             if result == ARCHIVE_EOF { break }
             try check(result, disk)
+            if isCancelled() { throw .interrupted }
             if archive_read_disk_can_descend(disk) != 0 { try check(archive_read_disk_descend(disk), disk) }
             guard isPacked(entry) else { continue }
             let path = try bytes(archive_entry_pathname(entry))
@@ -36,14 +40,19 @@ enum Archive {
             if name.isEmpty { continue }
             archive_entry_set_pathname(entry, terminated(name))
             try check(archive_write_header(writer, entry), writer)
-            if archive_entry_size(entry) > 0 { try copy(from: disk, to: writer) { archive_write_data(writer, $0, $1) } }
+            if archive_entry_size(entry) > 0 {
+                try copy(from: disk, to: writer, isCancelled) { archive_write_data(writer, $0, $1) }
+            }
         }
         try check(archive_write_close(writer), writer)
         return Int(archive_filter_bytes(writer, -1))
     }
 
     /// Unpacks into an existing directory. An entry that would land outside of it, or through a link in it, is an error.
-    static func unpack(_ file: String, into directory: String) throws(ArchiveError) {
+    /// - Parameter isCancelled: as for `pack`.
+    static func unpack(
+        _ file: String, into directory: String, isCancelled: () -> Bool = { false }
+    ) throws(ArchiveError) {
         guard let base = realpath(directory, nil) else { throw ArchiveError("\(directory) is not there") }
         defer { free(base) }
         guard let reader = archive_read_new(), let disk = archive_write_disk_new() else {
@@ -65,6 +74,7 @@ enum Archive {
             let result = archive_read_next_header(reader, &entry)
             if result == ARCHIVE_EOF { break }
             try check(result, reader)
+            if isCancelled() { throw .interrupted }
             guard let entry else { break }
             guard isPacked(entry) else { throw ArchiveError("an entry is neither file, directory nor link") }
             let name = try contained(archive_entry_pathname(entry))
@@ -74,7 +84,7 @@ enum Archive {
                 archive_entry_set_hardlink(entry, terminated(try bytes(base) + [slash] + target))
             }
             try check(archive_write_header(disk, entry), disk)
-            if archive_entry_size(entry) > 0 { try copyBlocks(from: reader, to: disk) }
+            if archive_entry_size(entry) > 0 { try copyBlocks(from: reader, to: disk, isCancelled) }
             try check(archive_write_finish_entry(disk), disk)
         }
         try check(archive_write_close(disk), disk)
@@ -108,7 +118,8 @@ enum Archive {
     }
 
     private static func copy(
-        from source: OpaquePointer, to target: OpaquePointer, write: (UnsafeRawPointer?, Int) -> Int
+        from source: OpaquePointer, to target: OpaquePointer, _ isCancelled: () -> Bool,
+        write: (UnsafeRawPointer?, Int) -> Int
     ) throws(ArchiveError) {
         var written: Int64 = 0
         var block: UnsafeRawPointer?
@@ -118,6 +129,7 @@ enum Archive {
             let result = archive_read_data_block(source, &block, &size, &offset)
             if result == ARCHIVE_EOF { return }
             try check(result, source)
+            if isCancelled() { throw .interrupted }
             // Holes of a sparse file come as jumps; the archive wants every byte.
             try writeZeros(offset - written, to: target, write: write)
             guard write(block, size) == size else { throw ArchiveError(target) }
@@ -137,7 +149,9 @@ enum Archive {
         }
     }
 
-    private static func copyBlocks(from source: OpaquePointer, to disk: OpaquePointer) throws(ArchiveError) {
+    private static func copyBlocks(
+        from source: OpaquePointer, to disk: OpaquePointer, _ isCancelled: () -> Bool
+    ) throws(ArchiveError) {
         var block: UnsafeRawPointer?
         var size = 0
         var offset: Int64 = 0
@@ -145,6 +159,7 @@ enum Archive {
             let result = archive_read_data_block(source, &block, &size, &offset)
             if result == ARCHIVE_EOF { return }
             try check(result, source)
+            if isCancelled() { throw .interrupted }
             guard archive_write_data_block(disk, block, size, offset) >= ARCHIVE_WARN else { throw ArchiveError(disk) }
         }
     }
@@ -158,6 +173,9 @@ enum Archive {
 /// What libarchive says went wrong.
 struct ArchiveError: Error, CustomStringConvertible {
     let description: String
+
+    /// Whoever wanted it does not want it any more.
+    static let interrupted = ArchiveError("it was interrupted")
 
     init(_ description: String) { self.description = description }
 

@@ -27,15 +27,18 @@ package struct SnapshotDirectory: Sendable {
     static let archiveName = "durable.tar.zst"
     static let manifestName = "manifest.json"
 
-    /// Packs a directory into a new snapshot.
-    func write(_ directory: String, to snapshot: SnapshotURI, actorUID: String) throws(RuntimeFailure) {
+    /// Packs a directory into a new snapshot, unless `isCancelled` comes to say yes.
+    func write(
+        _ directory: String, to snapshot: SnapshotURI, actorUID: String, isCancelled: () -> Bool = { false }
+    ) throws(RuntimeFailure) {
         let path = try path(of: snapshot)
         let parent = (path as NSString).deletingLastPathComponent
         let temporary = Self.partial(of: path)
         do {
             try? FileManager.default.removeItem(atPath: temporary)
             try DurableDirectory.create(temporary)
-            let bytes = try Archive.pack(directory, into: "\(temporary)/\(Self.archiveName)")
+            let bytes = try Archive.pack(
+                directory, into: "\(temporary)/\(Self.archiveName)", isCancelled: isCancelled)
             let manifest = JSON.object([
                 ("format", 1), ("content", .string(SnapshotContent.data.rawValue)), ("actorUid", .string(actorUID)),
                 ("archive", .string(Self.archiveName)), ("archiveBytes", .integer(Int64(bytes))),
@@ -52,8 +55,10 @@ package struct SnapshotDirectory: Sendable {
         }
     }
 
-    /// Unpacks a snapshot into an empty directory.
-    func read(_ snapshot: SnapshotURI, into directory: String) throws(RuntimeFailure) {
+    /// Unpacks a snapshot into an empty directory, unless `isCancelled` comes to say yes.
+    func read(
+        _ snapshot: SnapshotURI, into directory: String, isCancelled: () -> Bool = { false }
+    ) throws(RuntimeFailure) {
         let path = try path(of: snapshot)
         guard let manifest = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {
             throw RuntimeFailure(
@@ -70,9 +75,13 @@ package struct SnapshotDirectory: Sendable {
                 "the snapshot \(snapshot) is damaged: its archive is not as the manifest says\(remedy(snapshot))")
         }
         do {
-            try Archive.unpack(archive, into: directory)
+            try Archive.unpack(archive, into: directory, isCancelled: isCancelled)
         } catch {
-            throw RuntimeFailure(.dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))")
+            if isCancelled() { throw RuntimeFailure(.cancelled, "unpacking the snapshot \(snapshot) was interrupted") }
+            // A full disk looks the same.
+            throw RuntimeFailure(
+                .dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))",
+                mayLieInWorker: true)
         }
     }
 

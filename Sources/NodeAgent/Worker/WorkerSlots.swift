@@ -13,7 +13,8 @@ package final class WorkerSlots: Sendable {
 
     package func slot(of ref: WorkerRef) -> WorkerSlot? { slots.withLock { $0.values.first { $0.ref == ref } } }
 
-    package var all: [WorkerSlot] { slots.withLock { Array($0.values) } }
+    /// Sorted by name.
+    package var all: [WorkerSlot] { slots.withLock { $0.values.sorted { $0.ref.pod < $1.ref.pod } } }
 
     func insert(_ slot: WorkerSlot) { slots.withLock { $0[slot.presence.value.uid] = slot } }
 

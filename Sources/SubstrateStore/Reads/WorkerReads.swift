@@ -48,6 +48,37 @@ extension Store {
         try await read(keys.live(worker))
     }
 
+    /// What is stored about a worker, as of one revision.
+    package struct Standing: Sendable, Equatable {
+        package var revision: Int64
+        package var presence: Stored<Presence>?
+        package var binding: Stored<Binding>?
+    }
+
+    /// Presence and binding of each of the workers, in the same order. One transaction for every 64 of them, which is what
+    /// etcd takes at once.
+    package func standings(of workers: [WorkerRef]) async throws(StoreError) -> [Standing] {
+        var standings: [Standing] = []
+        while standings.count < workers.count {
+            let batch = workers.dropFirst(standings.count).prefix(64)
+            let reads = batch.flatMap { [.get(keys.live($0)), .get(keys.bound($0))] as [Transaction.Operation] }
+            let response: TransactionResponse
+            do { response = try await etcd.transaction(Transaction().then(reads)) } catch { throw StoreError(error) }
+            let pairs = response.reads.map(\.first)
+            guard pairs.count == reads.count else {
+                throw .unreadable(key: "\(keys.workers)", reason: "the transaction contradicts itself")
+            }
+            for index in batch.indices {
+                let offset = 2 * (index - batch.startIndex)
+                var standing = Standing(revision: response.revision)
+                if let pair = pairs[offset] { standing.presence = try Codec.decode(pair) }
+                if let pair = pairs[offset + 1] { standing.binding = try Codec.decode(pair) }
+                standings.append(standing)
+            }
+        }
+        return standings
+    }
+
     /// Whether the worker is live and holds the actor, which still exists and was not told to leave. One linearizable read.
     package func holds(_ worker: WorkerRef, _ actor: ActorRef) async throws(StoreError) -> Bool {
         let rows = try await rows(actor, on: worker)

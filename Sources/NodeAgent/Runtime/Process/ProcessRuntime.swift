@@ -38,21 +38,39 @@ package struct ProcessRuntime: Runtime {
     /// directory. A process that hides from this by changing its environment is not kept in by this runtime at all.
     static let marker = "ATE_STATE_DIRECTORY_ID"
 
+    /// The same as an entry of an environment.
+    static func marker(of directoryID: String) -> String { "\(marker)=\(directoryID)" }
+
     package func killLeftovers() async throws {
-        let marker = "\(Self.marker)=\(directory.id)"
-        let killed = await BlockingThread.result {
-            ProcessTable.pids(withEnvironmentEntry: marker).filter { Glibc.kill($0, SIGKILL) == 0 }
+        let killed = try await BlockingThread.result { [directory] in
+            let deadline = ContinuousClock.now + Self.killLimit
+            var killed = 0
+            // One that is just being forked shows itself a moment later, and one that is told to die takes a moment.
+            while case let count = ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: directory.marker),
+                count > 0
+            {
+                killed = max(killed, count)
+                if ContinuousClock.now > deadline {
+                    throw LeftoverError(count: count, limit: Self.killLimit)
+                }
+                usleep(2_000)
+            }
+            try directory.removeActivations()
+            return killed
         }
-        if !killed.isEmpty {
-            log.warning("killed processes of an earlier agent", ["pids": .array(killed.map { .integer(Int64($0)) })])
+        if killed > 0 {
+            log.warning("killed processes that had been left behind", ["count": .integer(Int64(killed))])
         }
-        try await BlockingThread.result { [directory] in try directory.removeActivations() }
     }
+
+    /// What a process that is told to die may take for it.
+    private static let killLimit = Duration.seconds(30)
 
     package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
         let place = directory.activation(pod: activation.pod, epoch: activation.epoch)
         do throws(RuntimeFailure) {
             try await prepare(place, activation)
+            try await activation.permit()
             let processes = try await spawn(activation, in: place)
             let sandbox = ProcessSandbox(
                 processes: processes, place: place, snapshots: snapshots, actorUID: activation.workload.actorUID)
@@ -70,10 +88,15 @@ package struct ProcessRuntime: Runtime {
     }
 
     private func prepare(_ place: ActivationDirectory, _ activation: Activation) async throws(RuntimeFailure) {
-        try await BlockingThread.result { [snapshots] () throws(RuntimeFailure) in
-            do { try place.create() } catch { throw RuntimeFailure(.internal, "cannot make a directory: \(error)") }
-            if let snapshot = activation.snapshot { try snapshots.read(snapshot, into: place.durable) }
-        }
+        try await BlockingThread.result(interruptibly: { [snapshots] isCancelled throws(RuntimeFailure) in
+            do { try place.create() } catch {
+                throw RuntimeFailure(
+                    .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
+            }
+            if let snapshot = activation.snapshot {
+                try snapshots.read(snapshot, into: place.durable, isCancelled: isCancelled)
+            }
+        })
     }
 
     private func spawn(_ activation: Activation, in place: ActivationDirectory) async throws(RuntimeFailure)
@@ -98,7 +121,7 @@ package struct ProcessRuntime: Runtime {
             return processes
         } catch {
             for process in processes { await process.killAndWait() }
-            throw RuntimeFailure(.failedPrecondition, "\(error)")
+            throw RuntimeFailure(.failedPrecondition, "\(error)", mayLieInWorker: true)
         }
     }
 
@@ -116,10 +139,21 @@ package struct ProcessRuntime: Runtime {
             "ATE_ACTOR_ID": workload.actor.name, "ATE_ATESPACE": workload.actor.atespace,
             "ATE_ACTOR_UID": workload.actorUID, "ATE_CONTAINER": container.name,
             "ATE_ADDRESS": activation.address.ip, "ATE_PORT": "\(activation.address.port)",
-            "ATE_DURABLE_DIR": place.durable, Self.marker: directory.id,
+            ActivationDirectory.variable: place.durable, Self.marker: directory.id,
         ]) { $1 }
         return Command(
             container.command.first ?? "", Array(container.command.dropFirst()), environment: environment,
             directory: place.durable)
+    }
+}
+
+/// Processes that do not die, as one does that waits for a disk which does not answer.
+struct LeftoverError: Error, CustomStringConvertible {
+    let count: Int
+    let limit: Duration
+
+    var description: String {
+        "\(count) processes of earlier actors have not ended \(limit) after they were killed: nothing can be started before "
+            + "they have; look for processes in state D, and at the disks that they use"
     }
 }

@@ -4,7 +4,8 @@ internal import Processes
 internal import ServiceKit
 internal import SubstrateModel
 
-/// The processes of one actor, each in a group of its own. When one ends, the actor has ended.
+/// The processes of one actor, each in a group of its own. When one ends, the actor has ended. Children that leave their
+/// group are found by the mark in their environment.
 struct ProcessSandbox: Sandbox {
     let processes: [ChildProcess]
     let place: ActivationDirectory
@@ -29,20 +30,29 @@ struct ProcessSandbox: Sandbox {
     func kill() async {
         terminate()
         for process in processes { await process.killAndWait() }
-        await BlockingThread.result { [place] in place.remove() }
+        await BlockingThread.result { [place] in
+            // Children that have left their group. One that is being forked shows itself a moment later.
+            let deadline = ContinuousClock.now + Self.killLimit
+            while ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: place.marker) > 0,
+                ContinuousClock.now < deadline
+            {
+                usleep(1_000)
+            }
+            place.remove()
+        }
     }
 
-    /// Stops the processes where they are, packs the directory, and only then kills them: if packing fails, they go on.
+    /// What children that have left their group may take to die before they are left to themselves, and to the next start of
+    /// an agent.
+    private static let killLimit = Duration.seconds(5)
+
+    /// Stops the processes where they are, packs the directory, and only then kills them. If packing fails, they can go on.
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
-        do {
-            try await freeze()
-            try await BlockingThread.result { [snapshots, place, actorUID] () throws(RuntimeFailure) in
-                try snapshots.write(place.durable, to: snapshot, actorUID: actorUID)
-            }
-        } catch {
-            for process in processes { process.signalGroup(SIGCONT) }
-            throw error
-        }
+        try await freeze()
+        try await BlockingThread.result(interruptibly: {
+            [snapshots, place, actorUID] isCancelled throws(RuntimeFailure) in
+            try snapshots.write(place.durable, to: snapshot, actorUID: actorUID, isCancelled: isCancelled)
+        })
         await kill()
     }
 
@@ -51,14 +61,15 @@ struct ProcessSandbox: Sandbox {
             if let status = process.exitStatus { throw RuntimeFailure(.failedPrecondition, "a process \(status)") }
             process.signalGroup(SIGSTOP)
         }
-        let groups = Set(processes.map(\.pid))
         // The signal is delivered at once, but a process in the middle of a system call finishes that first.
         let deadline = ContinuousClock.now + .seconds(5)
         while true {
-            let moving = await BlockingThread.result { ProcessTable.runningMembers(ofGroups: groups) }
-            if moving.isEmpty { return }
+            let moving = await BlockingThread.result { [marker = place.marker] in
+                ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)
+            }
+            if moving == 0 { return }
             if ContinuousClock.now > deadline {
-                throw RuntimeFailure(.internal, "processes \(moving) do not stop for the snapshot")
+                throw RuntimeFailure(.internal, "\(moving) processes do not stop for the snapshot")
             }
             do { try await Task.sleep(for: .milliseconds(1)) } catch { throw RuntimeFailure(.cancelled, "cancelled") }
         }

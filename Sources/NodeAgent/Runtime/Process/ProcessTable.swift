@@ -4,45 +4,32 @@ internal import Glibc
 
 /// What the kernel tells about processes. All of it blocks a little.
 enum ProcessTable {
-    /// Processes whose environment has the entry `NAME=value`, as far as we may look.
-    static func pids(withEnvironmentEntry entry: String) -> [Int32] {
-        let wanted = Array(entry.utf8)
-        return all().filter { pid in
-            guard let environment = contents("/proc/\(pid)/environ") else { return false }
-            return environment.split(separator: 0).contains { $0.elementsEqual(wanted) }
-        }
-    }
-
-    /// Members of the process groups that are neither stopped nor dead.
-    static func runningMembers(ofGroups groups: Set<Int32>) -> [Int32] {
-        all().filter { pid in
-            guard let text = contents("/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }),
-                // The name in parentheses may hold anything; state, parent and group follow it.
-                let end = text.lastIndex(of: ")")
-            else { return false }
-            let fields = text[text.index(after: end)...].split(separator: " ")
-            guard fields.count > 2, let group = Int32(fields[2]), groups.contains(group) else { return false }
-            return !["T", "t", "Z", "X"].contains(fields[0])
-        }
-    }
-
     /// Sends a signal to every process whose environment has the entry, and returns to how many that were neither stopped
     /// (for `SIGSTOP`) nor dead.
-    ///
-    /// A descriptor is taken before the environment is read, so that no process that got the id later is hit.
-    static func signal(_ number: Int32, processesWithEnvironmentEntry entry: String) -> Int {
+    /// - Parameters:
+    ///   - others: entries of which the environment has to have one, too; nil when that does not matter.
+    ///   - mayGoOn: asked right before each signal; when it says no, the rest gets none.
+    static func signal(
+        _ number: Int32, processesWithEnvironmentEntry entry: String, andOneOf others: Set<[UInt8]>? = nil,
+        while mayGoOn: () -> Bool = { true }
+    ) -> Int {
         let wanted = Array(entry.utf8)
-        return all().count { pid in
+        var count = 0
+        for pid in all() {
+            // Taken before the environment is read, so that no process that got the id later is hit.
             let descriptor = cspawn_descriptor(pid)
-            guard descriptor >= 0 else { return false }
+            guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            guard let environment = contents("/proc/\(pid)/environ"),
-                environment.split(separator: 0).contains(where: { $0.elementsEqual(wanted) }),
+            guard let environment = contents("/proc/\(pid)/environ")?.split(separator: 0),
+                environment.contains(where: { $0.elementsEqual(wanted) }),
+                others.map({ others in environment.contains { others.contains(Array($0)) } }) ?? true,
                 let state = state(of: pid), !["Z", "X"].contains(state),
-                number != SIGSTOP || state != "T"
-            else { return false }
-            return cspawn_signal(descriptor, number) == 0
+                number != SIGSTOP || !["T", "t"].contains(state)
+            else { continue }
+            guard mayGoOn() else { return count }
+            if cspawn_signal(descriptor, number) == 0 { count += 1 }
         }
+        return count
     }
 
     private static func state(of pid: Int32) -> Substring? {

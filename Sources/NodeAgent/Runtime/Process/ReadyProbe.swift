@@ -17,7 +17,8 @@ enum ReadyProbe {
         let outcome = await withTaskGroup(of: RuntimeFailure?.self) { group in
             group.addTask {
                 let reason = await sandbox.waitForEnd() ?? "the start was given up"
-                return RuntimeFailure(.failedPrecondition, "\(reason) before the actor was ready")
+                return RuntimeFailure(
+                    .failedPrecondition, "\(reason) before the actor was ready", mayLieInWorker: true)
             }
             group.addTask {
                 do throws(RuntimeFailure) {
@@ -53,6 +54,7 @@ enum ReadyProbe {
             do { try await Task.sleep(for: pause) } catch { throw RuntimeFailure(.cancelled, "the start was given up") }
             pause = min(pause * 2, .milliseconds(20))
         }
-        throw RuntimeFailure(.deadlineExceeded, "container \(container) was not ready after \(limit): \(last)")
+        throw RuntimeFailure(
+            .deadlineExceeded, "container \(container) was not ready after \(limit): \(last)", mayLieInWorker: true)
     }
 }

@@ -1,0 +1,63 @@
+internal import Etcd
+internal import ServiceKit
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import SubstrateStore
+
+extension NodeAgent {
+    /// Registers a worker that passes its self-test, and again whenever it has to be, until the task is cancelled or the lease
+    /// turns out to be gone.
+    func offer(_ ref: WorkerRef, _ address: ActorAddress, under held: HeldLease) async throws {
+        while !Task.isCancelled {
+            try await waitUntilFit(ref, address)
+            // Nobody is to be sent to a node whose actors are frozen.
+            guard await held.clock.waitUntilGood() else { return }
+            let presence = Presence(
+                uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
+                directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
+                sandboxClass: runtime.sandboxClass)
+            let stored: Stored<Presence>
+            do {
+                stored = try await register(ref, presence, held.lease.id)
+            } catch StoreError.sessionLost {
+                held.clock.lose()
+                environment.log.error("the lease is gone: killing all actors", ["worker": .text(ref)])
+                return
+            }
+            let slot = WorkerSlot(
+                ref: ref, presence: stored, store: store, runtime: runtime, lease: held.clock, watchdog: watchdog,
+                environment: environment)
+            slots.insert(slot)
+            readiness.set(slots.all.count == options.addresses.count)
+            let end = await health.watching("worker \(ref)") { beat in
+                await slot.run(every: health.interval, beat: beat)
+            }
+            readiness.set(false)
+            slots.remove(slot)
+            if Task.isCancelled { return }
+            try await withdraw(ref, stored.incarnation)
+            if case .unfit(let reason) = end {
+                environment.log.error(
+                    "withdrew a worker on which nothing can be started: it comes back when a self-test passes",
+                    ["worker": .text(ref), "reason": .string(reason)])
+            }
+        }
+    }
+
+    /// Returns when a self-test passes. Until then the worker is not offered, and the log says why.
+    /// - Throws: `CancellationError`.
+    private func waitUntilFit(_ ref: WorkerRef, _ address: ActorAddress) async throws {
+        var backoff = Backoff(from: .seconds(1), to: .seconds(60))
+        while true {
+            do throws(RuntimeFailure) {
+                return try await runtime.selfTest(pod: ref.pod, address: address)
+            } catch {
+                try Task.checkCancellation()
+                environment.log.error(
+                    "a worker is not offered, since its self-test fails, which will be tried again",
+                    ["worker": .text(ref), "reason": .string(error.reason)])
+            }
+            try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+internal import GRPC
+internal import ServiceKit
+internal import SubstrateAPI
+internal import SubstrateModel
+internal import Synchronization
+
+extension WorkerSlot {
+    /// Writes the snapshot of the running actor and ends it, or lets it go on when that fails.
+    func writeCheckpoint(to snapshot: Snapshot, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
+        // An actor that is frozen stays as it is until it is known to belong here.
+        if !lease.isGood {
+            log.info("a checkpoint waits until the lease is renewed", ["worker": .text(ref), "epoch": .text(epoch)])
+        }
+        guard await lease.waitUntilGood() else { return .failure(.interrupted(ref)) }
+        guard let running = state.withLock({ $0.running }), running.epoch == epoch else {
+            ended(epoch)
+            return .failure(failure(RuntimeFailure(.failedPrecondition, "the actor has died"), epoch, .notRunning))
+        }
+        let sandbox = running.sandbox
+        do throws(RuntimeFailure) {
+            let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
+            try await sandbox.checkpoint(to: target)
+            // The snapshot counts once the actor is known to have belonged here to its end.
+            guard await lease.waitUntilGood() else { return .failure(.interrupted(ref)) }
+            state.withLock { state in
+                state.fence.checkpointed(epoch, snapshot)
+                state.running = nil
+            }
+            log.info(
+                "checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
+            return .success(Receipt(epoch: epoch, state: .checkpointed(snapshot)))
+        } catch {
+            log.warning(
+                "could not checkpoint an actor",
+                ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
+            guard await resume(sandbox, epoch) else { return .failure(.interrupted(ref)) }
+            var hasEnded = sandbox.hasEnded
+            if !hasEnded {
+                state.withLock { $0.fence.checkpointFailed(epoch) }
+                // Whoever watches it has taken no notice of an end before this.
+                hasEnded = sandbox.hasEnded
+            }
+            if hasEnded {
+                ended(epoch)
+                await sandbox.kill()
+                reconsider()
+            }
+            return .failure(failure(error, epoch, hasEnded ? .notRunning : .running))
+        }
+    }
+
+    /// Has an actor go on that stands still for a snapshot. False when the worker is to be registered anew before that.
+    private func resume(_ sandbox: any Sandbox, _ epoch: Epoch) async -> Bool {
+        var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
+        while !sandbox.hasEnded {
+            guard await lease.waitUntilGood() else { return false }
+            if await watchdog.resume(ActivationID(pod: ref.pod, epoch: epoch)) { return true }
+            do { try await environment.clock.sleep(for: backoff.pause()) } catch { return false }
+        }
+        return true
+    }
+
+    private func failure(_ error: RuntimeFailure, _ epoch: Epoch, _ state: Receipt.State) -> NodeFailure {
+        NodeFailure(
+            status: Status(code: error.code, message: error.reason), receipt: Receipt(epoch: epoch, state: state))
+    }
+}
