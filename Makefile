@@ -28,6 +28,9 @@ test-full: deps ## the tests that need minutes, and the demo
 soak: deps ## the real programs under load and faults; MINUTES=30 for how long, SEED=7 to choose the faults
 	SOAK_MINUTES=$(or $(MINUTES),10) SOAK_SEED=$(SEED) scripts/test soak
 
+simulate: deps ## the control plane and the nodes under a seeded scheduler; SEEDS=100000 for how many
+	scripts/simulate --seeds $(or $(SEEDS),2000)
+
 interop: build ## clients in another language against the whole system
 	scripts/interop
 
@@ -51,4 +54,4 @@ lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: help deps build run demo test test-full soak interop sanitize bench generate check-generated format lint
+.PHONY: help deps build run demo test test-full soak simulate interop sanitize bench generate check-generated format lint

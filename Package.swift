@@ -103,7 +103,6 @@ let package = Package(
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
 
-        module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
         module(
             "Simulation",
             uses: [

@@ -113,10 +113,14 @@ final class World: @unchecked Sendable {
     /// What clients are told is told here, too.
     func told(_ ref: ActorRef, _ actor: Stored<Actor>) { promises.told(ref, actor) }
 
-    /// A client's request to create or delete an actor has ended.
+    /// A client's request to create an actor has ended.
     /// - Parameter isKnown: whether the client was told that it was carried out; otherwise nobody knows.
-    func asked(toCreate isCreation: Bool, _ ref: ActorRef, isKnown: Bool) {
-        promises.asked(toCreate: isCreation, ref, isKnown: isKnown)
+    func asked(toCreate ref: ActorRef, isKnown: Bool) { promises.asked(toCreate: ref, isKnown: isKnown) }
+
+    /// A client was told that the actor is deleted. Whose deletion it was nobody can tell when an answer was lost.
+    func toldOfDeletion(of ref: ActorRef, uid: String) {
+        guard state.actors[ref]?.value.uid == uid else { return }
+        take([Violation(.writes, at: cluster.model.revision, "a client was told that \(ref) is deleted")])
     }
 
     var state: StoreState { checker.state }

@@ -15,14 +15,12 @@ struct Promises {
         if !happenedRows.contains(row) { writes.told(row) }
     }
 
-    mutating func asked(toCreate isCreation: Bool, _ ref: ActorRef, isKnown: Bool) {
-        if isCreation { writes.created(ref, isKnown: isKnown) } else { writes.deleted(ref, isKnown: isKnown) }
-    }
+    mutating func asked(toCreate ref: ActorRef, isKnown: Bool) { writes.created(ref, isKnown: isKnown) }
 
     private var happenedRows: Set<AcknowledgedWrites.Row> = []
 
     mutating func happened(_ step: ActorStep) {
-        writes.happened(step)
+        if step.kind != .deleted { writes.happened(step) }
         guard let after = step.after else { return }
         happenedRows.insert(AcknowledgedWrites.Row(step.ref, after))
         // Each creation has a uid of its own, so one that comes again is the same write, applied twice.

@@ -23,6 +23,8 @@ package enum Fault: String, CaseIterable, Sendable {
     case directoryLost = "state directory lost"
     case sandboxDied = "sandbox died"
     case sandboxFrozen = "sandbox frozen by the watchdog"
+    case sandboxThawed = "sandbox thawed by the watchdog"
+    case selfTestFailed = "self-test failed"
     case startFailed = "start failed"
     case startSlow = "start slow"
     case checkpointFailed = "checkpoint failed"
@@ -52,7 +54,8 @@ final class Faults: @unchecked Sendable {
     /// Those that are drawn message by message; the others come at times of their own.
     private static let rates: [Fault: Int] = [
         .requestLost: 40, .requestLate: 40, .requestRefused: 40, .responseLost: 30, .messageSlow: 15, .watchBroken: 40,
-        .watchEventLost: 60, .watchStalled: 30, .startFailed: 8, .startSlow: 10, .checkpointFailed: 8, .callerGone: 12,
+        .watchEventLost: 60, .watchStalled: 30, .startFailed: 8, .selfTestFailed: 2, .startSlow: 10,
+        .checkpointFailed: 8, .callerGone: 12,
     ]
 
     /// Draws whether the fault strikes now.

@@ -57,16 +57,13 @@ final class Load: @unchecked Sendable {
         let task = process.start { [self] in
             do {
                 let answer = try await Self.perform(verb, ref, control, uid: uid, template, waits: waits)
-                if answer.isDone, [.create, .delete].contains(verb) {
-                    world.asked(toCreate: verb == .create, ref, isKnown: !process.isDead)
-                }
+                if verb == .create, answer.isDone { world.asked(toCreate: ref, isKnown: !process.isDead) }
+                if let deleted = answer.deletedUID { world.toldOfDeletion(of: ref, uid: deleted) }
                 if let row = answer.row, !process.isDead { world.told(ref, row) }
                 world.note("client: \(verb) \(ref): \(answer.row.map { $0.value.status.rawValue } ?? "done")")
                 world.report.countRequest(succeeded: true)
             } catch {
-                if [.create, .delete].contains(verb) {
-                    world.asked(toCreate: verb == .create, ref, isKnown: false)
-                }
+                if verb == .create { world.asked(toCreate: ref, isKnown: false) }
                 world.note("client: \(verb) \(ref): \(error)")
                 world.report.countRequest(succeeded: false)
             }
@@ -80,6 +77,7 @@ final class Load: @unchecked Sendable {
     private struct Answer {
         var isDone = true
         var row: Stored<Actor>?
+        var deletedUID: String?
     }
 
     private static func perform(
@@ -104,7 +102,7 @@ final class Load: @unchecked Sendable {
                 return nothing
             }
             try await control.store.deleteActor(ref, actor)
-            return Answer()
+            return Answer(deletedUID: actor.value.uid)
         case .update:
             guard let actor = try await control.store.actor(ref) else { return nothing }
             return Answer(row: try await control.store.updateActor(ref, from: actor, to: actor.value))

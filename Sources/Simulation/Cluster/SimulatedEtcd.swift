@@ -13,9 +13,6 @@ final class SimulatedEtcd: EtcdStore, @unchecked Sendable {
     let faults: Faults
     let bug: PlantedBug?
     private var scheduler: Scheduler { process.scheduler }
-    /// Called when a renewal has been answered: when it was sent, and for how long the lease then lives.
-    var onRenewal: (_ sent: Duration, _ timeToLive: Duration) -> Void = { _, _ in }
-    private var timesToLive: [LeaseID: Duration] = [:]
 
     private static let attemptLimit: Duration = .seconds(1)
     private static let callLimit: Duration = .seconds(5)
@@ -33,7 +30,7 @@ final class SimulatedEtcd: EtcdStore, @unchecked Sendable {
         let response = try await call(.repeatable) { [cluster] () throws(EtcdError) in
             try cluster.serve { (model) throws(EtcdError) in try model.range(request) }
         }
-        return response.value
+        return bug?.misreading(response.value) ?? response.value
     }
 
     func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {
@@ -52,19 +49,13 @@ final class SimulatedEtcd: EtcdStore, @unchecked Sendable {
     }
 
     func grantLease(timeToLive: Duration) async throws(EtcdError) -> Lease {
-        let sent = scheduler.now
-        let lease = try await call(.once) { [cluster] () throws(EtcdError) in cluster.grant(timeToLive) }.value
-        timesToLive[lease.id] = lease.timeToLive
-        onRenewal(sent, lease.timeToLive)
-        return lease
+        try await call(.once) { [cluster] () throws(EtcdError) in cluster.grant(timeToLive) }.value
     }
 
     func keepAlive(_ lease: LeaseID, within limit: Duration) async throws(EtcdError) {
-        let sent = scheduler.now
         _ = try await call(.single(limit)) { [cluster, scheduler] () throws(EtcdError) in
             try cluster.serve { (model) throws(EtcdError) in try model.keepAlive(lease, at: scheduler.now) }
         }
-        if let timeToLive = timesToLive[lease] { onRenewal(sent, timeToLive) }
     }
 
     func revoke(_ lease: LeaseID) async throws(EtcdError) {

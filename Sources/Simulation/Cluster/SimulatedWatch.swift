@@ -24,7 +24,7 @@ final class SimulatedWatch: WatchSource, @unchecked Sendable {
             case .over: return nil
             case .nothing: continue
             case .batch(.events(let events)):
-                let delivered = events.filter { !isLost($0) }
+                let delivered = events.filter { !isLost($0) }.map { etcd.bug?.misreading($0) ?? $0 }
                 if !delivered.isEmpty { return .events(delivered) }
             case .batch(let batch): return batch
             }

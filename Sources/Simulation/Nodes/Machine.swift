@@ -25,6 +25,10 @@ final class Machine: @unchecked Sendable {
     private var owners: [String: ActorRef] = [:]
     /// Until when actors may run, as the agent has told the watchdog.
     private var guardedUntil: Duration = .zero
+    /// Whether the watchdog keeps what there is from running, until an agent asks for something else.
+    var isFrozen = true
+    /// What the watchdog is killing because its agent is dead.
+    private var orphans: [SimulatedSandbox] = []
     private var agents = 0
 
     static let leaseTimeToLive: Duration = .seconds(5)
@@ -59,15 +63,14 @@ final class Machine: @unchecked Sendable {
         let slots = WorkerSlots()
         agent = Agent(process: process, slots: slots)
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug)
-        etcd.onRenewal = { [unowned self] sent, timeToLive in
-            guarded(until: sent + timeToLive - Self.leaseMargin)
-        }
+        let runtime = SimulatedRuntime(self, process)
         let options = NodeOptions(
             node: name, pool: World.pool.ref,
             addresses: (0..<workers).map { ActorAddress(ip: "10.0.\(number).\($0)", port: 80) }, agentAddress: address,
             leaseTimeToLive: Self.leaseTimeToLive, leaseMargin: Self.leaseMargin, takeoverLimit: .seconds(600))
         let node = NodeAgent(
-            options: options, slots: slots, store: Store(etcd: etcd), runtime: SimulatedRuntime(self, process),
+            options: options, slots: slots, store: Store(etcd: etcd), runtime: runtime,
+            watchdog: SimulatedWatchdog(self, runtime),
             environment: process.environment { [unowned world] in world.note($0, process.name) }, bootID: bootID,
             directoryID: directoryID)
         process.start { [unowned world] in
@@ -81,12 +84,17 @@ final class Machine: @unchecked Sendable {
     func killAgent() {
         guard let process = agent?.process, !process.isDead else { return }
         process.kill()
-        let orphans = sandboxes.filter { $0.process === process }
         if world.bug == .noWatchdog { return }
+        orphans += sandboxes
+        let dead = sandboxes
         scheduler.after(scheduler.random.duration(.zero, max(.zero, guardedUntil - scheduler.now))) { [self] in
-            for sandbox in orphans where !sandbox.hasEnded { end(sandbox, "its agent is dead") }
+            for sandbox in dead { end(sandbox, "its agent is dead") }
+            orphans.removeAll { sandbox in dead.contains { $0 === sandbox } }
         }
     }
+
+    /// Whether the watchdog of a dead agent is still at it.
+    var isClearing: Bool { !orphans.isEmpty }
 
     func stopAgent() { agent?.process.stop() }
 
@@ -96,6 +104,7 @@ final class Machine: @unchecked Sendable {
     func lose() {
         agent?.process.kill()
         for sandbox in sandboxes { end(sandbox, "its machine is lost") }
+        orphans = []
         bootID = "boot-\(number)-\(agents)"
         forgetDirectory()
     }
@@ -114,20 +123,38 @@ final class Machine: @unchecked Sendable {
 
     // MARK: The watchdog
 
-    private func guarded(until deadline: Duration) {
-        guardedUntil = max(guardedUntil, deadline)
+    /// Whether the time is over for which actors may run.
+    var isOverdue: Bool { world.bug != .noWatchdog && guardedUntil <= scheduler.now }
+
+    /// Lets actors run that long from now on.
+    func guarded(for duration: Duration) {
+        guardedUntil = scheduler.now + duration
         if world.bug == .noWatchdog { return }
-        scheduler.after(deadline - scheduler.now) { [self] in freezeIfOver() }
+        scheduler.after(duration) { [self] in if isOverdue { freeze() } }
     }
 
-    private func freezeIfOver() {
-        guard guardedUntil <= scheduler.now else { return }
+    func freeze() {
+        isFrozen = true
         for sandbox in sandboxes where !sandbox.isFrozen {
             world.faults.report.count(.sandboxFrozen)
-            world.note("\(name): the watchdog freezes \(sandbox.run)")
-            sandbox.isFrozen = true
-            world.running.ended(sandbox.run)
+            stop(sandbox)
         }
+    }
+
+    /// It is there still, but runs no more.
+    func stop(_ sandbox: SimulatedSandbox) {
+        if sandbox.isFrozen { return }
+        world.note("\(name): \(sandbox.run) stands still")
+        sandbox.isFrozen = true
+        world.running.ended(sandbox.run)
+    }
+
+    func thaw(_ sandbox: SimulatedSandbox) {
+        if !sandbox.isFrozen { return }
+        world.note("\(name): \(sandbox.run) goes on")
+        world.faults.report.count(.sandboxThawed)
+        sandbox.isFrozen = false
+        world.take(world.running.thawed(sandbox.run, at: world.cluster.model.revision))
     }
 
     // MARK: Sandboxes
@@ -135,8 +162,10 @@ final class Machine: @unchecked Sendable {
     func begin(_ sandbox: SimulatedSandbox) {
         world.note("\(name): \(sandbox.run) begins")
         sandboxes.append(sandbox)
+        // The watchdog looks for new ones all the time while it has to.
+        sandbox.isFrozen = isFrozen || isOverdue
+        if sandbox.isFrozen { return }
         world.take(world.running.started(sandbox.run, at: world.cluster.model.revision))
-        freezeIfOver()
     }
 
     func end(_ sandbox: SimulatedSandbox, _ reason: String) {

@@ -22,7 +22,7 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
     var localSnapshotStore: any LocalSnapshotStore { SimulatedLocalSnapshots(machine: machine, process: process) }
 
     func killLeftovers() async throws {
-        let old = machine.sandboxes.filter { $0.process !== process && $0.directoryID == machine.directoryID }
+        let old = machine.sandboxes.filter { $0.directoryID == machine.directoryID }
         if world.bug == .presenceBeforeKill {
             scheduler.after(scheduler.random.duration(.seconds(1), .seconds(10))) { [machine] in
                 for sandbox in old { machine.end(sandbox, "an agent has found it") }
@@ -57,11 +57,12 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
             if let snapshot = activation.snapshot, !world.has(snapshot, on: machine) {
                 throw RuntimeFailure(.failedPrecondition, "the snapshot \(snapshot) is missing")
             }
+            try await activation.permit()
             machine.begin(sandbox)
             if world.faults.strikes(.startFailed) {
                 machine.end(sandbox, "its start has failed")
                 if world.bug == .epochStartedTwice { startAgain(activation) }
-                throw RuntimeFailure(.internal, "it does not start")
+                throw RuntimeFailure(.internal, "it does not start", mayLieInWorker: scheduler.random.once(in: 2))
             }
             // It runs before it is ready.
             try await pass(.zero, .milliseconds(40))
@@ -73,6 +74,15 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
         }
         return sandbox
     }
+
+    func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure) {
+        do { try await pass(.zero, .milliseconds(50)) } catch {
+            throw RuntimeFailure(.cancelled, "the self-test was given up")
+        }
+        if world.faults.strikes(.selfTestFailed) { throw RuntimeFailure(.internal, "nothing can be started") }
+    }
+
+    func answer() async {}
 
     /// As a runtime that retries behind its agent's back.
     private func startAgain(_ activation: Activation) {
@@ -92,6 +102,8 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
     private let runtime: SimulatedRuntime
     private var machine: Machine { runtime.machine }
     private var world: World { machine.world }
+    /// Where it is, for the watchdog.
+    let id: ActivationID
     var isFrozen = false
     private var end: String?
     private var waiting: [(String) -> Void] = []
@@ -100,6 +112,7 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
         self.runtime = runtime
         process = runtime.process
         directoryID = runtime.machine.directoryID
+        id = activation.id
         run = RunningActors.Run(
             actorUID: activation.workload.actorUID, worker: WorkerRef(pool: World.pool.ref, pod: activation.pod),
             epoch: activation.epoch)
@@ -125,6 +138,7 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
     }
 
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+        machine.stop(self)
         do { try await runtime.pass(.zero, .milliseconds(100)) } catch {
             throw RuntimeFailure(.cancelled, "the checkpoint was given up")
         }

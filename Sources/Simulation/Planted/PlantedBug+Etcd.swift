@@ -1,4 +1,5 @@
 import Etcd
+import SubstrateModel
 import SubstrateStore
 
 extension PlantedBug {
@@ -15,6 +16,30 @@ extension PlantedBug {
             transaction.adding(Key("nobody/has/this").isPresent)
         default: nil
         }
+    }
+}
+
+extension PlantedBug {
+    /// What a process with the bug takes what it reads for.
+    func misreading(_ response: RangeResponse) -> RangeResponse? {
+        guard self == .releaseWhileDraining else { return nil }
+        let pairs = response.pairs.filter { !$0.isDrainingPresence }
+        return RangeResponse(
+            revision: response.revision, pairs: pairs, hasMore: response.hasMore, count: response.count)
+    }
+
+    /// What a process with the bug takes an event for.
+    func misreading(_ event: WatchEvent) -> WatchEvent? {
+        guard self == .releaseWhileDraining, case .put(let pair, _) = event, pair.isDrainingPresence else { return nil }
+        return .delete(pair.key, revision: pair.modRevision)
+    }
+}
+
+extension KeyValue {
+    /// Whether it is the presence of a worker that drains.
+    fileprivate var isDrainingPresence: Bool {
+        guard case .live = StepKind.keys.worker(key) else { return false }
+        return (try? Codec.decode(self, as: Presence.self).value.isDraining) == true
     }
 }
 
