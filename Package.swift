@@ -121,7 +121,9 @@ let package = Package(
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
-        tests("HistoryTests", uses: ["History", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
+        tests(
+            "HistoryTests",
+            uses: ["History", "LocalCluster", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
