@@ -24,7 +24,7 @@ struct SoakFaults: Sendable {
         if left > .zero { try? await Task.sleep(for: min(duration, left)) }
     }
 
-    private var isOver: Bool { ContinuousClock.now >= end }
+    private var isOver: Bool { ContinuousClock.now >= end || Task.isCancelled }
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -54,7 +54,7 @@ final class SoakLoad: Sendable {
 
     private func call(_ caller: Int, until end: ContinuousClock.Instant) async {
         let chance = settings.chance("caller \(caller)")
-        while ContinuousClock.now < end {
+        while ContinuousClock.now < end, !Task.isCancelled {
             let channel = chance.element(of: cluster.replicas).channel
             let isDone: Bool
             switch chance.number(in: 0..<100) {
