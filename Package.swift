@@ -130,7 +130,9 @@ let package = Package(
         tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
-        tests("HistoryTests", uses: ["History", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
+        tests(
+            "HistoryTests",
+            uses: ["History", "LocalCluster", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),

@@ -104,7 +104,10 @@ import Testing
         try await load.visitAll()
         try await waitForQuiet(cluster)
         try await recorder.catchUp()
-        for kind in SoakFaults.kinds { #expect(faults.struck.current[kind] ?? 0 > 0, "never: \(kind)") }
+        // In less time not everybody's turn comes.
+        if settings.duration >= .seconds(60) {
+            for kind in SoakFaults.kinds { #expect(faults.struck.current[kind] ?? 0 > 0, "never: \(kind)") }
+        }
         return first..<last
     }
 

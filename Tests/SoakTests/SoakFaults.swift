@@ -1,4 +1,5 @@
 import Etcd
+import Glibc
 import LocalCluster
 import ServiceKit
 import SubstrateModel
@@ -23,7 +24,7 @@ struct SoakFaults: Sendable {
         if left > .zero { try? await Task.sleep(for: min(duration, left)) }
     }
 
-    private var isOver: Bool { ContinuousClock.now >= end }
+    private var isOver: Bool { ContinuousClock.now >= end || Task.isCancelled }
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -89,7 +90,9 @@ struct SoakFaults: Sendable {
         }
     }
 
-    private enum NodeFault: CaseIterable { case kill, freeze, freezeLong, drain, killWatchdog, killActor }
+    private enum NodeFault: CaseIterable {
+        case kill, freeze, freezeLong, drain, killWatchdog, freezeWatchdog, killActor
+    }
 
     /// Two nodes each, one of them at a time, so that half of the workers can be used.
     private func strikeNodes(_ half: Int) async throws {
@@ -118,8 +121,13 @@ struct SoakFaults: Sendable {
                 strike("atelet drained")
                 await program.stop()
                 await pause(chance, 0...1000)
-            case .killWatchdog: if program.killChild(isWatchdog: true) { strike("watchdog killed") }
-            case .killActor: if program.killChild(isWatchdog: false) { strike("actor killed") }
+            case .killWatchdog: if program.signalChild(SIGKILL, isWatchdog: true) { strike("watchdog killed") }
+            case .freezeWatchdog:
+                guard program.signalChild(SIGSTOP, isWatchdog: true) else { continue }
+                strike("watchdog stopped and continued")
+                await pause(chance, 200...5000)
+                _ = program.signalChild(SIGCONT, isWatchdog: true)
+            case .killActor: if program.signalChild(SIGKILL, isWatchdog: false) { strike("actor killed") }
             }
             try await program.start()
         }
@@ -195,7 +203,8 @@ struct SoakFaults: Sendable {
     static let kinds = [
         "etcd killed", "etcd stopped and continued", "ateapi killed", "ateapi stopped and continued",
         "ateapi ended in order", "atelet killed", "atelet stopped and continued", "atelet stopped beyond its lease",
-        "atelet drained", "watchdog killed", "actor killed", "connections to etcd cut", "connections to etcd slow",
+        "atelet drained", "watchdog killed", "watchdog stopped and continued", "actor killed",
+        "connections to etcd cut", "connections to etcd slow",
         "answers of etcd lost", "cut off from etcd", "connections to a node cut", "connections to a node slow",
         "answers of a node lost", "etcd compacted",
     ]

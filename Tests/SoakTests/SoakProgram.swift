@@ -39,10 +39,10 @@ final class SoakProgram: Sendable {
     /// SIGCONT.
     func thaw() { process?.signal(SIGCONT) }
 
-    /// SIGKILL to one of its children.
+    /// A signal to one of its children.
     /// - Parameter isWatchdog: the agent's watchdog, or else an actor.
     /// - Returns: whether there was one.
-    func killChild(isWatchdog: Bool) -> Bool {
+    func signalChild(_ number: Int32, isWatchdog: Bool) -> Bool {
         guard let parent = process?.pid else { return false }
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(parent)/task")) ?? []
         for task in tasks {
@@ -52,7 +52,7 @@ final class SoakProgram: Sendable {
                 let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
                 let isAgent = words.dropFirst().first == "watchdog"
                 if isAgent == isWatchdog, isAgent || words.first?.hasSuffix("witness") == true {
-                    return Glibc.kill(child, SIGKILL) == 0
+                    return Glibc.kill(child, number) == 0
                 }
             }
         }
