@@ -64,7 +64,8 @@ import Testing
     @Test(arguments: [
         ("ipv4:127.0.0.1:40312", "127.0.0.1"), ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:443", "2001:db8:1:2::/64"),
         ("ipv6:[2001:db8:1:2::9]:443", "2001:db8:1:2::/64"), ("ipv6:%5B::1%5D:1", "0:0:0:0::/64"),
-        ("ipv6:%5Bfe80::1%25eth0%5D:1", "fe80:0:0:0::/64"), ("unix:/run/a", "unix:/run/a"), ("unknown", "unknown"),
+        ("ipv6:%5B::ffff:10.1.2.3%5D:1", "10.1.2.3"), ("ipv6:%5Bfe80::1%25eth0%5D:1", "fe80:0:0:0::/64"),
+        ("unix:/run/a", "unix:/run/a"), ("unknown", "unknown"),
     ]) func aNetworkIsWhatAClientCannotChange(peer: String, network: String) {
         #expect(PeerNetwork.of(peer) == network)
     }

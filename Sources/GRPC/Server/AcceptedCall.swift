@@ -59,7 +59,7 @@ final class AcceptedCall: Sendable {
         } catch {
             status = Status(code: .internal, message: "\(error)")
         }
-        if Task.isCancelled, status.code != .ok {
+        if Task.isCancelled, [.internal, .unknown, .unavailable].contains(status.code) {
             // Nobody waits for the answer any more, and what the handler says of being interrupted is no failure of it.
             status.code = context.deadline.map { $0 <= .now } ?? false ? .deadlineExceeded : .cancelled
         }

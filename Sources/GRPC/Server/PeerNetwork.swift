@@ -11,9 +11,12 @@ enum PeerNetwork {
         let address = rest.replacing("%5B", with: "").replacing("[", with: "").prefix { $0 != "]" && $0 != "%" }
         var bytes = in6_addr()
         guard inet_pton(AF_INET6, String(address), &bytes) == 1 else { return String(address) }
-        let words = withUnsafeBytes(of: bytes) { raw in
-            (0..<4).map { String(UInt16(raw[2 * $0]) << 8 | UInt16(raw[2 * $0 + 1]), radix: 16) }
+        let raw = withUnsafeBytes(of: bytes) { Array($0) }
+        // An IPv4 address in the clothes of IPv6.
+        if raw.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]) {
+            return raw.suffix(4).map { "\($0)" }.joined(separator: ".")
         }
+        let words = (0..<4).map { String(UInt16(raw[2 * $0]) << 8 | UInt16(raw[2 * $0 + 1]), radix: 16) }
         return words.joined(separator: ":") + "::/64"
     }
 }
