@@ -17,7 +17,7 @@ package enum CallLog {
             ("method", .string(String(call.method.path.prefix(128)))), ("code", .string(call.status.code.name)),
             ("ms", .number(call.duration / .milliseconds(1))), ("peer", .string(call.peer)),
         ]
-        if let caller = call.caller { fields.append(("caller", .string(caller))) }
+        if let caller = call.caller { fields.append(("caller", .string(String(caller.prefix(256))))) }
         if call.status.code != .ok { fields.append(("error", .string(call.status.message))) }
         switch call.status.code {
         case .internal, .unknown, .unavailable, .dataLoss: log.write(.warning, "call failed", fields)
