@@ -122,13 +122,15 @@ import Testing
                     return connection
                 }
             }
-            // A new connection, among them.
-            let echoed = try await channel.unary(echo.method, Message([1]), timeout: .seconds(20))
-            #expect(echoed.bytes == [1])
+            // A new connection, among them. On a busy machine it may take more than one attempt.
+            try await eventually("somebody else is answered") {
+                (try? await channel.unary(echo.method, Message([1]), timeout: .seconds(20)))?.bytes == [1]
+            }
             try await eventually("all are closed that sent \(bytes)", within: .seconds(30)) {
                 hostile.allSatisfy(\.isClosed)
             }
-            _ = try await channel.unary(echo.method, Message([2]), timeout: .seconds(20))
+            let echoed = try await channel.unary(echo.method, Message([2]), timeout: .seconds(20))
+            #expect(echoed.bytes == [2])
         }
     }
 }
