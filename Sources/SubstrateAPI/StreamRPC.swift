@@ -61,9 +61,6 @@ package struct ResponseWriter<Response: WireMessage>: Sendable {
 }
 
 extension ServerMethod {
-    /// A client sends the one request right behind the headers.
-    private static let requestLimit: Duration = .seconds(10)
-
     /// Offers a method with a stream of responses, which ends when `handler` returns. A request that cannot be read is
     /// answered with `INVALID_ARGUMENT` and never reaches `handler`.
     package static func stream<Request, Response>(
@@ -71,7 +68,7 @@ extension ServerMethod {
         handler: @escaping @Sendable (Request, ResponseWriter<Response>, ServerCall) async throws -> Void
     ) -> ServerMethod {
         .stream(rpc.method) { stream, call in
-            guard let message = try await stream.receive(within: requestLimit) else {
+            guard let message = try await stream.receive() else {
                 throw Status(code: .invalidArgument, message: "there is no request")
             }
             let request: Request

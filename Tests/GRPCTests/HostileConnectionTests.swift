@@ -9,7 +9,7 @@ import Testing
     private let callsPerConnection = 500
 
     private let talk = ServerMethod.stream(Method("/test.Streams/Talk")) { stream, _ in
-        while let message = try await stream.receive(within: .seconds(60)) { try await stream.send(message) }
+        while let message = try await stream.receive() { try await stream.send(message) }
     }
 
     /// Blocks a thread of its own, and not one that handlers run on.

@@ -70,24 +70,6 @@ import Testing
         #expect(PeerNetwork.of(peer) == network)
     }
 
-    @Test func aMessageThatDoesNotComeEndsTheStream() async throws {
-        let waiting = ServerMethod.stream(Method("/test.Streams/Wait")) { stream, _ in
-            _ = try await stream.receive(within: .milliseconds(50))
-        }
-        let ended = Mutex<[Status]>([])
-        var options = ServerOptions()
-        options.onCompleted = { call in ended.withLock { $0.append(call.status) } }
-        try await withServer([waiting], options: options) { channel, _ in
-            let silent = try channel.stream(waiting.method)
-            await #expect(throws: RPCError.self) { try await silent.receive() }
-            let prompt = try channel.stream(waiting.method)
-            try await prompt.send(Message([1]))
-            let end = try await prompt.receive()
-            #expect(end == nil)
-        }
-        #expect(ended.withLock { $0.map(\.code) } == [.deadlineExceeded, .ok])
-    }
-
     @Test func whatIsRefusedIsReportedToo() async throws {
         let reported = Mutex<[String]>([])
         var options = ServerOptions()

@@ -16,20 +16,6 @@ public final class ServerStream: Sendable {
         return inbox.takeMessage()
     }
 
-    /// The same, for a message that has to come soon: whoever opens streams and says nothing holds their places.
-    /// - Throws: `Status`, with `.deadlineExceeded`, when none has come within `limit`.
-    public func receive(within limit: Duration) async throws -> Message? {
-        try await withThrowingTaskGroup(of: Message?.self) { group in
-            group.addTask { try await self.receive() }
-            group.addTask {
-                try await Task.sleep(for: limit)
-                throw Status(code: .deadlineExceeded, message: "no message came within \(limit)")
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
-        }
-    }
-
     /// Sends a message. Returns when the transport has taken it, which it does at the client's pace.
     /// - Throws: `.failed` with `.cancelled` when the client has gone away.
     public func send(_ message: Message) async throws(RPCError) {

@@ -21,7 +21,7 @@ package struct Reflection: Sendable {
         Reflection.names.map { name in
             .stream(Method("/\(name)/ServerReflectionInfo")) { stream, call in
                 try await admit(call)
-                while let message = try await stream.receive(within: Reflection.patience) {
+                while let message = try await stream.receive() {
                     let request: ReflectionRequest
                     do {
                         request = try ReflectionRequest(message)
@@ -34,8 +34,6 @@ package struct Reflection: Sendable {
         }
     }
 
-    /// How long a tool may think between two questions; when it asks later it opens another stream.
-    private static let patience: Duration = .seconds(60)
     private static let names = ["v1", "v1alpha"].map { "grpc.reflection.\($0).ServerReflection" }
 
     private func answer(_ request: ReflectionRequest) -> ReflectionResponse.Answer {
