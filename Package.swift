@@ -159,9 +159,9 @@ let package = Package(
             "ControlAPITests",
             uses: [
                 "ControlAPI", "Identity", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "GRPC",
-                "Protobuf",
-                "LocalCluster", "ServiceKit", "TestKit",
+                "GRPC", "Protobuf", "ProgramKit", "LocalCluster", "Processes", "ServiceKit", "TestKit", "ateapi",
+                "atelet",
+                "atectl", "counter",
             ]),
         tests(
             "SoakTests",

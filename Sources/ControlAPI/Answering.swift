@@ -70,7 +70,6 @@ package struct ControlServices: Sendable {
     ) -> ServerMethod {
         ServerMethod(rpc) { request, call in
             let start = ContinuousClock.now
-            defer { call.addTrailer("x-server-elapsed-us", "\(Int((.now - start) / .microseconds(1)))") }
             let identity = try await callGuard.admit(call, atespace: atespace(request))
             let deadline = call.deadline.map { $0 - min(.milliseconds(500), start.duration(to: $0) / 5) }
             return try await answering {

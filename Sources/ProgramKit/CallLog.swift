@@ -1,17 +1,27 @@
 package import GRPC
 package import ServiceKit
 
-/// Log lines about calls that were answered.
+/// What the programs' servers have in common: a log line for each call, and a trailer with the time it took.
 package enum CallLog {
-    package static func note(_ call: CompletedCall, _ log: Log) {
-        let fields: KeyValuePairs<String, JSON> = [
-            "method": .string(call.method.path), "code": .string(call.status.code.name),
-            "error": .string(call.status.message), "ms": .number(call.duration / .milliseconds(1)),
-            "peer": .string(call.peer),
+    /// The defaults, with one line in `log` for each call, and the trailer `x-server-elapsed-us`.
+    package static func serverOptions(_ log: Log) -> ServerOptions {
+        var options = ServerOptions()
+        options.elapsedTrailer = "x-server-elapsed-us"
+        options.onCompleted = { note($0, log) }
+        return options
+    }
+
+    /// Neither requests, responses nor headers are in it, so no secret is.
+    private static func note(_ call: CompletedCall, _ log: Log) {
+        var fields: [(String, JSON)] = [
+            ("method", .string(String(call.method.path.prefix(128)))), ("code", .string(call.status.code.name)),
+            ("ms", .number(call.duration / .milliseconds(1))), ("peer", .string(call.peer)),
         ]
+        if let caller = call.caller { fields.append(("caller", .string(String(caller.prefix(256))))) }
+        if call.status.code != .ok { fields.append(("error", .string(call.status.message))) }
         switch call.status.code {
-        case .internal, .unknown, .unavailable, .dataLoss: log.warning("call failed", fields)
-        default: log.debug("call", fields)
+        case .internal, .unknown, .unavailable, .dataLoss: log.write(.warning, "call failed", fields)
+        default: log.write(.info, "call", fields)
         }
     }
 }

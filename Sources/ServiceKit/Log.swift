@@ -47,7 +47,13 @@ package struct Log: Sendable {
 
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, JSON>) {
         guard level >= minimum else { return }
-        sink(Line(level: level, message: message, fields: fields.map { ($0.key, $0.value) }))
+        write(level, message, fields.map { ($0.key, $0.value) })
+    }
+
+    /// A line whose fields, and whose level, depend on what happened.
+    package func write(_ level: Level, _ message: String, _ fields: [(String, JSON)]) {
+        guard level >= minimum else { return }
+        sink(Line(level: level, message: message, fields: fields))
     }
 }
 

@@ -23,8 +23,9 @@ package final class TestCertificates: Sendable {
     }
 
     /// Makes a certificate, `<file>.pem` with its key in `<file>.key`.
+    /// - Parameter days: how long it is valid; a negative number makes one that has expired.
     package func issue(
-        _ file: String, name: String, alternativeName: String = "DNS:localhost", by authority: String
+        _ file: String, name: String, alternativeName: String = "DNS:localhost", by authority: String, days: Int = 2
     ) async throws {
         try await openssl([
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
@@ -32,7 +33,7 @@ package final class TestCertificates: Sendable {
         ])
         try await openssl([
             "x509", "-req", "-in", path("\(file).csr"), "-CA", path("\(authority).pem"), "-CAkey",
-            path("\(authority).key"), "-CAcreateserial", "-days", "2", "-copy_extensions", "copy", "-out",
+            path("\(authority).key"), "-CAcreateserial", "-days", "\(days)", "-copy_extensions", "copy", "-out",
             path("\(file).pem"),
         ])
     }

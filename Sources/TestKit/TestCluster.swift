@@ -1,5 +1,5 @@
 package import ControlPlane
-internal import Etcd
+package import Etcd
 package import NodeAgent
 package import ServiceKit
 internal import SubstrateModel
@@ -38,13 +38,15 @@ package final class TestCluster: Sendable {
     /// - Parameters:
     ///   - store: of the test; the cluster works under its root.
     ///   - chance: of the control plane.
+    ///   - controlEtcd, nodeEtcd: what the two see, if not what the test sees.
     package init(
         _ store: Store, options: ControlPlaneOptions = TestCluster.impatient,
-        chance: Chance = Chance(SystemRandomNumberGenerator())
+        chance: Chance = Chance(SystemRandomNumberGenerator()), controlEtcd: (any EtcdStore)? = nil,
+        nodeEtcd: (any EtcdStore)? = nil
     ) async throws {
         fixture = try await StoreFixture(store)
-        etcd = InterceptedEtcd(store.etcd)
-        nodeEtcd = InterceptedEtcd(store.etcd)
+        etcd = InterceptedEtcd(controlEtcd ?? store.etcd)
+        self.nodeEtcd = InterceptedEtcd(nodeEtcd ?? store.etcd)
         var environment = Environment.test(log: log.log)
         environment.chance = chance
         control = ControlPlane(

@@ -16,6 +16,7 @@ enum Ateapi {
             await Admin.main(Array(CommandLine.arguments.dropFirst(2)))
         }
         await Program.run(flags) { values, log in
+            OpenFiles.raiseLimit()
             let environment = Environment.system(log: log)
             let root = try EtcdFlags.root(values)
             let etcd = try EtcdFlags.client(values, log)
@@ -30,9 +31,11 @@ enum Ateapi {
             try Loopback.check(
                 address, isAllowedAnyway: values.isSet("insecure") || credentials != .insecure,
                 flag: "--grpc-listen-addr")
-            var serverOptions = ServerOptions()
-            serverOptions.onCompleted = { call in CallLog.note(call, log) }
-            let callGuard = try callGuard(values, log)
+            var serverOptions = CallLog.serverOptions(log)
+            serverOptions.maximumConcurrentCalls = try values.number("max-concurrent-calls")
+            serverOptions.maximumConcurrentStreams = try values.number("max-concurrent-streams")
+            serverOptions.maximumStreamsPerNetwork = try values.number("max-streams-per-client")
+            let callGuard = try callGuard(values, log, environment)
             let services = ControlServices(
                 control: control, callGuard: callGuard, options: try serviceOptions(values, environment))
             let methods = services.methods
@@ -118,22 +121,63 @@ enum Ateapi {
         )
     }
 
-    private static func callGuard(_ values: Flags.Values, _ log: Log) throws -> CallGuard {
+    private static func clientRates(
+        _ values: Flags.Values, _ environment: Environment
+    ) throws(FlagError) -> ClientRates? {
+        let rate = try values.number("client-rate")
+        guard rate > 0 else {
+            if values.isGiven("client-burst") { throw FlagError("--client-burst needs --client-rate") }
+            return nil
+        }
+        return ClientRates(
+            callsPerSecond: rate, burst: try values.number("client-burst"), clock: environment.clock)
+    }
+
+    private static func declareLimits(in flags: inout Flags) {
+        flags.number(
+            "client-rate", 0...1_000_000, default: 0,
+            help:
+                "How many calls per second one client may make; more are answered RESOURCE_EXHAUSTED. A client is known by its certificate or token, and without one by its address. 0 for no limit, as in Agent Substrate: the right number depends on the routers, each of which calls for all its users."
+        )
+        flags.number(
+            "client-burst", 1...1_000_000, default: 100,
+            help: "With --client-rate: how many calls a client may make at once after a pause.")
+        flags.number(
+            "max-concurrent-calls", 1...100_000, default: 4096,
+            help:
+                "How many calls are handled at the same time; more are answered RESOURCE_EXHAUSTED. So many that wait for etcd take some tens of megabytes."
+        )
+        flags.number(
+            "max-concurrent-streams", 1...100_000, default: 4096,
+            help:
+                "How many watches and streams of logs there may be at the same time. They last, so they have places of their own."
+        )
+        flags.number(
+            "max-streams-per-client", 1...100_000, default: 1024,
+            help:
+                "How many of them may come from one address, or one network of 64 bits in IPv6, so that nobody can take all places alone."
+        )
+    }
+
+    private static func callGuard(
+        _ values: Flags.Values, _ log: Log, _ environment: Environment
+    ) throws -> CallGuard {
         let authorizer = try Authorizer(policyFile: values.optional("policy"), log: log)
+        let rates = try clientRates(values, environment)
         guard try values.text("auth-mode") == "jwt" else {
             for flag in ["client-jwt-issuer", "client-jwt-audience", "client-jwt-keys", "client-jwt-ca-cert"]
             where values.optional(flag) != nil {
                 throw FlagError("--\(flag) needs --auth-mode jwt: without it tokens are not looked at")
             }
-            return CallGuard(.certificates, authorizer: authorizer)
+            return CallGuard(.certificates, authorizer: authorizer, rates: rates)
         }
         let issuer = try values.text("client-jwt-issuer")
         let verifier = try TokenVerifier(
             issuer: issuer, audience: try values.text("client-jwt-audience"),
             keys: values.optional("client-jwt-keys").map { .file($0) }
                 ?? .issuer(authorities: values.optional("client-jwt-ca-cert")),
-            now: { Environment.system(log: log).wallClock() / 1000 }, log: log)
-        return CallGuard(.tokens(verifier), authorizer: authorizer)
+            now: { environment.wallClock() / 1000 }, log: log)
+        return CallGuard(.tokens(verifier), authorizer: authorizer, rates: rates)
     }
 
     private static func declareAuthentication(in flags: inout Flags) {
@@ -197,6 +241,7 @@ enum Ateapi {
             help:
                 "How long a watch or a stream of logs may last before the client has to open it anew, which asks again what it may do."
         )
+        declareLimits(in: &flags)
         flags.toggle("enable-debug", help: "Allows DebugClear, which deletes all actors and atespaces. For tests.")
         TLSFlags.declareClient("node", of: "a node", in: &flags)
         EtcdFlags.declare(in: &flags)

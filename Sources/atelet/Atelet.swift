@@ -29,8 +29,6 @@ enum Atelet {
                 address, isAllowedAnyway: values.isSet("insecure") || credentials != .insecure,
                 flag: "--grpc-listen-addr")
             let slots = WorkerSlots()
-            var serverOptions = ServerOptions()
-            serverOptions.onCompleted = { call in CallLog.note(call, log) }
             let methods =
                 NodeServices(slots: slots).methods
                 + SnapshotServices(snapshots: snapshots, local: runtime.localSnapshots).methods
@@ -39,7 +37,7 @@ enum Atelet {
             let reflection = Reflection(of: methods + health.methods) { _ in }
             let server = try Server(
                 address: address, credentials: credentials, methods: methods + health.methods + reflection.methods,
-                options: serverOptions)
+                options: CallLog.serverOptions(log))
 
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,

@@ -2,7 +2,9 @@ import ControlAPI
 import ControlPlane
 import Etcd
 import GRPC
+import ProgramKit
 import Protobuf
+import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
@@ -28,8 +30,18 @@ struct APIHarness: Sendable {
         } else {
             cluster = try await TestCluster(TestEtcd.store())
         }
+        try await run(on: cluster, workers: workers, options: options, body)
+    }
+
+    /// - Parameter cluster: whose nodes are yet to come.
+    static func run(
+        on cluster: TestCluster, workers: Int, options: ControlServiceOptions,
+        _ body: @Sendable (APIHarness) async throws -> Void
+    ) async throws {
         let services = ControlServices(control: cluster.control, options: options)
-        let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: services.methods)
+        let server = try Server(
+            address: "127.0.0.1:0", credentials: .insecure, methods: services.methods,
+            options: CallLog.serverOptions(.none))
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: workers)
             try await running(server.run) {

@@ -12,10 +12,15 @@ import Testing
 /// - a garbage page token is InvalidArgument, not Internal, and no page is longer than its size;
 /// - the atespace `default` always exists;
 /// - `DebugClear` is refused unless it is switched on;
+/// - a resume, suspend or pause that loses a race against an update goes on with what the update has left; only an update
+///   and a deletion are `concurrent update conflict, please retry`;
+/// - secrets are read by the node, so `cannot resolve secretKeyRef` has another reason; a source of a variable that is no
+///   secret is refused when the template is applied, and no resume meets it;
 /// - a session's identity is only for the worker that holds the actor.
 ///
-/// Races (`Aborted`) are in `ActorErrorTests`, tokens in `TokenClaimsTests`, the texts of minting with certificates in
-/// `SessionIdentityTests`, secrets in `SecretTests`, the tables of the command line in `OutputTests`.
+/// Races, and answers of nodes, are in `RaceContractTests`, the lists in `ListingContractTests`, tokens in
+/// `CallGuardTests` and `TokenClaimsTests`, the texts of minting with certificates in `SessionIdentityTests` and
+/// `SessionCertificateTests`, secrets on the node in `SecretTests`, the tables of the command line in `OutputTests`.
 @Suite struct ActorContractTests {
     private static func ref(_ name: String, _ atespace: String = "default") -> ActorRef {
         ActorRef(atespace: atespace, name: name)

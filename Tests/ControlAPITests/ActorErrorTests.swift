@@ -5,7 +5,7 @@ import SubstrateStore
 import TestKit
 import Testing
 
-/// Answers to races and to failures elsewhere, and what of an actor is answered; the rest of the contract is in tables.
+/// What of an actor is answered, and requests of unusual sizes; the rest of the contract is in tables.
 @Suite struct ActorErrorTests {
     @Test func aTemplateThatCannotExistIsNotLookedFor() async throws {
         try await APIHarness.run { api in
@@ -60,22 +60,6 @@ import Testing
         }
     }
 
-    @Test func anUpdateThatLosesItsRaceIsAborted() async throws {
-        try await APIHarness.run { api in
-            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
-            let once = Once()
-            let fixture = api.fixture
-            api.cluster.etcd.beforeWrite { _ in
-                guard once.isFirst() else { return }
-                let actor = try await fixture.current("alice")
-                _ = try await fixture.store.updateActor(fixture.ref("alice"), from: actor, to: actor.value)
-            }
-            await api.expect(
-                .aborted, "concurrent update conflict, please retry", ControlMethods.updateActor,
-                UpdateActorRequest(actor: api.actor("alice"), workerSelector: Selector()))
-        }
-    }
-
     @Test func resumeAndSuspend() async throws {
         try await APIHarness.run(workers: 1) { api in
             func resume(_ name: String, in atespace: String = "default") -> ResumeActorRequest {
@@ -126,46 +110,6 @@ import Testing
                     return status?.code == .internal && status?.message == message
                 }
             }
-        }
-    }
-
-    @Test func aSecondOperationOnAnActorIsAborted() async throws {
-        try await APIHarness.run { api in
-            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
-            let gate = Gate()
-            api.cluster.nodes.beforeCall { name, _ throws(NodeFailure) in
-                guard name == "run" else { return }
-                await gate.pass()
-            }
-            let first = Task {
-                try await api.call(ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
-            }
-            try await gate.waitForArrival()
-            let message = "another operation is in progress for this actor"
-            await api.expect(
-                .aborted, message, ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
-            await api.expect(
-                .aborted, message, ControlMethods.suspendActor, SuspendActorRequest(actor: api.actor("alice")))
-            await api.expect(
-                .failedPrecondition, "Actor alice is not suspended (status: STATUS_RESUMING)",
-                ControlMethods.deleteActor, DeleteActorRequest(actor: api.actor("alice")))
-            gate.open()
-            #expect(try await first.value.actor.status == .running)
-        }
-    }
-
-    @Test func theNodesReasonReachesTheClientWithItsCode() async throws {
-        try await APIHarness.run { api in
-            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
-            api.cluster.nodes.beforeCall { name, fences throws(NodeFailure) in
-                guard name == "run" else { return }
-                throw NodeFailure(
-                    status: Status(code: .dataLoss, message: "the image is damaged"),
-                    receipt: Receipt(epoch: fences.epoch, state: .notRunning))
-            }
-            await api.expect(
-                .dataLoss, "the image is damaged", ControlMethods.resumeActor,
-                ResumeActorRequest(actor: api.actor("alice")))
         }
     }
 }

@@ -126,10 +126,9 @@ import Testing
 
     @Test func anActorThatDoesNotRunHasNoOutputToShow() async throws {
         try await withAlice { api in
-            #expect(
-                await refusal(api)
-                    == Status(
-                        code: .failedPrecondition, message: "Actor alice is not running (status: STATUS_SUSPENDED)"))
+            let suspended = await refusal(api)
+            #expect(suspended?.code == .failedPrecondition)
+            #expect(suspended?.message == "Actor alice is not running (status: STATUS_SUSPENDED)")
             try await resume(api)
             _ = try await api.call(ControlMethods.pauseActor, PauseActorRequest(actor: api.actor("alice")))
             #expect(await refusal(api)?.message == "Actor alice is not running (status: STATUS_PAUSED)")

@@ -22,12 +22,12 @@ import Testing
     /// A server with the guard for the duration of `body`, which is given its port.
     private func serving(
         _ callGuard: CallGuard, _ credentials: ServerCredentials = .insecure,
-        _ body: @Sendable (Int) async throws -> Void
+        _ options: ControlServiceOptions = ControlServiceOptions(), _ body: @Sendable (Int) async throws -> Void
     ) async throws {
         let cluster = try await TestCluster(TestEtcd.store())
         let server = try Server(
             address: "127.0.0.1:0", credentials: credentials,
-            methods: ControlServices(control: cluster.control, callGuard: callGuard).methods)
+            methods: ControlServices(control: cluster.control, callGuard: callGuard, options: options).methods)
         try await cluster.run {
             try await running(server.run) { try await body(server.port) }
         }
@@ -138,6 +138,95 @@ import Testing
             ] {
                 #expect(await code(channel, ControlMethods.getActor, get, metadata: metadata) == .unauthenticated)
             }
+        }
+    }
+
+    /// Each of these tokens names somebody who may do everything, and is signed by the right key or pretends to be.
+    @Test func noForgedOrStaleTokenIsLetIn() async throws {
+        let pool = "\(directory.path)/pool.json"
+        let otherPool = "\(directory.path)/other.json"
+        for path in [pool, otherPool] { try JWTPool.create(path: path, authorityID: "1") }
+        let keys = try file("keys.json", try JWTPool.publicKeys(path: pool))
+        let now = Int64(Date().timeIntervalSince1970)
+        let name = try SessionName(appID: "app", userID: "alice", sessionID: "1")
+        @Sendable func mint(_ pool: String, at time: Int64, for audience: String = "api") throws -> String {
+            try SessionMinter(jwtPoolFile: pool, caPoolFile: nil, now: { time }, log: log)
+                .mintJWT(for: name, audience: [audience])
+        }
+        let good = try mint(pool, at: now)
+        let parts = good.split(separator: ".").map(String.init)
+        func base64URL(_ text: String) -> String {
+            Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+                .replacing("=", with: "")
+        }
+        let unsigned = base64URL(#"{"alg":"none","kid":"1"}"#) + "." + parts[1]
+        let payload = try #require(
+            Data(base64Encoded: parts[1].padding(toLength: (parts[1].count + 3) / 4 * 4, withPad: "=", startingAt: 0)))
+        let promoted = base64URL(String(decoding: payload, as: UTF8.self).replacing("alice", with: "admin"))
+        let policy = try file(
+            "policy.json", #"{"rules": [{"identities": ["sub:apps/*"], "verb": "admin", "atespaces": ["*"]}]}"#)
+        let verifier = try TokenVerifier(
+            issuer: SessionMinter.issuer, audience: "api", keys: .file(keys), now: { now }, log: log)
+        let callGuard = CallGuard(.tokens(verifier), authorizer: try Authorizer(policyFile: policy, log: log))
+        try await serving(callGuard) { port in
+            let channel = Channel(target: "127.0.0.1:\(port)", credentials: .insecure)
+            func answer(_ token: String) async -> Status {
+                do throws(RPCError) {
+                    _ = try await channel.call(
+                        ControlMethods.listWorkers, EmptyRequest(), metadata: ["authorization": "Bearer \(token)"],
+                        timeout: .seconds(20))
+                    return Status(code: .ok, message: "")
+                } catch {
+                    return error.status
+                }
+            }
+            #expect(await answer(good).code == .ok)
+            for (token, reason) in [
+                (try mint(pool, at: now - 3600), "it has expired"),
+                (try mint(pool, at: now + 3600), "it is not valid yet (nbf)"),
+                (try mint(pool, at: now, for: "other"), "its aud does not have the audience of this service"),
+                (try mint(otherPool, at: now), "its signature is wrong"),
+                (parts[0] + "." + promoted + "." + parts[2], "its signature is wrong"),
+                (unsigned + ".", "its alg is not one of RS256, RS384, RS512, ES256, ES384, ES512"),
+                (unsigned + "." + parts[2], "its alg is not one of RS256, RS384, RS512, ES256, ES384, ES512"),
+                (parts[0] + "." + parts[1] + ".", "its signature is wrong"),
+                ("", "it does not have three segments"),
+            ] {
+                let status = await answer(token)
+                #expect(status.code == .unauthenticated, "\(status)")
+                #expect(status.message == "invalid bearer token: \(reason)")
+            }
+        }
+    }
+
+    @Test func clearingTakesAnAdminOfEverything() async throws {
+        let certificates = try await TestCertificates()
+        for name in ["admin", "deputy", "operator"] {
+            try await certificates.issue(name, name: name, alternativeName: "URI:spiffe://test/\(name)", by: "ca")
+        }
+        func rule(_ name: String, _ verb: String, _ atespace: String) -> String {
+            #"{"identities": ["URI:spiffe://test/\#(name)"], "verb": "\#(verb)", "atespaces": ["\#(atespace)"]}"#
+        }
+        let rules = [rule("admin", "admin", "*"), rule("deputy", "admin", "default"), rule("operator", "operate", "*")]
+        let policy = try file("policy.json", #"{"rules": [\#(rules.joined(separator: ", "))]}"#)
+        let callGuard = CallGuard(.certificates, authorizer: try Authorizer(policyFile: policy, log: log))
+        let files = TLSFiles(
+            authorities: certificates.path("ca.pem"), certificate: certificates.path("server.pem"),
+            privateKey: certificates.path("server.key"))
+        var options = ControlServiceOptions()
+        options.allowsDebugClear = true
+        try await serving(callGuard, .tls(files, clients: .verifiedIfGiven), options) { port in
+            @Sendable func channel(_ name: String?) -> Channel {
+                let files = TLSFiles(
+                    authorities: certificates.path("ca.pem"), certificate: name.map { certificates.path("\($0).pem") },
+                    privateKey: name.map { certificates.path("\($0).key") })
+                return Channel(target: "127.0.0.1:\(port)", credentials: .tls(files))
+            }
+            let clear = ControlMethods.debugClear
+            #expect(await code(channel(nil), clear, EmptyRequest()) == .unauthenticated)
+            #expect(await code(channel("operator"), clear, EmptyRequest()) == .permissionDenied)
+            #expect(await code(channel("deputy"), clear, EmptyRequest()) == .permissionDenied)
+            #expect(await code(channel("admin"), clear, EmptyRequest()) == .ok)
         }
     }
 }

@@ -49,6 +49,25 @@ struct ContractRow: Sendable {
         self.init(name, rpc, request, .ok, "", effect: effect)
     }
 
+    /// Something that is no request happens, or begins to.
+    init(
+        happens name: String, does effect: Set<KeyChange> = [],
+        _ body: @escaping @Sendable (APIHarness) async throws -> Void
+    ) {
+        self.name = name
+        code = .ok
+        message = ""
+        self.effect = effect
+        send = { api in
+            do {
+                try await body(api)
+                return Status(code: .ok, message: "")
+            } catch {
+                return Status(code: .unknown, message: "\(error)")
+            }
+        }
+    }
+
     /// Sends the request, and compares.
     func check(_ api: APIHarness) async throws {
         let before = try await Self.keys(api)

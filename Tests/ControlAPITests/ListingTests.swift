@@ -1,5 +1,6 @@
 import Etcd
 import GRPC
+import LocalCluster
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
@@ -71,6 +72,23 @@ import Testing
             await api.expect(
                 .invalidArgument, "page_token is not one that this listing has returned", ControlMethods.listActors,
                 ListActorsRequest(pageToken: token, atespace: "default"))
+        }
+    }
+
+    @Test func aTokenWhoseRevisionIsForgottenIsRefused() async throws {
+        try await TestEtcd.withServer { server in
+            let client = server.client()
+            try await APIHarness.run(store: Store(etcd: client, keys: TestEtcd.uniqueKeys())) { api in
+                for name in ["a", "b"] { _ = try await api.call(ControlMethods.createActor, api.creation(name)) }
+                let first = try await api.call(ControlMethods.listActors, ListActorsRequest(pageSize: 1))
+                _ = try await api.call(ControlMethods.createActor, api.creation("c"))
+                try await client.compact(try await client.range(.key("any")).revision)
+                await api.expect(
+                    .invalidArgument, "page_token has expired, list from the start again", ControlMethods.listActors,
+                    ListActorsRequest(pageSize: 1, pageToken: first.nextPageToken))
+                let whole = try await api.call(ControlMethods.listActors, ListActorsRequest())
+                #expect(whole.actors.map(\.ref.name) == ["a", "b", "c"])
+            }
         }
     }
 

@@ -91,6 +91,22 @@ import Testing
                 timeout: .seconds(20)
             ).certificates
             #expect(!chain.isEmpty && chain.allSatisfy { !$0.isEmpty })
+            // The same by bytes made by hand, with the field numbers of the wire contract.
+            func session(_ first: UInt8) -> [UInt8] {
+                WireRequests.field(first, "default") + WireRequests.field(first + 1, "u1")
+                    + WireRequests.field(first + 2, "alice")
+            }
+            func send(_ method: String, _ bytes: [UInt8]) async throws -> WireReader {
+                let path = Method("/ateapi.SessionIdentity/\(method)")
+                return try WireReader(try await worker.unary(path, Message(bytes), timeout: .seconds(20)).bytes)
+            }
+            let minted = try await send("MintJWT", WireRequests.field(1, "tools") + session(2))
+            #expect(minted.numbers == [1] && minted.text(1)?.split(separator: ".").count == 3)
+            let long = [UInt8](
+                signing.count > 127
+                    ? [UInt8(signing.count & 0x7f | 0x80), UInt8(signing.count >> 7)] : [UInt8(signing.count)])
+            let certified = try await send("MintCert", session(1) + [4 << 3 | 2] + long + signing)
+            #expect(certified.numbers == [1] && certified.text(1)?.isEmpty != true)
         }
     }
 

@@ -53,6 +53,35 @@ import Testing
         }
     }
 
+    @Test func whatHasExpiredIsNotTrustedOnEitherSide() async throws {
+        let certificates = try await TestCertificates()
+        for (file, days) in [("fresh", 2), ("stale", -1)] {
+            try await certificates.issue(
+                file, name: file, alternativeName: "URI:spiffe://test/\(file)", by: "ca", days: days)
+            try await certificates.issue(
+                "\(file)-server", name: "server", alternativeName: "IP:127.0.0.1", by: "ca", days: days)
+        }
+        func files(_ name: String) -> TLSFiles {
+            TLSFiles(
+                authorities: certificates.path("ca.pem"), certificate: certificates.path("\(name).pem"),
+                privateKey: certificates.path("\(name).key"))
+        }
+        for clients: ServerCredentials.ClientCertificate in [.verifiedIfGiven, .required] {
+            try await serving(files("fresh-server"), clients) { port in
+                let fresh = try await ask(port, files("fresh"))
+                #expect(fresh == "URI:spiffe://test/fresh")
+                let error = await #expect(throws: RPCError.self) { try await ask(port, files("stale")) }
+                #expect(error?.code == .unavailable)
+            }
+        }
+        try await serving(files("stale-server"), .none) { port in
+            let error = await #expect(throws: RPCError.self) {
+                try await ask(port, TLSFiles(authorities: certificates.path("ca.pem")))
+            }
+            #expect(error?.code == .unavailable)
+        }
+    }
+
     @Test func aClientThatTrustsAnotherAuthorityDoesNotConnect() async throws {
         let certificates = try await TestCertificates()
         try await certificates.makeAuthority("stranger")

@@ -140,6 +140,8 @@ def errors_and_limits():
             sys.exit(f"FAILED: {path} succeeded")
         except grpc.RpcError as error:
             check(error.code() == code, f"{path}: {error.code()}")
+            trailers = dict(error.trailing_metadata())
+            check(trailers.get("x-server-elapsed-us", "").isdigit(), f"{path}: no x-server-elapsed-us in {trailers}")
     raw = channel.unary_unary("/ateapi.Control/ListActors")
     for request, code in [(b"\xff\xff", grpc.StatusCode.INVALID_ARGUMENT), (b"x" * (5 << 20), grpc.StatusCode.RESOURCE_EXHAUSTED)]:
         try:

@@ -6,6 +6,7 @@ final class AcceptedCall: Sendable {
     private let server: Server
     private let call: CallHandle
     private let context: ServerCall
+    private let start = ContinuousClock.now
     private let handling = Mutex<Task<Void, Never>?>(nil)
     private let isStopping = Atomic<Bool>(false)
 
@@ -27,10 +28,7 @@ final class AcceptedCall: Sendable {
             // The core has already told the client why: too large, or gone.
             return end(Status(code: .internal, message: "the request message was not received"))
         }
-        guard server.admit(self, isStream: method.isStream) else {
-            let limit = server.options.maximumConcurrentCalls
-            return end(Status(code: .resourceExhausted, message: "\(limit) calls are already being handled"))
-        }
+        if let refusal = server.admit(self, isStream: method.isStream, from: context) { return end(refusal) }
         let task = Task { await handle(request, with: method) }
         // The event that reads this comes on the same thread, so it comes later.
         handling.withLock { $0 = task }
@@ -44,7 +42,6 @@ final class AcceptedCall: Sendable {
     }
 
     private func handle(_ request: Message?, with method: ServerMethod) async {
-        let start = ContinuousClock.now
         let stream = ServerStream(call: call)
         var status = Status(code: .ok, message: "")
         var response: Message?
@@ -62,13 +59,15 @@ final class AcceptedCall: Sendable {
         } catch {
             status = Status(code: .internal, message: "\(error)")
         }
+        if Task.isCancelled, [.internal, .unknown, .unavailable].contains(status.code) {
+            // Nobody waits for the answer any more, and what the handler says of being interrupted is no failure of it.
+            status.code = context.deadline.map { $0 <= .now } ?? false ? .deadlineExceeded : .cancelled
+        }
         if isStopping.load(ordering: .relaxed) {
             status = Status(code: .unavailable, message: "the server is stopping")
         }
-        server.options.onCompleted(
-            CompletedCall(method: context.method, peer: context.peer, status: status, duration: .now - start))
         end(status, response, headers: stream.takeHeaders())
-        server.handlerEnded(self, isStream: method.isStream)
+        server.handlerEnded(self, isStream: method.isStream, from: context)
         handling.withLock { $0 = nil }
     }
 
@@ -87,11 +86,15 @@ final class AcceptedCall: Sendable {
         if error != GRPC_CALL_OK { cancelled.deallocate() }
     }
 
+    /// Reports the call and sends its end.
     private func end(
         _ status: Status, _ response: Message? = nil, headers: PreparedMetadata? = PreparedMetadata([:])
     ) {
+        let duration = ContinuousClock.now - start
+        server.options.onCompleted(CompletedCall(context, status, duration))
         var trailing = status.metadata
         trailing.entries += context.trailingMetadata.entries
+        if let name = server.options.elapsedTrailer { trailing.append(name, "\(Int(duration / .microseconds(1)))") }
         let trailers = PreparedMetadata(trailing)
         let response = response.map { OutgoingMessage($0) }
         let completion = ClosureCompletion { [self] _ in withExtendedLifetime((self, headers, trailers, response)) {} }

@@ -17,7 +17,7 @@ public final class Server: Sendable {
 
     private struct State {
         var isStopping = false
-        var callsBeingHandled = 0
+        var places = Places()
         var streams: [ObjectIdentifier: AcceptedCall] = [:]
         /// Requests posted to the core and calls not yet freed: until there are none, the core may use our memory.
         var outstanding = 0
@@ -41,7 +41,7 @@ public final class Server: Sendable {
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.http2.max_pings_without_data", 0),
             // A connection that does not get as far as a call is dropped, and so is one that asks for too much.
-            ("grpc.server_handshake_timeout_ms", 10_000),
+            ("grpc.server_handshake_timeout_ms", options.handshakeTimeout.wholeMilliseconds),
             ("grpc.max_concurrent_streams", options.maximumCallsPerConnection),
         ])
         guard let pointer = arguments.withPointer({ grpc_server_create($0, nil) }) else {
@@ -142,22 +142,27 @@ public final class Server: Sendable {
         drained?.resume()
     }
 
-    /// Whether one more call may be handled; if so it has to be given back with `handlerEnded`.
-    func admit(_ call: AcceptedCall, isStream: Bool) -> Bool {
+    /// Takes a place for one more call, which has to be given back with `handlerEnded`.
+    /// - Returns: what to answer when there is none, or nil.
+    func admit(_ call: AcceptedCall, isStream: Bool, from context: ServerCall) -> Status? {
         state.withLock { state in
-            guard state.callsBeingHandled < options.maximumConcurrentCalls, !(isStream && state.isStopping) else {
-                return false
+            guard isStream else {
+                return state.places.takeForCall(options).map { Status(code: .resourceExhausted, message: $0) }
             }
-            state.callsBeingHandled += 1
-            if isStream { state.streams[ObjectIdentifier(call)] = call }
-            return true
+            if state.isStopping { return Status(code: .unavailable, message: "the server is stopping") }
+            if let reason = state.places.takeForStream(of: context.peerNetwork, options) {
+                return Status(code: .resourceExhausted, message: reason)
+            }
+            state.streams[ObjectIdentifier(call)] = call
+            return nil
         }
     }
 
-    func handlerEnded(_ call: AcceptedCall, isStream: Bool) {
+    func handlerEnded(_ call: AcceptedCall, isStream: Bool, from context: ServerCall) {
         state.withLock { state in
-            state.callsBeingHandled -= 1
-            if isStream { state.streams[ObjectIdentifier(call)] = nil }
+            guard isStream else { return state.places.giveBackOfCall() }
+            state.places.giveBackOfStream(of: context.peerNetwork)
+            state.streams[ObjectIdentifier(call)] = nil
         }
     }
 }

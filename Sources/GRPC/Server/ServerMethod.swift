@@ -50,6 +50,7 @@ public final class ServerCall: Sendable {
     public let deadline: ContinuousClock.Instant?
 
     private let trailers = Mutex(Metadata())
+    private let identified = Mutex<String?>(nil)
 
     init(
         method: Method, metadata: Metadata, peer: String, peerCertificate: PeerCertificate?,
@@ -61,6 +62,16 @@ public final class ServerCall: Sendable {
         self.peerCertificate = peerCertificate
         self.deadline = deadline
     }
+
+    /// What of the client's address it cannot change at will: an IPv4 address without the port, or the first 64 bits of an
+    /// IPv6 address.
+    public var peerNetwork: String { PeerNetwork.of(peer) }
+
+    /// Who calls, if the handler has found out.
+    public var caller: String? { identified.withLock { $0 } }
+
+    /// Notes who calls, for whoever is told of the call when it has ended.
+    public func identify(as caller: String) { identified.withLock { $0 = caller } }
 
     /// Adds trailing metadata, which is sent with success and with errors alike.
     public func addTrailer(_ key: String, _ value: String) { trailers.withLock { $0.append(key, value) } }

@@ -2,14 +2,24 @@
 public struct ServerOptions: Sendable {
     /// Largest request, in bytes. 4 MiB is the default of gRPC implementations.
     public var maximumReceiveSize = 4 << 20
-    /// Calls being handled at the same time; one more is refused with `RESOURCE_EXHAUSTED`. 4,096 handlers waiting for
-    /// etcd cost some tens of megabytes.
+    /// Calls with one request and one response that are handled at the same time; one more is refused with
+    /// `RESOURCE_EXHAUSTED`. 4,096 handlers waiting for etcd cost some tens of megabytes.
     public var maximumConcurrentCalls = 4096
+    /// Streams at the same time, which are counted apart: they last, and must not keep other calls out.
+    public var maximumConcurrentStreams = 4096
+    /// Of these, streams from one network (`ServerCall.peerNetwork`): nobody alone can take all places.
+    public var maximumStreamsPerNetwork = 1024
     /// Calls at the same time on one connection; more wait at the client. One client cannot take all places of the server.
     public var maximumCallsPerConnection = 1024
+    /// How long a connection may take until it can carry calls: the handshake of TLS and the beginning of HTTP/2. One that
+    /// takes longer is closed.
+    public var handshakeTimeout: Duration = .seconds(10)
     /// How long a stopping server lets running calls finish before it cancels them.
     public var gracePeriod: Duration = .seconds(5)
-    /// Called once for each call that a handler has answered.
+    /// The name of a trailer that says, with success and with errors alike, how many microseconds the call has taken here.
+    public var elapsedTrailer: String?
+    /// Called once for each call, on any thread, before its end is sent. Not for those that the core refuses by itself,
+    /// which are no calls yet: a request that is too large, or not complete when the client goes away.
     public var onCompleted: @Sendable (CompletedCall) -> Void = { _ in }
 
     /// The defaults.
@@ -18,14 +28,24 @@ public struct ServerOptions: Sendable {
 
 /// How one call went, for a log line or a metric.
 public struct CompletedCall: Sendable {
-    /// The method that was called.
+    /// The method that was called; of a method that is not served, what the client has sent for a name.
     public let method: Method
     /// The client's address in the core's notation.
     public let peer: String
+    /// Who called, if the handler has found out.
+    public let caller: String?
     /// What was answered.
     public let status: Status
-    /// From the start of the handler to its end.
+    /// From the call's arrival to its end.
     public let duration: Duration
+
+    init(_ call: ServerCall, _ status: Status, _ duration: Duration) {
+        method = call.method
+        peer = call.peer
+        caller = call.caller
+        self.status = status
+        self.duration = duration
+    }
 }
 
 /// Why a server does not run.

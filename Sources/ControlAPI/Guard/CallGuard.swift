@@ -15,28 +15,47 @@ package struct CallGuard: Sendable {
 
     private let authentication: Authentication
     private let authorizer: Authorizer?
+    private let rates: ClientRates?
 
-    /// - Parameter authorizer: nil allows everything to whoever is authenticated.
-    package init(_ authentication: Authentication = .certificates, authorizer: Authorizer? = nil) {
+    /// - Parameters:
+    ///   - authorizer: nil allows everything to whoever is authenticated.
+    ///   - rates: how often clients may call; nil for as often as they like.
+    package init(
+        _ authentication: Authentication = .certificates, authorizer: Authorizer? = nil, rates: ClientRates? = nil
+    ) {
         self.authentication = authentication
         self.authorizer = authorizer
+        self.rates = rates
     }
 
     /// - Parameter atespace: the one that the request names; empty for all, nil when it is about none.
     /// - Returns: who calls; nil for somebody who has proved nothing and need not.
     @discardableResult
     package func admit(_ call: ServerCall, atespace: String?) async throws(Status) -> Identity? {
+        let identity: Identity?
         do throws(IdentityError) {
-            let identity = try await identity(of: call)
-            guard let authorizer, !authorizer.isOpen else { return identity }
-            guard let identity else {
-                throw IdentityError(.unauthenticated, "a client certificate is needed to call \(call.method.path)")
-            }
-            try authorizer.check(identity, method: call.method.path, atespace: atespace)
-            return identity
+            identity = try await self.identity(of: call)
+        } catch {
+            // Whoever fails to prove anything is known by the address, and does not get to try without end either.
+            try rates?.count(nil, of: call)
+            throw Status(error)
+        }
+        if let identity { call.identify(as: identity.description) }
+        try rates?.count(identity, of: call)
+        do throws(IdentityError) {
+            try authorize(identity, call, atespace: atespace)
         } catch {
             throw Status(error)
         }
+        return identity
+    }
+
+    private func authorize(_ identity: Identity?, _ call: ServerCall, atespace: String?) throws(IdentityError) {
+        guard let authorizer, !authorizer.isOpen else { return }
+        guard let identity else {
+            throw IdentityError(.unauthenticated, "a client certificate is needed to call \(call.method.path)")
+        }
+        try authorizer.check(identity, method: call.method.path, atespace: atespace)
     }
 
     private func identity(of call: ServerCall) async throws(IdentityError) -> Identity? {

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The limit on open files of this process and of those that it starts.
 package enum OpenFiles {
-    /// Raises it as far as the system allows; by default it is far below what many waiting requests need.
+    /// Raises it as far as the system allows; by default it is far below what many connections need.
     package static func raiseLimit() {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
