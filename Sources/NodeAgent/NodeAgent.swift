@@ -47,6 +47,7 @@ package final class NodeAgent: Sendable {
             // An earlier agent's watchdog may still be killing what we would start.
             try await watchdog.start()
             try await runtime.killLeftovers()
+            await runtime.localSnapshotStore.removeUnfinished()
             let generation: Generation?
             let sinceGrant: Stopwatch
             let lease: Lease

@@ -4,7 +4,7 @@ package func withBackground<Value: Sendable>(
     _ service: @escaping @Sendable () async -> Void, _ body: () async throws -> Value
 ) async rethrows -> Value {
     // A child would be cancelled together with the body.
-    let background = Task { await service() }
+    let background = Task(executorPreference: inheritedExecutor) { await service() }
     do {
         let value = try await body()
         background.cancel()
@@ -21,5 +21,10 @@ package func withBackground<Value: Sendable>(
 /// `body` has to bound its own time.
 package func uncancelled<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
     // A child would inherit the cancellation.
-    await Task { await body() }.value
+    await Task(executorPreference: inheritedExecutor) { await body() }.value
+}
+
+/// Where the current task's children would run, for a task that is none: it is to run in the same place all the same.
+private var inheritedExecutor: (any TaskExecutor)? {
+    withUnsafeCurrentTask { $0?.unownedTaskExecutor?.asTaskExecutor() }
 }

@@ -9,7 +9,7 @@ internal import Synchronization
 package final class InstantRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
     package let localSnapshots: LocalSnapshots
-    package var places: any SnapshotPlaces { DiskSnapshotPlaces(local: localSnapshots) }
+    package var localSnapshotStore: any LocalSnapshotStore { LocalSnapshotsOnDisk(localSnapshots) }
     private let directory: TemporaryDirectory
 
     private struct State {
@@ -43,7 +43,9 @@ package final class InstantRuntime: Runtime {
     /// The epochs that are alive now, frozen ones included.
     package var running: [Epoch] { state.withLock { $0.running.keys.sorted() } }
     /// The epochs that are alive and frozen.
-    package var frozen: [Epoch] { state.withLock { state in state.running.keys.filter(state.frozen.contains).sorted() } }
+    package var frozen: [Epoch] {
+        state.withLock { state in state.running.keys.filter(state.frozen.contains).sorted() }
+    }
     /// How many self-tests there have been.
     package var selfTests: Int { state.withLock { $0.selfTests } }
 

@@ -83,7 +83,8 @@ package final class TestCluster: Sendable {
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5)
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
-            watchdog: InstantWatchdog(node.runtime), environment: .test(log: log.log), bootID: "boot", directoryID: name)
+            watchdog: InstantWatchdog(node.runtime), environment: .test(log: log.log), bootID: "boot", directoryID: name
+        )
         nodes.add(node.slots, at: name)
         services.submit {
             await withTaskGroup(of: Void.self) { group in

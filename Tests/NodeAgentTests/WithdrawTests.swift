@@ -28,7 +28,8 @@ import Testing
             #expect(error?.receipt?.state == .notRunning)
             #expect(
                 error?.status.message
-                    == "it died; the worker is withdrawn, since nothing can be started on it: no process can be started")
+                    == "it died; the worker is withdrawn, since nothing can be started on it: no process can be started"
+            )
             try await eventually("it is not offered any more") {
                 try await node.fixture.store.presence(of: slot.ref) == nil
             }

@@ -7,8 +7,8 @@ package protocol Runtime: Sendable {
     /// The kind of sandbox that its workers offer.
     var sandboxClass: SandboxClass { get }
 
-    /// Where snapshots lie. `start` and `checkpoint` have to take the URIs of local ones like those of external ones.
-    var places: any SnapshotPlaces { get }
+    /// Where local snapshots lie. `start` and `checkpoint` have to take their URIs like those of external ones.
+    var localSnapshotStore: any LocalSnapshotStore { get }
 
     /// Kills every sandbox that was left behind with the same state directory, by an earlier agent or under an earlier lease,
     /// and removes their files. When it returns nothing of them runs.

@@ -15,8 +15,8 @@ extension NodeAgent {
     /// Lists first and reads the actors afterwards. The pause that wrote a listed snapshot had begun before, so an actor that
     /// names it neither as its own nor as the one being written never will again: each name is used once.
     private func removeUnwantedLocalSnapshots() async {
-        let snapshots = runtime.places
-        for name in await snapshots.localSnapshots() {
+        let snapshots = runtime.localSnapshotStore
+        for name in await snapshots.all {
             guard let owner = await snapshots.owner(uid: name.actorUID) else { continue }
             do throws(StoreError) {
                 if let actor = try await store.actor(owner)?.value, actor.uid == name.actorUID, actor.wants(name) {

@@ -81,7 +81,7 @@ package final class ProcessWatchdog: Watchdog {
 
     package func freeze() async {
         // Before the signals: the watchdog, too, looks again for what may just be starting.
-        if let file = state.withLock({ $0.file }) { _ = file.set(deadline: 0) }
+        if let file = state.withLock({ $0.file }), file.set(deadline: 0) { file.wake() }
         let marker = directory.marker
         await BlockingThread.result {
             _ = ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)

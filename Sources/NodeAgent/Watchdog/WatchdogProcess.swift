@@ -12,8 +12,11 @@ package enum WatchdogProcess {
     /// The first argument of `atelet` that makes it a watchdog; behind it come the state directory, its id and the agent's pid.
     package static let command = "watchdog"
 
-    /// How often to look for more to freeze once the deadline has passed, in milliseconds.
+    /// How often to look for more to freeze once the deadline has passed, in milliseconds; and how often when that is long
+    /// ago, since looking at all processes of a machine costs something.
     private static let pauseMilliseconds: Int32 = 20
+    private static let longPauseMilliseconds: Int32 = 100
+    private static let longAgoMilliseconds: Int64 = 10_000
 
     package static func main(_ arguments: [String]) -> Never {
         guard arguments.count == 3, let agent = Int32(arguments[2]), let file = WatchdogFile(directory: arguments[0])
@@ -60,7 +63,8 @@ package enum WatchdogProcess {
     /// Milliseconds to sleep; at most a minute, whatever the file says.
     private static func pause(until deadline: Int64) -> Int32 {
         let left = deadline.subtractingReportingOverflow(BootClock.nanoseconds).partialValue / 1_000_000
-        return left > 0 ? Int32(min(left + 1, 60_000)) : pauseMilliseconds
+        if left > 0 { return Int32(min(left + 1, 60_000)) }
+        return left > -longAgoMilliseconds ? pauseMilliseconds : longPauseMilliseconds
     }
 
     private static func hasEnded(

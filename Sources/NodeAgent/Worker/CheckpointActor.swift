@@ -18,7 +18,7 @@ extension WorkerSlot {
         }
         let sandbox = running.sandbox
         do throws(RuntimeFailure) {
-            let target = try await runtime.places.target(snapshot, running.actor, uid: running.actorUID)
+            let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
             try await sandbox.checkpoint(to: target)
             // The snapshot counts once the actor is known to have belonged here to its end.
             guard await lease.waitUntilGood() else { return .failure(.interrupted(ref)) }

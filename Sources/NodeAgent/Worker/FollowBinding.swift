@@ -16,7 +16,7 @@ extension WorkerSlot {
             }
             return Self.takeUselessOrigin(&state)
         }
-        if let origin { tasks.submit { await self.runtime.places.remove(origin) } }
+        if let origin { tasks.submit { await self.places.remove(origin) } }
         reconsider()
     }
 

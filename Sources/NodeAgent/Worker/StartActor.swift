@@ -19,7 +19,7 @@ extension WorkerSlot {
             }
             let activation = Activation(
                 pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address,
-                snapshot: try await runtime.places.source(snapshot), output: output,
+                snapshot: try await places.source(snapshot), output: output,
                 permit: { () throws(RuntimeFailure) in try await self.permit() })
             let sandbox = try await runtime.start(activation)
             let isOurs = state.withLock { state in

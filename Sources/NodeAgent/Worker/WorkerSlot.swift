@@ -69,6 +69,7 @@ package final class WorkerSlot: Sendable {
 
     var incarnation: Incarnation { presence.incarnation }
     var log: Log { environment.log }
+    var places: SnapshotPlaces { SnapshotPlaces(local: runtime.localSnapshotStore) }
 
     /// How long a registration may take to end, with an actor to kill and its files to remove. Whatever reads or writes a
     /// snapshot then is interrupted.

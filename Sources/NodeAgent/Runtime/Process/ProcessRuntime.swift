@@ -13,7 +13,7 @@ package import SubstrateModel
 package struct ProcessRuntime: Runtime {
     package var sandboxClass: SandboxClass { .process }
     package var localSnapshots: LocalSnapshots { directory.localSnapshots }
-    package var places: any SnapshotPlaces { DiskSnapshotPlaces(local: localSnapshots) }
+    package var localSnapshotStore: any LocalSnapshotStore { LocalSnapshotsOnDisk(localSnapshots) }
 
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
@@ -46,7 +46,9 @@ package struct ProcessRuntime: Runtime {
             let deadline = ContinuousClock.now + Self.killLimit
             var killed = 0
             // One that is just being forked shows itself a moment later, and one that is told to die takes a moment.
-            while case let count = ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: directory.marker), count > 0 {
+            while case let count = ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: directory.marker),
+                count > 0
+            {
                 killed = max(killed, count)
                 if ContinuousClock.now > deadline {
                     throw LeftoverError(count: count, limit: Self.killLimit)
@@ -54,7 +56,6 @@ package struct ProcessRuntime: Runtime {
                 usleep(2_000)
             }
             try directory.removeActivations()
-            directory.localSnapshots.removeUnfinished()
             return killed
         }
         if killed > 0 {

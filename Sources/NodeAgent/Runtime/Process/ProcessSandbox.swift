@@ -49,7 +49,8 @@ struct ProcessSandbox: Sandbox {
     /// Stops the processes where they are, packs the directory, and only then kills them. If packing fails, they can go on.
     func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
         try await freeze()
-        try await BlockingThread.result(interruptibly: { [snapshots, place, actorUID] isCancelled throws(RuntimeFailure) in
+        try await BlockingThread.result(interruptibly: {
+            [snapshots, place, actorUID] isCancelled throws(RuntimeFailure) in
             try snapshots.write(place.durable, to: snapshot, actorUID: actorUID, isCancelled: isCancelled)
         })
         await kill()

@@ -56,7 +56,9 @@ extension ProcessRuntime {
         guard let status else {
             throw RuntimeFailure(.internal, "a process that does nothing has not ended within \(Self.selfTestLimit)")
         }
-        guard status == .exited(code: 0) else { throw RuntimeFailure(.internal, "a process that does nothing \(status)") }
+        guard status == .exited(code: 0) else {
+            throw RuntimeFailure(.internal, "a process that does nothing \(status)")
+        }
     }
 
     /// Somebody else's process at the worker's address would be taken for the actor.
@@ -82,7 +84,8 @@ extension ProcessRuntime {
         // A privileged port may be one that this actor does not use.
         guard result == 0 || errno == EACCES else {
             throw RuntimeFailure(
-                .internal, "the worker's address \(address.ip):\(address.port) cannot be used: "
+                .internal,
+                "the worker's address \(address.ip):\(address.port) cannot be used: "
                     + String(cString: strerror(errno)))
         }
     }

@@ -23,7 +23,8 @@ enum ProcessTable {
             guard let environment = contents("/proc/\(pid)/environ")?.split(separator: 0),
                 environment.contains(where: { $0.elementsEqual(wanted) }),
                 others.map({ others in environment.contains { others.contains(Array($0)) } }) ?? true,
-                let state = state(of: pid), !["Z", "X"].contains(state), number != SIGSTOP || !["T", "t"].contains(state)
+                let state = state(of: pid), !["Z", "X"].contains(state),
+                number != SIGSTOP || !["T", "t"].contains(state)
             else { continue }
             guard mayGoOn() else { return count }
             if cspawn_signal(descriptor, number) == 0 { count += 1 }
