@@ -160,7 +160,7 @@ import Testing
             let error = await #expect(throws: NodeFailure.self) {
                 _ = try await slot.start(workload("exec sleep 60"), from: inside, resume.fences)
             }
-            #expect(error?.status.message.contains("is for local snapshots") == true)
+            #expect(error?.status.message.contains("lies where this node keeps local snapshots") == true)
         }
     }
 

@@ -104,10 +104,11 @@ import Testing
             try await node.freeze()
             #expect(try await slot.status(node.later(claim)).state == .busy)
             // A repeated start is answered, too, and does not start anything.
-            #expect(try await slot.start(node.workload("alice"), from: nil, node.later(claim)).state == .busy)
+            let again = node.later(claim, by: 2000)
+            #expect(try await slot.start(node.workload("alice"), from: nil, again).state == .busy)
             #expect(node.runtime.started.count == 1)
             try await thaw()
-            #expect(try await slot.status(node.later(claim)).state == .running)
+            #expect(try await slot.status(node.later(claim, by: 3000)).state == .running)
         }
     }
 

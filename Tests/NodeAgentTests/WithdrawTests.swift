@@ -43,6 +43,9 @@ import Testing
             node.runtime.failStarts(with: nil)
             try await node.passTime(until: "it is offered again") { node.isAnotherIncarnation(than: slot) }
             #expect(node.readiness.isReady)
+            // As the control plane releases it.
+            _ = try await node.fixture.store.etcd.transaction(
+                Transaction().then(.delete(node.fixture.store.keys.bound(slot.ref))))
             _ = try await node.started("bob", on: try await node.slot())
         }
     }
