@@ -14,6 +14,7 @@ package final class NodeAgent: Sendable {
     private let slots: WorkerSlots
     private let readiness: Readiness
     private let watchdog: Watchdog?
+    let drain: NodeDrain
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
@@ -21,10 +22,13 @@ package final class NodeAgent: Sendable {
     ///   - directoryID: of the locked state directory.
     ///   - readiness: set while every worker is registered.
     ///   - watchdog: freezes the actors when the agent cannot; nil only where there are none that could run on.
+    ///   - drain: where the agent is told to stop after a drain.
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, environment: Environment,
-        bootID: String, directoryID: String, readiness: Readiness = Readiness(), watchdog: Watchdog? = nil
+        bootID: String, directoryID: String, readiness: Readiness = Readiness(), watchdog: Watchdog? = nil,
+        drain: NodeDrain? = nil
     ) {
+        self.drain = drain ?? NodeDrain(environment: environment)
         self.watchdog = watchdog
         self.readiness = readiness
         self.slots = slots
@@ -36,7 +40,8 @@ package final class NodeAgent: Sendable {
         self.directoryID = directoryID
     }
 
-    /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
+    /// Runs until it is told to stop and its workers are drained, or until the task is cancelled; then kills the actors and
+    /// withdraws the workers.
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away; `WatchdogError` when
     ///   there is no watchdog to be had.
     package func run() async throws {
@@ -44,6 +49,18 @@ package final class NodeAgent: Sendable {
         try await watchdog?.start()
         try await runtime.killLeftovers()
         await BlockingThread.result { [runtime] in runtime.localSnapshots.removeUnfinished() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.offerWorkers() }
+            group.addTask {
+                await self.drain.waitForEnd { self.slots.all.map(\.presence.value.uid) }
+                if !Task.isCancelled { self.environment.log.info("the node is drained, or its time is up") }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func offerWorkers() async throws {
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
             let generation: Generation?
@@ -100,6 +117,7 @@ package final class NodeAgent: Sendable {
                 }
                 group.addTask { await self.followGeneration(generation) }
                 group.addTask { await self.followBindings() }
+                group.addTask { await self.followDrainOrders() }
                 group.addTask { await self.collectLocalSnapshots() }
                 for (ref, address) in self.options.workers {
                     group.addTask { try await self.offer(ref, address, under: lease.id, clock) }
@@ -120,11 +138,14 @@ package final class NodeAgent: Sendable {
     private func offer(
         _ ref: WorkerRef, _ address: ActorAddress, under lease: LeaseID, _ clock: LeaseClock
     ) async throws {
+        // A worker that is to be drained never looks free.
+        await drain.waitUntilListed()
         while !Task.isCancelled {
             let presence = Presence(
                 uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
                 directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
-                sandboxClass: runtime.sandboxClass)
+                sandboxClass: runtime.sandboxClass,
+                drainingUntilMilliseconds: drain.demand(of: ref, on: options.node)?.untilMilliseconds)
             let stored: Stored<Presence>
             do {
                 stored = try await register(ref, presence, lease)
@@ -138,9 +159,14 @@ package final class NodeAgent: Sendable {
                 environment: environment)
             slots.insert(slot)
             readiness.set(slots.all.count == options.addresses.count)
-            await slot.run()
+            await withTaskGroup { group in
+                group.addTask { await self.followDrain(of: slot, under: lease) }
+                await slot.run()
+                group.cancelAll()
+            }
             readiness.set(false)
             slots.remove(slot)
+            drain.note(stored.value.uid, isVacated: false)
             if Task.isCancelled { return }
             try await withdraw(ref, stored.incarnation)
         }

@@ -20,6 +20,7 @@ package final class InstantRuntime: Runtime {
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
         var beforeCheckpoint: (@Sendable () async -> Void)?
         var afterKill: (@Sendable () async -> Void)?
+        var connected: Set<ActorAddress> = []
     }
 
     private let state = Mutex(State())
@@ -61,6 +62,13 @@ package final class InstantRuntime: Runtime {
 
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
+
+    /// Pretends that somebody is connected to the actors at these addresses, and to no others.
+    package func connect(to addresses: Set<ActorAddress>) { state.withLock { $0.connected = addresses } }
+
+    package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        state.withLock { $0.connected }
+    }
 
     package func killLeftovers() async throws {}
 
@@ -144,9 +152,11 @@ final class InstantSandbox: Sandbox {
         for waiter in waiters { waiter.resume(returning: "it ended") }
     }
 
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+        try await condition?()
         await runtime.checkpointHook?()
         if let failure = runtime.checkpointFailure { throw failure }
+        try await condition?()
         runtime.pretend(snapshot)
         end()
     }

@@ -1,3 +1,4 @@
+internal import Etcd
 internal import GRPC
 package import ServiceKit
 package import SubstrateAPI
@@ -16,10 +17,12 @@ package final class WorkerSlot: Sendable {
     private let lease: LeaseClock
     private let log: Log
     private let wallClock: @Sendable () -> Int64
+    private let stopwatch: @Sendable () -> Stopwatch
     /// Starts and checkpoints go on when the replica that asked for them goes away.
     private let tasks = TaskPool()
     private let state = Mutex(State())
     private let needsRegistration = Signal()
+    private let listeners = Listeners()
 
     private struct State {
         var fence = WorkerFence()
@@ -28,6 +31,8 @@ package final class WorkerSlot: Sendable {
         var verifiedAt: Int64 = 0
         /// The binding as the watch last showed it.
         var binding: Stored<Binding>?
+        /// Revision of that.
+        var news: Int64 = 0
         /// What the last actor that was started here has written; it stays until the next one is.
         var output: ActorOutput?
         var isClosed = false
@@ -41,6 +46,7 @@ package final class WorkerSlot: Sendable {
         var actorUID: String
         /// The local snapshot that it was started from, until it is known to be of no use any more.
         var origin: LocalSnapshotName?
+        var idle = IdleClock()
     }
 
     package init(
@@ -54,6 +60,7 @@ package final class WorkerSlot: Sendable {
         self.lease = lease
         log = environment.log
         wallClock = environment.wallClock
+        stopwatch = { environment.clock.stopwatch() }
     }
 
     private var incarnation: Incarnation { presence.incarnation }
@@ -103,12 +110,15 @@ package final class WorkerSlot: Sendable {
         }
     }
 
-    package func checkpoint(to snapshot: Snapshot, _ fences: Fences) async throws(NodeFailure) -> Receipt {
+    /// - Parameter minimumIdleness: unless the actor has served nothing for that long, it goes on running.
+    package func checkpoint(
+        to snapshot: Snapshot, _ fences: Fences, minimumIdleness: Duration? = nil
+    ) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
         return try await follow(fences) {
             $0.checkpoint(epoch, fences.operation)
         } act: { () throws(NodeFailure) in
-            await self.writeCheckpoint(to: snapshot, epoch)
+            await self.writeCheckpoint(to: snapshot, epoch, minimumIdleness)
         }
     }
 
@@ -236,7 +246,9 @@ package final class WorkerSlot: Sendable {
         await reconsider()
     }
 
-    private func writeCheckpoint(to snapshot: Snapshot, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
+    private func writeCheckpoint(
+        to snapshot: Snapshot, _ epoch: Epoch, _ minimumIdleness: Duration?
+    ) async -> Result<Receipt, NodeFailure> {
         guard lease.isGood, let running = state.withLock({ $0.running }), running.epoch == epoch else {
             state.withLock { $0.fence.checkpointFailed(epoch) }
             return .failure(
@@ -246,8 +258,11 @@ package final class WorkerSlot: Sendable {
         }
         let sandbox = running.sandbox
         do throws(RuntimeFailure) {
+            let condition = minimumIdleness.map { idleness(of: epoch, atLeast: $0) }
+            // Before it is stopped for nothing.
+            try await condition?()
             let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
-            try await sandbox.checkpoint(to: target)
+            try await sandbox.checkpoint(to: target, if: condition)
             state.withLock { state in
                 state.fence.checkpointed(epoch, snapshot)
                 state.running = nil
@@ -288,12 +303,48 @@ package final class WorkerSlot: Sendable {
         }
     }
 
+    // MARK: How long the actor has been idle
+
+    /// The actor has been asked to serve, or is about to be.
+    func noteServed() { state.withLock { $0.running?.idle.served() } }
+
+    var servedNotes: Int { state.withLock { $0.running?.idle.notes ?? 0 } }
+
+    func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        try await runtime.connectedAddresses()
+    }
+
+    /// How long the actor has been idle, after a look at all connections; nil when none runs.
+    /// - Parameter notesBefore: `servedNotes` from before the look.
+    func activity(_ connected: Set<ActorAddress>, notesBefore: Int) -> WorkerActivity? {
+        let isConnected = connected.contains(presence.value.address)
+        let now = stopwatch()
+        return state.withLock { state in
+            guard let epoch = state.running?.epoch,
+                let idleness = state.running?.idle.looked(
+                    isConnected: isConnected, notesBefore: notesBefore, now: now)
+            else { return nil }
+            return WorkerActivity(workerUID: presence.value.uid, epoch: epoch, idleness: idleness)
+        }
+    }
+
+    private func idleness(of epoch: Epoch, atLeast minimum: Duration) -> CheckpointCondition {
+        { () throws(RuntimeFailure) in
+            let notes = self.servedNotes
+            let activity = self.activity(try await self.connectedAddresses(), notesBefore: notes)
+            guard let activity, activity.epoch == epoch, activity.idleness >= minimum else {
+                throw RuntimeFailure(.failedPrecondition, "the actor is not idle any more")
+            }
+        }
+    }
+
     // MARK: What the watch shows
 
     /// The worker's binding as of `revision`.
     package func take(_ binding: Stored<Binding>?, at revision: Int64) async {
         let orphan = state.withLock { state -> (any Sandbox)? in
             state.binding = binding
+            state.news = max(state.news, revision)
             let epoch = binding?.epoch
             if let known = state.fence.activity.epoch, known != epoch, revision > known.revision {
                 state.fence.forget(known)
@@ -312,7 +363,22 @@ package final class WorkerSlot: Sendable {
             log.warning("killing an actor whose claim is gone", ["worker": .text(ref), "revision": .integer(revision)])
             await orphan.kill()
         }
+        listeners.tell()
         await reconsider()
+    }
+
+    /// The revision at which something of the binding was last shown.
+    var news: Int64 { state.withLock { $0.news } }
+
+    /// Waits until something of the binding is shown that is newer, or until the task is cancelled.
+    func waitForNews(since revision: Int64) async {
+        for await _ in listeners.changes where news != revision { return }
+    }
+
+    /// Has the worker registered anew, without its actor.
+    func retire(_ reason: String) {
+        log.info("registering the worker anew", ["worker": .text(ref), "reason": .string(reason)])
+        needsRegistration.fire()
     }
 
     /// The local snapshot that the running actor was started from, once the binding is ready: in the same transaction the
@@ -335,9 +401,7 @@ package final class WorkerSlot: Sendable {
             if state.fence.activity.epoch == binding.epoch || state.fence.burned > binding.epoch { return nil }
             return "its actor is gone"
         }
-        guard let reason else { return }
-        log.info("registering the worker anew", ["worker": .text(ref), "reason": .string(reason)])
-        needsRegistration.fire()
+        if let reason { retire(reason) }
     }
 }
 

@@ -48,6 +48,10 @@ package struct ProcessRuntime: Runtime {
         try await BlockingThread.result { [directory] in try directory.removeActivations() }
     }
 
+    package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        try await BlockingThread.result { () throws(RuntimeFailure) in try Connections.openAddresses() }
+    }
+
     package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
         let place = directory.activation(pod: activation.pod, epoch: activation.epoch)
         do throws(RuntimeFailure) {

@@ -33,12 +33,14 @@ struct ProcessSandbox: Sandbox {
     }
 
     /// Stops the processes where they are, packs the directory, and only then kills them: if packing fails, they go on.
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
         do {
             try await freeze()
+            try await condition?()
             try await BlockingThread.result { [snapshots, place, actorUID] () throws(RuntimeFailure) in
                 try snapshots.write(place.durable, to: snapshot, actorUID: actorUID)
             }
+            try await condition?()
         } catch {
             for process in processes { process.signalGroup(SIGCONT) }
             throw error
