@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import HTTP
 import LocalCluster
+import Processes
 import SubstrateAPI
 import SubstrateModel
 import TestKit

@@ -2,6 +2,7 @@ import ControlPlane
 import Etcd
 import GRPC
 import NodeAgent
+import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
