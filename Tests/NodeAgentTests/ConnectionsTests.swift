@@ -30,6 +30,14 @@ import Testing
         #expect(addresses("", "nonsense", line("zz:zz", "01"), line("0201007F", "01")).isEmpty)
     }
 
+    private func pointing(
+        at address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Int32
+    ) -> Int32 {
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
+        }
+    }
+
     @Test func theKernelListsAConnectionFromItsBeginningToItsEnd() throws {
         let ip = "127.77.0.1"
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -37,27 +45,15 @@ import Testing
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr(ip)
-        try withUnsafePointer(to: address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                try #require(bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0)
-            }
-        }
-        try #require(listen(listener, 5) == 0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withUnsafeMutablePointer(to: &address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                try #require(getsockname(listener, $0, &length) == 0)
-            }
-        }
+        try #require(pointing(at: &address) { bind(listener, $0, length) } == 0)
+        try #require(listen(listener, 5) == 0)
+        try #require(pointing(at: &address) { getsockname(listener, $0, &length) } == 0)
         let place = ActorAddress(ip: ip, port: Int(UInt16(bigEndian: address.sin_port)))
         #expect(try !Connections.openAddresses().contains(place))
 
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        try withUnsafePointer(to: address) { pointer in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                try #require(connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0)
-            }
-        }
+        try #require(pointing(at: &address) { connect(client, $0, length) } == 0)
         // Nobody has accepted it yet, as nobody does while an actor is stopped for a checkpoint.
         #expect(try Connections.openAddresses().contains(place))
         let served = accept(listener, nil, nil)
