@@ -28,38 +28,65 @@ struct FullIdleTests {
         await stack.stop()
     }
 
+    /// An actor whose answer to /stream never ends.
+    private static let streaming = """
+        import http.server, os, time
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                while self.path == "/stream":
+                    self.wfile.write(b".")
+                    time.sleep(0.1)
+                self.wfile.write(b"ok")
+        address = (os.environ["ATE_ADDRESS"], int(os.environ["ATE_PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        """
+
     private func hold(_ stack: LocalStack) async throws {
+        let program = "\(directory.path)/streaming.py"
+        try Self.streaming.write(toFile: program, atomically: true, encoding: .utf8)
         let manifest = try stack.manifest(of: "examples/counter.yaml")
-        let text = try String(contentsOfFile: manifest, encoding: .utf8)
-        let location = "  snapshotsConfig:"
-        try #require(text.contains(location))
-        try text.replacing(location, with: "  idleTimeout: 1s\n\(location)")
-            .write(toFile: manifest, atomically: true, encoding: .utf8)
+        var text = try String(contentsOfFile: manifest, encoding: .utf8)
+        for (line, other) in [
+            ("  snapshotsConfig:", "  idleTimeout: 1s\n  snapshotsConfig:"), ("[counter]", "[python3, \(program)]"),
+        ] {
+            try #require(text.contains(line))
+            text = text.replacing(line, with: other)
+        }
+        try text.write(toFile: manifest, atomically: true, encoding: .utf8)
         let applied = try await stack.atectl(["apply", "-f", manifest])
         try #require(applied.status == .exited(code: 0), "\(applied.output)")
         for name in ["alice", "bob"] {
             let created = try await stack.atectl(["create", "actor", name, "--template", "default/counter"])
             try #require(created.status == .exited(code: 0), "\(created.output)")
-            #expect(try await count(stack, "POST", name) == "1")
         }
-        let place = try #require(try await actor("alice", stack).assignment?.address)
-        let connection = try connect(to: place)
+        let connection = try connect(to: stack.routerAddress)
+        let request = Array("GET /stream HTTP/1.1\r\nHost: \(host("alice"))\r\n\r\n".utf8)
+        try #require(Glibc.send(connection, request, request.count, Int32(MSG_NOSIGNAL)) == request.count)
+        try await eventually("the answer has begun", within: .seconds(60)) {
+            var byte: UInt8 = 0
+            return recv(connection, &byte, 1, Int32(MSG_DONTWAIT)) == 1
+        }
+        #expect(try await answer(stack, "bob") == "ok")
         try await eventually("bob is suspended", within: .seconds(60)) {
             try await actor("bob", stack).status == .suspended
         }
-        #expect(try await actor("alice", stack).status == .running)
+        let alice = try await actor("alice", stack)
+        #expect(alice.status == .running && alice.lastSnapshot == nil)
         close(connection)
         try await eventually("alice is suspended", within: .seconds(60)) {
             try await actor("alice", stack).status == .suspended
         }
-        for name in ["alice", "bob"] { #expect(try await count(stack, "POST", name) == "2") }
+        for name in ["alice", "bob"] { #expect(try await answer(stack, name) == "ok") }
     }
 
-    private func connect(to place: ActorAddress) throws -> Int32 {
+    private func connect(to place: String) throws -> Int32 {
+        let parts = place.split(separator: ":")
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(place.port).bigEndian
-        address.sin_addr.s_addr = inet_addr(place.ip)
+        address.sin_port = try #require(UInt16(parts[1])).bigEndian
+        address.sin_addr.s_addr = inet_addr(String(parts[0]))
         let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         let outcome = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -70,15 +97,16 @@ struct FullIdleTests {
         return connection
     }
 
+    private func host(_ actor: String) -> String { "\(actor).actors.resources.substrate.ate.dev" }
+
     private func actor(_ name: String, _ stack: LocalStack) async throws -> ActorInfo {
         let request = GetActorRequest(actor: ActorRef(atespace: "default", name: name))
         return try await stack.channel.call(ControlMethods.getActor, request, timeout: .seconds(10)).actor
     }
 
-    private func count(_ stack: LocalStack, _ method: String, _ actor: String) async throws -> String {
+    private func answer(_ stack: LocalStack, _ actor: String) async throws -> String {
         let answer = try await HTTPClient.send(
-            method, "http://\(stack.routerAddress)/",
-            headers: ["Host": "\(actor).actors.resources.substrate.ate.dev"], timeout: .seconds(30))
+            "GET", "http://\(stack.routerAddress)/", headers: ["Host": host(actor)], timeout: .seconds(30))
         return String(decoding: answer.body, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
