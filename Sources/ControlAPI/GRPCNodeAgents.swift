@@ -49,6 +49,12 @@ package struct GRPCNodeAgents: NodeAgents {
         try await channels.call(NodeMethods.stop, request, fences, at: address, timeout: questionTimeout).receipt
     }
 
+    package func activity(
+        _ request: ActivityRequest, at address: String
+    ) async throws(NodeFailure) -> ActivityResponse {
+        try await channels.call(NodeMethods.activity, request, nil, at: address, timeout: questionTimeout)
+    }
+
     package func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure) {
         _ = try await channels.call(
             NodeMethods.deleteSnapshot, request, nil, at: address, timeout: Self.deletionTimeout)

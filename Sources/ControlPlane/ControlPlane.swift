@@ -15,6 +15,9 @@ package struct ControlPlaneOptions: Sendable {
     /// of large images for example, are not cut off before this.
     package var answerLimit: Duration = .seconds(600)
 
+    /// How often nodes are asked how long their actors have been idle. An actor is suspended at most two of these late.
+    package var idleCheckInterval: Duration = .seconds(5)
+
     /// How many resumes may wait for a worker at a time.
     package var capacityQueue = 1000
     /// How long a worker that could not start an actor is avoided for that actor, if there is another.
@@ -43,6 +46,7 @@ package final class ControlPlane: Sendable {
     let nodes: any NodeAgents
     package let environment: Environment
     let options: ControlPlaneOptions
+    private let served: ServedActors
 
     package init(
         store: Store, nodes: any NodeAgents, environment: Environment,
@@ -56,6 +60,7 @@ package final class ControlPlane: Sendable {
         self.options = options
         inventory = WorkerInventory(keys: store.keys, environment: environment)
         catalog = Catalog(store: store, environment: environment)
+        served = ServedActors(inventory: inventory, nodes: nodes, environment: environment)
         replica = Replica(store: store, environment: environment, timeToLive: options.leaseTimeToLive)
     }
 
@@ -70,6 +75,7 @@ package final class ControlPlane: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.run() }
             group.addTask { await self.catalog.run() }
+            group.addTask { await self.served.run() }
             group.addTask {
                 await self.replica.run {
                     await self.work($0)
@@ -90,6 +96,8 @@ package final class ControlPlane: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.releaseLostWorkers() }
             group.addTask { await Adoption(control: self, session: session).run() }
+            group.addTask { await Vacating(control: self, session: session).run() }
+            group.addTask { await IdleSuspension(control: self, session: session).run() }
             group.addTask { await SnapshotCollection(control: self).run() }
             if let compaction = self.options.compaction {
                 group.addTask { await compaction.run(self.store, self.environment) }
@@ -111,7 +119,10 @@ package final class ControlPlane: Sendable {
         defer { if let offered { inventory.unreserve(offered.ref) } }
         while true {
             let actor = try await actor(ref)
-            if case .running = actor.value.state { return actor }
+            if case .running(let assignment) = actor.value.state {
+                if catalog.idleTimeout(of: actor.value.template) != nil { served.note(assignment) }
+                return actor
+            }
             do {
                 return try await resume(ref, from: actor, on: offered)
             } catch .noFreeWorkers(let demand) {

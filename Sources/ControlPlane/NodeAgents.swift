@@ -13,6 +13,8 @@ package protocol NodeAgents: Sendable {
     /// Moves the worker's fence past the operation, which can act no more after this.
     func status(_ request: StatusRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
     func stop(_ request: StopRequest, _ fences: Fences, at address: String) async throws(NodeFailure) -> Receipt
+    /// Tells the node which actors have been asked to serve, and asks how long others have been idle.
+    func activity(_ request: ActivityRequest, at address: String) async throws(NodeFailure) -> ActivityResponse
     /// Removes an external snapshot that nobody names any more; any node will do that has its location. Once it has returned,
     /// nothing of the snapshot is left.
     func deleteSnapshot(_ request: DeleteSnapshotRequest, at address: String) async throws(NodeFailure)

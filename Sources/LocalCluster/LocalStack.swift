@@ -112,6 +112,9 @@ package final class LocalStack: Sendable {
     /// Kills the agent of a node without warning.
     package func killNode(_ node: String) async { await process("atelet-\(node)")?.process.killAndWait() }
 
+    /// Asks the agent of a node to stop, and waits until it has.
+    package func stopNode(_ node: String) async { await process("atelet-\(node)")?.process.stop(grace: .seconds(40)) }
+
     /// Waits until one of the programs has ended by itself, and says which.
     package func waitForFailure() async -> String? {
         let running = processes.withLock { Array($0.values) }

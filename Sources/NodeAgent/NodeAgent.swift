@@ -15,6 +15,7 @@ package final class NodeAgent: Sendable {
     let slots: WorkerSlots
     let readiness: Readiness
     let health: LoopHealth
+    let drain: NodeDrain
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
@@ -22,10 +23,13 @@ package final class NodeAgent: Sendable {
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
     ///   - readiness: set while every worker is registered.
+    ///   - drain: where the agent is told to stop after a drain.
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, watchdog: any Watchdog,
-        environment: Environment, bootID: String, directoryID: String, readiness: Readiness = Readiness()
+        environment: Environment, bootID: String, directoryID: String, readiness: Readiness = Readiness(),
+        drain: NodeDrain? = nil
     ) {
+        self.drain = drain ?? NodeDrain(environment: environment)
         self.options = options
         self.slots = slots
         self.store = store
@@ -38,10 +42,23 @@ package final class NodeAgent: Sendable {
         health = LoopHealth(limit: options.progressLimit, clock: environment.clock)
     }
 
-    /// Runs until the task is cancelled; then kills the actors and withdraws the workers.
+    /// Runs until it is told to stop and its workers are drained, or until the task is cancelled; then kills the actors and
+    /// withdraws the workers.
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away; `WatchdogError` when
     ///   there is no watchdog to be had; what `Runtime.killLeftovers` throws.
     package func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.offerWorkers() }
+            group.addTask {
+                await self.drain.waitForEnd { self.slots.all.map(\.presence.value.uid) }
+                if !Task.isCancelled { self.environment.log.info("the node is drained, or its time is up") }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func offerWorkers() async throws {
         var backoff = Backoff(from: .milliseconds(100), to: .seconds(2))
         while !Task.isCancelled {
             // An earlier agent's watchdog may still be killing what we would start.
@@ -89,6 +106,7 @@ package final class NodeAgent: Sendable {
                 }
                 group.addTask { await self.followGeneration(generation) }
                 group.addTask { await self.followBindings() }
+                group.addTask { await self.followDrainOrders() }
                 group.addTask { await self.collectLocalSnapshots() }
                 group.addTask { await self.watchRuntime() }
                 for (ref, address) in self.options.workers {

@@ -7,8 +7,11 @@ package enum Program {
     ///
     /// On SIGTERM or SIGINT the task of `body` is cancelled, and the program exits once `body` has returned. A second
     /// signal exits at once.
+    /// - Parameter stopping: for a program that needs time to stop: set by the first signal, and `body` returns when it has
+    ///   wound up. The second signal cancels its task, and the third exits.
     package static func run(
-        _ flags: Flags, _ body: @escaping @Sendable (Flags.Values, Log) async throws -> Void
+        _ flags: Flags, stopping: Readiness? = nil,
+        _ body: @escaping @Sendable (Flags.Values, Log) async throws -> Void
     ) async -> Never {
         do {
             switch try flags.parse(Array(CommandLine.arguments.dropFirst())) {
@@ -18,7 +21,7 @@ package enum Program {
             case .values(let values):
                 try values.refuseOperands()
                 let log = Log.standardError(minimum: level(values))
-                await serve(log) { try await body(values, log) }
+                await serve(log, stopping) { try await body(values, log) }
             }
         } catch {
             fail("\(error)", code: 2)
@@ -29,14 +32,16 @@ package enum Program {
         Log.Level.allCases.first { $0.name == values.optional("log-level") } ?? .info
     }
 
-    private static func serve(_ log: Log, _ body: @escaping @Sendable () async throws -> Void) async -> Never {
+    private static func serve(
+        _ log: Log, _ stopping: Readiness?, _ body: @escaping @Sendable () async throws -> Void
+    ) async -> Never {
         let stops = Signals.stopRequests()
         let work = Task { try await body() }
         let watcher = Task {
             for await number in stops {
                 if work.isCancelled { exit(128 + number) }
                 log.info("stopping", ["signal": .integer(Int64(number))])
-                work.cancel()
+                if let stopping, !stopping.isReady { stopping.set(true) } else { work.cancel() }
             }
         }
         do {

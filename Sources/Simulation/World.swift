@@ -41,6 +41,7 @@ final class World: @unchecked Sendable {
             containers: [Container(name: "main", command: ["true"])], snapshotLocation: "file:///snapshots",
             onCommit: .data, sandboxClass: .process)
         template.onWorkerLoss = policy
+        if policy == .revert { template.idleTimeout = .seconds(2) }
         return template
     }
 
@@ -175,6 +176,7 @@ final class World: @unchecked Sendable {
         load.isOver = true
         faults.isOver = true
         chaos.heal()
+        outside.start { await load.undrainEverything() }
         settle(load)
         report.countRun(steps: scheduler.steps)
     }

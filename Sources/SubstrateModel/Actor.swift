@@ -10,7 +10,7 @@ package struct Actor: Sendable, Equatable {
     /// A snapshot that is newer than the external one, until the actor runs again. A PAUSED actor has one; a SUSPENDED one
     /// has it when the worker was lost that was to resume it.
     package var localSnapshot: LocalSnapshot?
-    /// The last time it was taken from a lost worker.
+    /// The last time it was taken from a lost worker, or from one that drains when it is to go on elsewhere.
     package var lastRecovery: Recovery?
     /// The last time it was resumed without its local snapshot.
     package var lastFallback: Fallback?
@@ -130,7 +130,7 @@ package struct Assignment: Sendable, Equatable {
 }
 
 /// Where an actor listens.
-package struct ActorAddress: Sendable, Equatable {
+package struct ActorAddress: Sendable, Hashable {
     package var ip: String
     package var port: Int
 
@@ -174,7 +174,7 @@ package struct ResumeFailure: Sendable, Equatable {
     }
 }
 
-/// A release: which worker was lost under the actor.
+/// Which worker the actor had to leave, because that was lost or drains.
 package struct Recovery: Sendable, Equatable {
     /// What follows.
     package enum Next: Sendable, Equatable {

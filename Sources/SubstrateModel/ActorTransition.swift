@@ -6,8 +6,8 @@ package enum ActorEvent: Sendable, Equatable {
     case runningConfirmed
     /// The node says that it does not run and never will under this claim, and why if it knows.
     case resumeUndone(because: ResumeFailure? = nil)
-    /// A suspend begins; the snapshot goes here.
-    case suspendBegan(snapshot: SnapshotURI)
+    /// A suspend begins; the snapshot goes here. The recovery says what is to follow when the actor has to leave its worker.
+    case suspendBegan(snapshot: SnapshotURI, recovery: Recovery? = nil)
     /// The node says that this snapshot is complete and the actor stopped.
     case suspended(snapshot: SnapshotURI)
     /// A pause begins; the snapshot is to get this name.
@@ -57,8 +57,9 @@ extension Actor {
             next.state = rest.state
             next.lastFailure = failure ?? lastFailure
             next.takeBackFallback()
-        case (.running(let assignment), .suspendBegan(let snapshot)):
+        case (.running(let assignment), .suspendBegan(let snapshot, let recovery)):
             next.state = .suspending(assignment, snapshot: snapshot)
+            next.lastRecovery = recovery ?? lastRecovery
         case (.suspending(_, let snapshot), .suspended(let confirmed)) where snapshot == confirmed:
             next.state = .suspended
             next.lastSnapshot = confirmed
@@ -69,6 +70,7 @@ extension Actor {
             next.localSnapshot = snapshot
         case (.suspending(let assignment, _), .runningConfirmed), (.pausing(let assignment, _), .runningConfirmed):
             next.state = .running(assignment)
+            next.lastRecovery?.next = .request
         case (.suspending, .abandoned), (.pausing, .abandoned):
             next.state = .suspended
         case (.resuming(let assignment, _), .workerLost(let time, let policy)),
@@ -79,12 +81,15 @@ extension Actor {
             next.takeBackFallback()
             next.lastRecovery = Recovery(
                 worker: assignment.worker, statusBefore: state.status, releasedAtMilliseconds: time,
-                next: policy.next(after: state.status))
+                next: isLeavingToBeResumed ? .resume : policy.next(after: state.status))
         default:
             throw IllegalTransition(state: state, event: event)
         }
         return next
     }
+
+    /// It is being suspended because its worker drains, and is to go on elsewhere.
+    private var isLeavingToBeResumed: Bool { state.status == .suspending && lastRecovery?.next == .resume }
 
     /// A resume without the local snapshot has come to nothing, so the snapshot has not been given up after all.
     private mutating func takeBackFallback() {

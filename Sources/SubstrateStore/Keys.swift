@@ -30,6 +30,32 @@ package struct Keys: Sendable {
         .prefix(Key("\(root)workers/bound/\(pool.namespace)/\(pool.name)/"))
     }
 
+    package func drain(_ target: DrainTarget) -> Key {
+        switch target {
+        case .worker(let ref): Key("\(drainFolder(ref.pool))worker/\(ref.pod)")
+        case .node(let pool, let node): Key("\(drainFolder(pool))node/\(node)")
+        }
+    }
+
+    /// All that operators want drained in the pool.
+    package func drains(in pool: PoolRef) -> KeyRange { .prefix(Key(drainFolder(pool))) }
+
+    package var drains: KeyRange { .prefix(Key("\(root)workers/drain/")) }
+
+    private func drainFolder(_ pool: PoolRef) -> String {
+        "\(root)workers/drain/\(pool.namespace)/\(pool.name)/"
+    }
+
+    package func drainTarget(_ key: Key) -> DrainTarget? {
+        guard let parts = parts(of: key, behind: "workers/drain/", count: 4) else { return nil }
+        let pool = PoolRef(namespace: parts[0], name: parts[1])
+        return switch parts[2] {
+        case "worker": .worker(WorkerRef(pool: pool, pod: parts[3]))
+        case "node": .node(pool, parts[3])
+        default: nil
+        }
+    }
+
     /// A dropped snapshot, which makes the oldest come first. Not among what lies between actors and operations, which is
     /// watched as a whole.
     func garbage(_ dropped: DroppedSnapshot) -> Key {

@@ -12,6 +12,8 @@ package final class InProcessNodes: NodeAgents {
     private let nodes = Mutex<[String: WorkerSlots]>([:])
     private let hook = Mutex<Call?>(nil)
     private let deletion = Mutex<Deletion?>(nil)
+    private let served = Mutex<[String]>([])
+    private let questions = Tally()
 
     package init() {}
 
@@ -39,7 +41,24 @@ package final class InProcessNodes: NodeAgents {
         _ request: CheckpointRequest, _ fences: Fences, at address: String
     ) async throws(NodeFailure) -> Receipt {
         try await hook.withLock { $0 }?("checkpoint", fences)
-        return try await slot(request.workerUID, address).checkpoint(to: request.snapshot, fences)
+        return try await slot(request.workerUID, address).checkpoint(
+            to: request.snapshot, fences, minimumIdleness: request.minimumIdleness)
+    }
+
+    /// The uids of workers whose actors nodes have been told of as serving, in order.
+    package var servedWorkers: [String] { served.withLock { $0 } }
+    /// How often nodes have been asked how long their actors have been idle.
+    package var activityQuestions: Int { questions.count }
+
+    package func activity(
+        _ request: ActivityRequest, at address: String
+    ) async throws(NodeFailure) -> ActivityResponse {
+        if !request.asked.isEmpty { questions.add() }
+        let slots = try slots(address)
+        served.withLock { $0 += request.served }
+        do throws(RuntimeFailure) { return try await slots.activity(request) } catch {
+            throw NodeFailure(status: Status(code: error.code, message: error.reason), receipt: nil)
+        }
     }
 
     package func status(

@@ -26,6 +26,7 @@ package final class InstantRuntime: Runtime {
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
         var beforeCheckpoint: (@Sendable () async -> Void)?
         var afterKill: (@Sendable () async -> Void)?
+        var connected: Set<ActorAddress> = []
     }
 
     private let state = Mutex(State())
@@ -82,6 +83,13 @@ package final class InstantRuntime: Runtime {
 
     /// The actor of the epoch dies by itself.
     package func die(_ epoch: Epoch) { state.withLock { $0.running[epoch] }?.end() }
+
+    /// Pretends that somebody is connected to the actors at these addresses, and to no others.
+    package func connect(to addresses: Set<ActorAddress>) { state.withLock { $0.connected = addresses } }
+
+    package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        state.withLock { $0.connected }
+    }
 
     package func killLeftovers() async throws { await state.withLock { $0.beforeKillingLeftovers }?() }
 
@@ -184,11 +192,15 @@ final class InstantSandbox: Sandbox {
         for waiter in waiters { waiter.resume(returning: "it ended") }
     }
 
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
-        await runtime.checkpointHook?()
-        if let failure = runtime.checkpointFailure {
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+        do throws(RuntimeFailure) {
+            try await condition?()
+            await runtime.checkpointHook?()
+            if let failure = runtime.checkpointFailure { throw failure }
+            try await condition?()
+        } catch {
             runtime.stand(still: epoch)
-            throw failure
+            throw error
         }
         runtime.pretend(snapshot)
         end()

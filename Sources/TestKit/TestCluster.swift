@@ -27,11 +27,16 @@ package final class TestCluster: Sendable {
         package let name: String
         package let runtime: InstantRuntime
         package let slots = WorkerSlots()
+        /// By which its agent is told to stop after a drain.
+        package let drain: NodeDrain
+        /// Set when its agent has ended.
+        package let ended = Flag()
         fileprivate let stopped = Signal()
 
-        init(name: String, runtime: InstantRuntime) {
+        init(name: String, runtime: InstantRuntime, _ environment: Environment) {
             self.name = name
             self.runtime = runtime
+            drain = NodeDrain(environment: environment)
         }
     }
 
@@ -78,15 +83,16 @@ package final class TestCluster: Sendable {
         _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60),
         runtime: InstantRuntime = InstantRuntime()
     ) async throws -> Node {
-        let node = Node(name: name, runtime: runtime)
+        let environment = Environment.test(log: log.log)
+        let node = Node(name: name, runtime: runtime, environment)
         let options = NodeOptions(
             node: name, pool: fixture.pool.ref,
             addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: name,
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5)
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
-            watchdog: InstantWatchdog(node.runtime), environment: .test(log: log.log), bootID: "boot", directoryID: name
-        )
+            watchdog: InstantWatchdog(node.runtime), environment: environment, bootID: "boot", directoryID: name,
+            drain: node.drain)
         nodes.add(node.slots, at: name)
         services.submit {
             await withTaskGroup(of: Void.self) { group in
@@ -95,6 +101,7 @@ package final class TestCluster: Sendable {
                 await group.next()
                 group.cancelAll()
             }
+            node.ended.set()
         }
         try await eventually("the workers of \(name) are known") {
             node.slots.all.count == workers

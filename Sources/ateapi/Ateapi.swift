@@ -86,6 +86,7 @@ enum Ateapi {
         options.answerLimit = try values.duration("answer-limit")
         options.capacityQueue = try values.number("capacity-queue")
         options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
+        options.idleCheckInterval = try values.duration("idle-check-interval")
         options.nodeReturnLimit = try values.duration("node-return-limit")
         return options
     }
@@ -280,6 +281,11 @@ enum Ateapi {
             "node-return-limit", default: "5s",
             help:
                 "How long the resume of a paused actor waits for the node that has its snapshot before it falls back to the last external one. Longer than a restart of an agent."
+        )
+        flags.duration(
+            "idle-check-interval", default: "5s",
+            help:
+                "How often the leader asks the nodes how long actors have been idle whose template has an idleTimeout: one call to each node that has some. An actor is suspended at most two of these late, so leave it well below the timeouts."
         )
         declareUpkeep(in: &flags)
         Logging.declare(in: &flags)

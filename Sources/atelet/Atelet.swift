@@ -15,8 +15,11 @@ enum Atelet {
         if CommandLine.arguments.dropFirst().first == WatchdogProcess.command {
             WatchdogProcess.main(Array(CommandLine.arguments.dropFirst(2)))
         }
-        await Program.run(flags) { values, log in
+        let stopping = Readiness()
+        await Program.run(flags, stopping: stopping) { values, log in
             let environment = Environment.system(log: log)
+            let drain = NodeDrain(environment: environment)
+            let grace = try values.duration("drain-grace")
             let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
             let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
             let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
@@ -42,11 +45,15 @@ enum Atelet {
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,
                 runtime: runtime, watchdog: ProcessWatchdog(directory: directory, executable: "/proc/self/exe"),
-                environment: environment, bootID: BootID.current, directoryID: directory.id, readiness: readiness)
+                environment: environment, bootID: BootID.current, directoryID: directory.id, readiness: readiness,
+                drain: drain)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
                 group.addTask { try await agent.run() }
+                group.addTask {
+                    for await isStopping in stopping.values where isStopping { drain.stop(within: grace) }
+                }
                 defer { group.cancelAll() }
                 try await group.next()
             }
@@ -156,6 +163,11 @@ enum Atelet {
             "lease-margin", default: "1s",
             help:
                 "How long before the lease can have expired, counted from when its last renewal was sent, the actors are frozen: more than the clocks of node and etcd drift apart in --lease-ttl, and than a busy machine takes to stop processes. They go on when the lease is renewed after all, and are killed when it is gone."
+        )
+        flags.duration(
+            "drain-grace", default: "30s",
+            help:
+                "On SIGTERM or SIGINT: how long the control plane has to suspend the actors before they are killed. A second signal kills them at once. Shorter than what the service manager waits, which for systemd is 90s."
         )
         flags.duration(
             "progress-limit", default: "10s",

@@ -68,6 +68,7 @@ import Testing
         private let never = NodeFailure(status: Status(code: .internal, message: "not asked for"), receipt: nil)
 
         func deleteSnapshot(_: DeleteSnapshotRequest, at _: String) async throws(NodeFailure) { throw never }
+        func activity(_: ActivityRequest, at _: String) async throws(NodeFailure) -> ActivityResponse { throw never }
         func run(_: RunRequest, _: Fences, at _: String) async throws(NodeFailure) -> Receipt { throw never }
         func restore(_: RestoreRequest, _: Fences, at _: String) async throws(NodeFailure) -> Receipt { throw never }
         func checkpoint(_: CheckpointRequest, _: Fences, at _: String) async throws(NodeFailure) -> Receipt {

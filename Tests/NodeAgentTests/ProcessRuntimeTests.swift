@@ -110,6 +110,35 @@ import Testing
         await second.kill()
     }
 
+    @Test func aConditionIsAskedWhileTheActorStandsStillAndAgainBeforeItEnds() async throws {
+        let watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        #expect(await watchdog.begin(LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())))
+        let uri = SnapshotURI("file://\(files.path)/snapshots/uid/1")
+        let activation = activation(1, shell("i=0; while :; do i=$((i+1)); echo $i > count; done"))
+        let sandbox = try await runtime.start(activation)
+        try await eventually("it counts") { file(1, "count")?.isEmpty == false }
+        for refusal in 1...2 {
+            let asked = Counter()
+            await #expect(throws: RuntimeFailure.self) {
+                try await sandbox.checkpoint(to: uri) { () throws(RuntimeFailure) in
+                    if asked.next() + 1 == refusal { throw RuntimeFailure(.failedPrecondition, "not now") }
+                }
+            }
+            #expect(asked.next() == refusal && !sandbox.hasEnded)
+            let before = file(1, "count")
+            #expect(await watchdog.resume(activation.id))
+            try await eventually("it counts on") { file(1, "count") != before }
+        }
+        let counts = Collected<String?>()
+        try await sandbox.checkpoint(to: SnapshotURI("file://\(files.path)/snapshots/uid/2")) {
+            () throws(RuntimeFailure) in
+            counts.append(file(1, "count"))
+        }
+        #expect(sandbox.hasEnded && counts.all.count == 2 && counts.all[0] == counts.all[1])
+        try await WatchdogTests.end(watchdog)
+    }
+
     @Test func aCheckpointThatFailsLeavesAnActorThatTheWatchdogLetsGoOn() async throws {
         let watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
         try await watchdog.start()
@@ -283,5 +312,11 @@ import Testing
             try? StateDirectory(path: path, newID: { "second" }).id
         }
         #expect(second == first)
+    }
+}
+
+extension Sandbox {
+    fileprivate func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+        try await checkpoint(to: snapshot, if: nil)
     }
 }

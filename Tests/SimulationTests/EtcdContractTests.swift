@@ -8,7 +8,7 @@ import Testing
 @Suite struct EtcdContractTests {
     /// Both begin empty, so that even their revisions are the same.
     private func withBoth(_ body: (_ model: ModelStore, _ real: EtcdClient) async throws -> Void) async throws {
-        try await TestEtcd.withServer { server in try await body(ModelStore(), try server.client()) }
+        try await TestEtcd.withServer { server in try await body(ModelStore(), server.client()) }
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)

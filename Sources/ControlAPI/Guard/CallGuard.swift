@@ -100,6 +100,9 @@ extension DeleteActorRequest: AtespaceScoped { var scope: String { actor.atespac
 extension ListActorsRequest: AtespaceScoped { var scope: String { atespace } }
 extension AtespaceRequest: AtespaceScoped { var scope: String { name } }
 extension ReleaseHoldRequest: AtespaceScoped { var scope: String { actor.atespace } }
+// A worker may have an actor of any atespace.
+extension DrainRequest: AtespaceScoped { var scope: String { "" } }
+extension UndrainRequest: AtespaceScoped { var scope: String { "" } }
 extension WatchActorsRequest: AtespaceScoped { var scope: String { atespace } }
 extension WatchWorkersRequest: AtespaceScoped { var scope: String { "" } }
 extension ActorLogsRequest: AtespaceScoped { var scope: String { actor.atespace } }

@@ -91,6 +91,7 @@ extension WorkerInfo {
         self.init(
             ref: ref, uid: presence?.value.uid ?? "", node: presence?.value.node ?? "",
             ip: presence?.value.address.ip ?? "", version: (presence?.version ?? 0) + (binding?.version ?? 0),
-            actor: binding?.value.actor, template: binding?.value.template)
+            actor: binding?.value.actor, template: binding?.value.template,
+            drainingUntilMilliseconds: presence?.value.drainingUntilMilliseconds)
     }
 }

@@ -13,7 +13,10 @@ package final class Catalog: Sendable {
 
     private struct State {
         var pools: [PoolRef: WorkerPool] = [:]
-        var templates: [TemplateRef: ActorTemplate] = [:]
+        var templates: [TemplateRef: ActorTemplate] = [:] {
+            didSet { hasIdleTimeouts = templates.values.contains { $0.idleTimeout != nil } }
+        }
+        var hasIdleTimeouts = false
     }
 
     package init(store: Store, environment: Environment) {
@@ -34,6 +37,12 @@ package final class Catalog: Sendable {
         if let template = state.withLock({ $0.templates[ref] }) { return template }
         return try await store.template(ref)?.value
     }
+
+    /// Whether any template has an idle timeout, as far as they have been seen.
+    var hasIdleTimeouts: Bool { state.withLock { $0.hasIdleTimeouts } }
+
+    /// After how long without a request actors of the template are suspended, as far as it has been seen; nil for never.
+    func idleTimeout(of ref: TemplateRef) -> Duration? { state.withLock { $0.templates[ref]?.idleTimeout } }
 
     /// The pools, as far as they have been seen.
     package var pools: [WorkerPool] { state.withLock { Array($0.pools.values) } }

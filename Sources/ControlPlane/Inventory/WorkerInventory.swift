@@ -12,7 +12,7 @@ package final class WorkerInventory: Sendable {
     private var log: Log { environment.log }
     /// Set once the workers have been listed: before, nobody can be placed.
     package let readiness = Readiness()
-    /// Hear when the set of lost workers may have changed.
+    /// Hear when the sets of lost workers, and of those to be vacated, may have changed.
     package let listeners = Listeners()
 
     private struct State {
@@ -40,6 +40,27 @@ package final class WorkerInventory: Sendable {
         state.withLock { state in
             state.table.lost.sorted().compactMap { ref in state.table.rows[ref].map { (ref, $0) } }
         }
+    }
+
+    /// The draining workers whose actors run, those whose time is up first.
+    package var workersToVacate: [(ref: WorkerRef, row: WorkerRow)] {
+        state.withLock { state in
+            state.table.toBeVacated.compactMap { ref in state.table.rows[ref].map { (ref, $0) } }
+        }.sorted {
+            ($0.1.presence?.value.drainingUntilMilliseconds ?? 0, $0.0)
+                < ($1.1.presence?.value.drainingUntilMilliseconds ?? 0, $1.0)
+        }
+    }
+
+    /// All workers with an actor that runs, sorted.
+    package var readyWorkers: [(ref: WorkerRef, presence: Stored<Presence>, binding: Stored<Binding>)] {
+        state.withLock { state in
+            state.table.rows.compactMap { ref, row in
+                guard let presence = row.presence, let binding = row.binding, binding.value.phase == .ready, !row.isLost
+                else { return nil }
+                return (ref, presence, binding)
+            }
+        }.sorted { $0.0 < $1.0 }
     }
 
     package func row(_ ref: WorkerRef) -> WorkerRow? { state.withLock { $0.table.rows[ref] } }

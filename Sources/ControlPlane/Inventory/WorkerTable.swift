@@ -18,6 +18,12 @@ package struct WorkerRow: Sendable, Equatable {
         return presence?.incarnation != binding.value.incarnation
     }
 
+    /// The actor that is to be suspended because the worker drains: one that runs, on the very presence that was bound.
+    package var isToBeVacated: Bool {
+        guard let presence, let binding, !isLost else { return false }
+        return presence.value.isDraining && binding.value.phase == .ready
+    }
+
     /// Live, not draining, not bound.
     package var isFree: Bool {
         guard let presence, binding == nil else { return false }
@@ -33,6 +39,8 @@ package struct WorkerTable: Sendable {
     package private(set) var rows: [WorkerRef: WorkerRow] = [:]
     /// The workers that are lost.
     package private(set) var lost: Set<WorkerRef> = []
+    /// The draining workers whose actors run.
+    package private(set) var toBeVacated: Set<WorkerRef> = []
     private var free = FreeWorkers()
     /// Deletions since the newest listing, which older news must not undo.
     private var deletions: [Keys.WorkerKey: Int64] = [:]
@@ -159,6 +167,7 @@ package struct WorkerTable: Sendable {
         change(&row)
         rows[ref] = row.presence == nil && row.binding == nil ? nil : row
         if row.isLost { lost.insert(ref) } else { lost.remove(ref) }
+        if row.isToBeVacated { toBeVacated.insert(ref) } else { toBeVacated.remove(ref) }
         setFree(ref, row)
     }
 }

@@ -43,15 +43,16 @@ extension Workflow {
     }
 
     /// Has the node write the snapshot that the row names, and settles.
+    /// - Parameter minimumIdleness: without which the actor is to go on running.
     func checkpoint(
-        _ claim: Claim, _ template: ActorTemplate, _ content: SnapshotContent
+        _ claim: Claim, _ template: ActorTemplate, _ content: SnapshotContent, minimumIdleness: Duration? = nil
     ) async throws(ControlError) -> Stored<Actor> {
         guard let assignment = claim.actor.value.state.assignment,
             let snapshot = claim.actor.value.state.inProgressSnapshot
         else { throw .conflict }
         let request = CheckpointRequest(
             workerUID: assignment.uid, workload: workload(claim.actor.value, template), snapshot: snapshot,
-            content: content)
+            content: content, minimumIdleness: minimumIdleness)
         let settlement = try await settle(claim) { (nodes, address) throws(NodeFailure) in
             try await nodes.checkpoint(request, claim.fences, at: address)
         }

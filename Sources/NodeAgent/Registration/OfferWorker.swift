@@ -8,6 +8,8 @@ extension NodeAgent {
     /// Registers a worker that passes its self-test, and again whenever it has to be, until the task is cancelled or the lease
     /// turns out to be gone.
     func offer(_ ref: WorkerRef, _ address: ActorAddress, under held: HeldLease) async throws {
+        // A worker that is to be drained never looks free.
+        await drain.waitUntilListed()
         while !Task.isCancelled {
             try await waitUntilFit(ref, address)
             // Nobody is to be sent to a node whose actors are frozen.
@@ -15,7 +17,8 @@ extension NodeAgent {
             let presence = Presence(
                 uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
                 directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
-                sandboxClass: runtime.sandboxClass)
+                sandboxClass: runtime.sandboxClass,
+                drainingUntilMilliseconds: drain.demand(of: ref, on: options.node)?.untilMilliseconds)
             let stored: Stored<Presence>
             do {
                 stored = try await register(ref, presence, held.lease.id)
@@ -30,10 +33,15 @@ extension NodeAgent {
             slots.insert(slot)
             readiness.set(slots.all.count == options.addresses.count)
             let end = await health.watching("worker \(ref)") { beat in
-                await slot.run(every: health.interval, beat: beat)
+                await withTaskGroup { group in
+                    group.addTask { await self.followDrain(of: slot, under: held.lease.id) }
+                    defer { group.cancelAll() }
+                    return await slot.run(every: health.interval, beat: beat)
+                }
             }
             readiness.set(false)
             slots.remove(slot)
+            drain.note(stored.value.uid, isVacated: false)
             if Task.isCancelled { return }
             try await withdraw(ref, stored.incarnation)
             if case .unfit(let reason) = end {

@@ -14,6 +14,10 @@ package protocol Runtime: Sendable {
     /// and removes their files. When it returns nothing of them runs.
     func killLeftovers() async throws
 
+    /// Where somebody is connected to an actor, or has just begun to connect. One look, at all actors of the node.
+    /// - Throws: `RuntimeFailure`.
+    func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress>
+
     /// Starts an actor and returns when it is ready. When it throws, or its task is cancelled, nothing of the activation is
     /// left behind. However long it takes until then, the activation's `permit` is asked right before anything runs.
     /// - Throws: `RuntimeFailure`.
@@ -39,8 +43,10 @@ package protocol Sandbox: Sendable {
 
     /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
     /// stands still until the watchdog lets it go on.
+    /// - Parameter condition: asked when the actor does not move any more, and again before it is ended; what it throws is what
+    ///   this throws.
     /// - Throws: `RuntimeFailure`.
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure)
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure)
 
     /// Kills it at once, in whatever it is, and does not wait for its end. A checkpoint that is being written may still be
     /// completed: what it reads changes no more.
@@ -49,6 +55,9 @@ package protocol Sandbox: Sendable {
     /// Kills it, and returns when it has ended and nothing of it is left.
     func kill() async
 }
+
+/// What has to hold for an actor to be ended by a checkpoint.
+package typealias CheckpointCondition = @Sendable () async throws(RuntimeFailure) -> Void
 
 /// One start of an actor on a worker.
 package struct Activation: Sendable {

@@ -28,7 +28,14 @@ package struct NodeServices: Sendable {
             ServerMethod(NodeMethods.checkpoint) { request, call in
                 try NodeValidation.check(request.snapshot, request.content, of: request.workload)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
-                    ReceiptResponse(receipt: try await slot.checkpoint(to: request.snapshot, fences))
+                    ReceiptResponse(
+                        receipt: try await slot.checkpoint(
+                            to: request.snapshot, fences, minimumIdleness: request.minimumIdleness))
+                }
+            },
+            ServerMethod(NodeMethods.activity) { request, _ in
+                do throws(RuntimeFailure) { return try await slots.activity(request) } catch {
+                    throw Status(code: error.code, message: error.reason)
                 }
             },
             ServerMethod(NodeMethods.status) { request, call in

@@ -6,7 +6,9 @@ internal import Synchronization
 
 extension WorkerSlot {
     /// Writes the snapshot of the running actor and ends it, or lets it go on when that fails.
-    func writeCheckpoint(to snapshot: Snapshot, _ epoch: Epoch) async -> Result<Receipt, NodeFailure> {
+    func writeCheckpoint(
+        to snapshot: Snapshot, _ epoch: Epoch, _ minimumIdleness: Duration?
+    ) async -> Result<Receipt, NodeFailure> {
         // An actor that is frozen stays as it is until it is known to belong here.
         if !lease.isGood {
             log.info("a checkpoint waits until the lease is renewed", ["worker": .text(ref), "epoch": .text(epoch)])
@@ -18,8 +20,11 @@ extension WorkerSlot {
         }
         let sandbox = running.sandbox
         do throws(RuntimeFailure) {
+            let condition = minimumIdleness.map { idleness(of: epoch, atLeast: $0) }
+            // Before it is stopped for nothing.
+            try await condition?()
             let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
-            try await sandbox.checkpoint(to: target)
+            try await sandbox.checkpoint(to: target, if: condition)
             // The snapshot counts once the actor is known to have belonged here to its end.
             guard await lease.waitUntilGood() else { return .failure(.interrupted(ref)) }
             state.withLock { state in

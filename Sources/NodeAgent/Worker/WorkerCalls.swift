@@ -18,12 +18,15 @@ extension WorkerSlot {
         }
     }
 
-    package func checkpoint(to snapshot: Snapshot, _ fences: Fences) async throws(NodeFailure) -> Receipt {
+    /// - Parameter minimumIdleness: unless the actor has served nothing for that long, it goes on running.
+    package func checkpoint(
+        to snapshot: Snapshot, _ fences: Fences, minimumIdleness: Duration? = nil
+    ) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
         return try await follow(fences) {
             $0.checkpoint(epoch, fences.operation)
         } act: { () throws(NodeFailure) in
-            await self.writeCheckpoint(to: snapshot, epoch)
+            await self.writeCheckpoint(to: snapshot, epoch, minimumIdleness)
         }
     }
 

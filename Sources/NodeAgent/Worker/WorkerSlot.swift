@@ -29,6 +29,8 @@ package final class WorkerSlot: Sendable {
     let tasks = TaskPool()
     let state = Mutex(State())
     private let ending = Signal()
+    /// Hear when the watch has shown something of the binding.
+    let listeners = Listeners()
 
     struct State {
         var fence = WorkerFence()
@@ -52,6 +54,7 @@ package final class WorkerSlot: Sendable {
         var actorUID: String
         /// The local snapshot that it was started from, until it is known to be of no use any more.
         var origin: LocalSnapshotName?
+        var idle = IdleClock()
     }
 
     package init(

@@ -7,6 +7,7 @@ enum CommandTable {
         [
             Get.command, Describe.command, Logs.command, Wait.command, Apply.command, Create.command, Delete.command,
             Lifecycle.resume, Lifecycle.suspend, Lifecycle.pause, Lifecycle.releaseHold,
+            Drain.drain, Drain.undrain,
         ] + ConfigCommands.all + AdminCommands.all + [CompletionCommand.command]
 
     /// Commands whose first word is the same, with what is said of them together.

@@ -7,6 +7,11 @@ enum ResourceKind: String, CaseIterable, Sendable, CustomStringConvertible {
     case worker
     case pool
     case template
+    /// What an agent offers workers on: known by its workers only.
+    case node
+
+    /// Those that can be shown.
+    static let shown = allCases.filter { $0 != .node }
 
     var plural: String { "\(rawValue)s" }
     var description: String { rawValue }
@@ -14,7 +19,7 @@ enum ResourceKind: String, CaseIterable, Sendable, CustomStringConvertible {
     /// All words for it: its own first, and those of the manifests and of the reference's users.
     var words: [String] {
         switch self {
-        case .actor, .atespace, .worker: [rawValue, plural]
+        case .actor, .atespace, .worker, .node: [rawValue, plural]
         case .pool: [rawValue, plural, "workerpool", "workerpools"]
         case .template: [rawValue, plural, "actortemplate", "actortemplates"]
         }

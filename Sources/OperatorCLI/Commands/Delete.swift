@@ -20,7 +20,7 @@ enum Delete {
                 let (namespace, name) = try invocation.pair(name, "\(kind)")
                 let method = kind == .pool ? ResourcesMethods.deletePool : ResourcesMethods.deleteTemplate
                 _ = try await api.call(method, NamedRequest(namespace: namespace, name: name))
-            case .actor, .worker:
+            case .actor, .worker, .node:
                 let ref = ActorRef(atespace: invocation.atespace, name: name)
                 _ = try await api.call(ControlMethods.deleteActor, DeleteActorRequest(actor: ref))
             }

@@ -12,7 +12,7 @@ enum Describe {
             SharedFlags.namespace(&flags)
             SharedFlags.timeout(&flags)
         },
-        action: .object(ResourceKind.allCases) { kind, name, invocation in
+        action: .object(ResourceKind.shown) { kind, name, invocation in
             let reader = ResourceReader(api: try APIClient(invocation))
             try invocation.terminal.write(try await text(kind, name, invocation, reader))
         })
@@ -38,6 +38,8 @@ enum Describe {
         case .template:
             let pair = try invocation.pair(name, "template")
             return Description(try await reader.template(pair.namespace, pair.name)).text
+        // Not among those that can be shown.
+        case .node: return ""
         }
     }
 }

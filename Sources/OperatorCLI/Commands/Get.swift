@@ -28,7 +28,7 @@ enum Get {
             SharedFlags.output(&flags)
             SharedFlags.timeout(&flags)
         },
-        action: .objects(ResourceKind.allCases) { kind, name, invocation in
+        action: .objects(ResourceKind.shown) { kind, name, invocation in
             let reader = ResourceReader(api: try APIClient(invocation))
             let query = try Query(kind, name, invocation)
             switch kind {
@@ -37,6 +37,8 @@ enum Get {
             case .atespace: try await atespaces(query, reader)
             case .pool: try await pools(query, reader)
             case .template: try await templates(query, reader)
+            // Not among those that can be shown.
+            case .node: break
             }
         })
 

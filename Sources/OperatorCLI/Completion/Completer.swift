@@ -66,6 +66,7 @@ struct Completer {
                 ).actors.map(\.ref.name)
             case .atespace: try? await reader.atespaces()
             case .worker: try? await reader.workers().map(\.ref.pod)
+            case .node: try? await Set(reader.workers().map(\.node)).filter { !$0.isEmpty }.sorted()
             case .pool: try? await reader.pools().map { short($0.ref.namespace, $0.ref.name) }
             case .template: try? await reader.templates().map { short($0.ref.namespace, $0.ref.name) }
             }

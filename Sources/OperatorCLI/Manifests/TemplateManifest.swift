@@ -30,9 +30,7 @@ extension ActorTemplate {
         golden = try spec.boolean("golden") ?? false
         onWorkerLoss = try spec.choice("onWorkerLoss") ?? .revert
         idleTimeout = try spec.duration("idleTimeout")
-        let noEffectYet = "is kept and has no effect yet"
-        if golden { spec.note("golden", noEffectYet) }
-        if idleTimeout != nil { spec.note("idleTimeout", noEffectYet) }
+        if golden { spec.note("golden", "is kept and has no effect yet") }
     }
 }
 

@@ -59,7 +59,12 @@ extension Description {
     init(_ worker: WorkerInfo) {
         add("Pod", worker.ref.pod)
         add("Pool", "\(worker.ref.pool)")
-        add("Status", worker.actor == nil ? "FREE" : "ASSIGNED")
+        add("Status", worker.statusWord)
+        if let end = worker.drainingUntilMilliseconds {
+            add(
+                worker.isDrained ? "Drained" : "Actor killed at",
+                worker.isDrained ? "until: atectl undrain" : Description.time(end))
+        }
         add("Actor", worker.actor.map { "\($0)" })
         if worker.actor != nil { add("Template", worker.template.map { "\($0)" }) }
         add("Node", worker.node)

@@ -61,6 +61,7 @@ enum ProtoJSON {
     static func worker(_ worker: WorkerInfo) -> JSON {
         object([
             ("workerNamespace", .string(worker.ref.pool.namespace)), ("workerPool", .string(worker.ref.pool.name)),
+            ("drainingUntilMs", .string(worker.drainingUntilMilliseconds.map { "\($0)" } ?? "")),
             ("workerPod", .string(worker.ref.pod)), ("workerPodUid", .string(worker.uid)),
             ("nodeName", .string(worker.node)), ("ip", .string(worker.ip)), ("version", .string("\(worker.version)")),
             ("actorId", .string(worker.actor?.name ?? "")), ("actorAtespace", .string(worker.actor?.atespace ?? "")),

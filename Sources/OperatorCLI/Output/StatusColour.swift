@@ -8,7 +8,7 @@ enum StatusColour {
     static func sequence(for state: String) -> String? {
         switch state {
         case "STATUS_RUNNING", "FREE", "Ready": green
-        case "STATUS_RESUMING", "STATUS_SUSPENDING", "STATUS_PAUSING": yellow
+        case "STATUS_RESUMING", "STATUS_SUSPENDING", "STATUS_PAUSING", "DRAINING", "DRAINED": yellow
         case "STATUS_UNSPECIFIED", View<String>.deleted, "Failed": red
         default: nil
         }

@@ -35,7 +35,7 @@ extension View where Object == WorkerInfo {
             Column("NAMESPACE") { $0.ref.pool.namespace },
             Column("POOL") { $0.ref.pool.name },
             Column("POD") { $0.ref.pod },
-            Column("STATUS", isState: true) { $0.actor == nil ? "FREE" : "ASSIGNED" },
+            Column("STATUS", isState: true) { $0.statusWord },
             Column("NODE", isWide: true) { $0.node },
             Column("IP", isWide: true) { $0.ip },
             Column("VERSION", isWide: true) { "\($0.version)" },

@@ -511,12 +511,44 @@ extension Substrate__DeleteSnapshotResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__delete_snapshot_response__init(message) }
 }
 
+extension Substrate__ActivityRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__activity_request__init(message) }
+}
+
+extension Substrate__ActivityResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__activity_response__init(message) }
+}
+
+extension Substrate__WorkerActivity: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_activity__init(message) }
+}
+
 extension Substrate__NodeLogsRequest: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_request__init(message) }
 }
 
 extension Substrate__NodeLogsResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_logs_response__init(message) }
+}
+
+extension Substrate__WorkerTarget: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_target__init(message) }
+}
+
+extension Substrate__NodeTarget: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__node_target__init(message) }
+}
+
+extension Substrate__DrainRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__drain_request__init(message) }
+}
+
+extension Substrate__UndrainRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__undrain_request__init(message) }
+}
+
+extension Substrate__DrainResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__drain_response__init(message) }
 }
 
 extension Substrate__ReleaseHoldRequest: ProtobufMessage {
@@ -693,6 +725,10 @@ extension Substrate__Store__ActorTemplateRecord: ProtobufMessage {
 
 extension Substrate__Store__PresenceRecord: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__presence_record__init(message) }
+}
+
+extension Substrate__Store__DrainOrderRecord: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__drain_order_record__init(message) }
 }
 
 extension Substrate__Store__BindingRecord: ProtobufMessage {

@@ -22,6 +22,7 @@ package enum Fault: String, CaseIterable, Sendable {
     case machineLost = "machine lost"
     case directoryLost = "state directory lost"
     case sandboxDied = "sandbox died"
+    case drainOrdered = "drain ordered"
     case sandboxFrozen = "sandbox frozen by the watchdog"
     case sandboxThawed = "sandbox thawed by the watchdog"
     case selfTestFailed = "self-test failed"

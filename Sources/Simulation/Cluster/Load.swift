@@ -12,12 +12,12 @@ final class Load: @unchecked Sendable {
     private var scheduler: Scheduler { world.scheduler }
     private var nextUID = 0
 
-    private enum Verb: CaseIterable { case resume, suspend, pause, create, delete, update, releaseHold, atespace }
+    private enum Verb { case resume, suspend, pause, create, delete, update, releaseHold, atespace, drain, undrain }
 
     /// In how many of a hundred cases each is asked for.
     private static let weights: [(Verb, Int)] = [
-        (.resume, 40), (.suspend, 20), (.pause, 10), (.create, 10), (.delete, 6), (.update, 6), (.releaseHold, 6),
-        (.atespace, 2),
+        (.resume, 40), (.suspend, 20), (.pause, 10), (.create, 9), (.delete, 6), (.update, 6), (.releaseHold, 5),
+        (.atespace, 1), (.drain, 1), (.undrain, 2),
     ]
 
     init(_ world: World) { self.world = world }
@@ -52,11 +52,13 @@ final class Load: @unchecked Sendable {
         let waits = scheduler.random.once(in: 2)
         nextUID += 1
         let uid = "uid-\(nextUID)"
+        if verb == .drain { world.report.count(.drainOrdered) }
+        let target = drainTarget()
         let template = scheduler.random.pick(World.templates)?.ref ?? World.templates[0].ref
         world.note("client: \(verb) \(ref) of \(process.name)")
         let task = process.start { [self] in
             do {
-                let answer = try await Self.perform(verb, ref, control, uid: uid, template, waits: waits)
+                let answer = try await Self.perform(verb, ref, control, uid: uid, template, target, waits: waits)
                 if verb == .create, answer.isDone { world.asked(toCreate: ref, isKnown: !process.isDead) }
                 if let deleted = answer.deletedUID { world.toldOfDeletion(of: ref, uid: deleted) }
                 if let row = answer.row, !process.isDead { world.told(ref, row) }
@@ -73,6 +75,26 @@ final class Load: @unchecked Sendable {
         }
     }
 
+    private func drainTarget() -> DrainTarget {
+        let machine = scheduler.random.pick(world.machines)?.name ?? ""
+        return scheduler.random.once(in: 2)
+            ? .node(World.pool.ref, machine) : .worker(WorkerRef(pool: World.pool.ref, pod: "\(machine)-0"))
+    }
+
+    /// All drains are over.
+    func undrainEverything() async {
+        let clock = VirtualTime(process: world.outside)
+        while true {
+            do {
+                guard let store = world.replicas.first(where: \.isUp)?.control?.store else { throw CancellationError() }
+                for target in try await store.listDrainOrders().keys.sorted() { _ = try await store.undrain(target) }
+                return
+            } catch {
+                try? await clock.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
     /// What the client is told: that it was done, and the row.
     private struct Answer {
         var isDone = true
@@ -81,7 +103,8 @@ final class Load: @unchecked Sendable {
     }
 
     private static func perform(
-        _ verb: Verb, _ ref: ActorRef, _ control: ControlPlane, uid: String, _ template: TemplateRef, waits: Bool
+        _ verb: Verb, _ ref: ActorRef, _ control: ControlPlane, uid: String, _ template: TemplateRef,
+        _ target: DrainTarget, waits: Bool
     ) async throws -> Answer {
         let nothing = Answer(isDone: false)
         switch verb {
@@ -92,6 +115,10 @@ final class Load: @unchecked Sendable {
                 })
         case .suspend: return Answer(row: try await control.suspendActor(ref))
         case .pause: return Answer(row: try await control.pauseActor(ref))
+        case .drain:
+            try await control.store.drain(target, DrainOrder(graceMilliseconds: 3000, orderedAtMilliseconds: 0))
+            return Answer()
+        case .undrain: return Answer(isDone: try await control.store.undrain(target))
         case .releaseHold: return Answer(row: try await control.releaseHold(of: ref))
         case .create:
             guard case .created(let row) = try await control.store.createActor(ref, Actor(uid: uid, template: template))

@@ -37,6 +37,7 @@ final class Replica: @unchecked Sendable {
         options.sweepInterval = .seconds(4)
         options.operationSweepInterval = world.bug == .noOwnSweep ? .seconds(100_000) : .seconds(2)
         options.answerLimit = World.answerLimit
+        options.idleCheckInterval = .seconds(1)
         options.failedWorkerAvoidance = .seconds(5)
         options.nodeReturnLimit = .seconds(2)
         options.snapshotRetention = .seconds(5)

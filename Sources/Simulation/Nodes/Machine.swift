@@ -38,6 +38,7 @@ final class Machine: @unchecked Sendable {
     struct Agent {
         var process: SimulatedProcess
         var slots: WorkerSlots
+        var drain: NodeDrain
     }
 
     init(_ number: Int, workers: Int, _ world: World) {
@@ -61,18 +62,19 @@ final class Machine: @unchecked Sendable {
         agents += 1
         let process = world.newProcess("agent-\(number).\(agents)")
         let slots = WorkerSlots()
-        agent = Agent(process: process, slots: slots)
+        let environment = process.environment { [unowned world] in world.note($0, process.name) }
+        let drain = NodeDrain(environment: environment)
+        agent = Agent(process: process, slots: slots, drain: drain)
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug)
         let runtime = SimulatedRuntime(self, process)
         let options = NodeOptions(
             node: name, pool: World.pool.ref,
-            addresses: (0..<workers).map { ActorAddress(ip: "10.0.\(number).\($0)", port: 80) }, agentAddress: address,
+            addresses: addresses, agentAddress: address,
             leaseTimeToLive: Self.leaseTimeToLive, leaseMargin: Self.leaseMargin, takeoverLimit: .seconds(600))
         let node = NodeAgent(
             options: options, slots: slots, store: Store(etcd: etcd), runtime: runtime,
             watchdog: SimulatedWatchdog(self, runtime),
-            environment: process.environment { [unowned world] in world.note($0, process.name) }, bootID: bootID,
-            directoryID: directoryID)
+            environment: environment, bootID: bootID, directoryID: directoryID, drain: drain)
         process.start { [unowned world] in
             do { try await node.run() } catch {
                 if !process.isDead { world.note("\(process.name) gives up: \(error)") }
@@ -96,7 +98,21 @@ final class Machine: @unchecked Sendable {
     /// Whether the watchdog of a dead agent is still at it.
     var isClearing: Bool { !orphans.isEmpty }
 
-    func stopAgent() { agent?.process.stop() }
+    /// The agent is told to drain its workers and stop; told once more it stops at once.
+    func stopAgent() {
+        guard let agent else { return }
+        if agent.drain.isStopping { return agent.process.stop() }
+        agent.drain.stop(within: scheduler.random.duration(.milliseconds(500), .seconds(5)))
+    }
+
+    /// Where somebody is connected to an actor, at random.
+    var connected: Set<ActorAddress> {
+        Set(addresses.filter { _ in scheduler.random.once(in: 3) })
+    }
+
+    private var addresses: [ActorAddress] {
+        (0..<workers).map { ActorAddress(ip: "10.0.\(number).\($0)", port: 80) }
+    }
 
     // MARK: Losses
 

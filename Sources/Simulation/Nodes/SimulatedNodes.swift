@@ -40,7 +40,7 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
     ) async throws(NodeFailure) -> Receipt {
         try await call("checkpoint", request.workerUID, fences, address, within: World.answerLimit) {
             (worker, fences) throws(NodeFailure) in
-            try await worker.checkpoint(to: request.snapshot, fences)
+            try await worker.checkpoint(to: request.snapshot, fences, request.minimumIdleness)
         }
     }
 
@@ -55,6 +55,16 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
         try await call("stop", request.workerUID, fences, address, within: Self.questionLimit) {
             (worker, fences) throws(NodeFailure) in
             try await worker.stop(fences)
+        }
+    }
+
+    func activity(_ request: ActivityRequest, at address: String) async throws(NodeFailure) -> ActivityResponse {
+        try await send(to: address, within: Self.questionLimit) { machine throws(NodeFailure) in
+            do throws(RuntimeFailure) {
+                return try await machine.agent?.slots.activity(request) ?? ActivityResponse(workers: [])
+            } catch {
+                throw .silence(error.code)
+            }
         }
     }
 

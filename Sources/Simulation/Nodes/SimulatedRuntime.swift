@@ -84,6 +84,8 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
 
     func answer() async {}
 
+    func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> { machine.connected }
+
     /// As a runtime that retries behind its agent's back.
     private func startAgain(_ activation: Activation) {
         scheduler.after(scheduler.random.duration(.zero, .seconds(2))) { [self] in
@@ -137,13 +139,16 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
         return await process.wait { answer in waiting.append(answer) }
     }
 
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
         machine.stop(self)
+        try await condition?()
         do { try await runtime.pass(.zero, .milliseconds(100)) } catch {
             throw RuntimeFailure(.cancelled, "the checkpoint was given up")
         }
         if hasEnded { throw RuntimeFailure(.aborted, "it has ended") }
         if world.faults.strikes(.checkpointFailed) { throw RuntimeFailure(.internal, "the disk is full") }
+        try await condition?()
+        if hasEnded || process.isDead { throw RuntimeFailure(.aborted, "it has ended") }
         world.keep(snapshot, run, on: machine)
         machine.end(self, "checkpointed")
     }

@@ -29,8 +29,11 @@ struct FaultyWorker: Sendable {
         try await slot.start(workload, from: snapshot, tampered(fences, isQuestion: false))
     }
 
-    func checkpoint(to snapshot: Snapshot, _ fences: Fences) async throws(NodeFailure) -> Receipt {
-        try await slot.checkpoint(to: snapshot, tampered(fences, isQuestion: false))
+    func checkpoint(
+        to snapshot: Snapshot, _ fences: Fences, _ minimumIdleness: Duration?
+    ) async throws(NodeFailure) -> Receipt {
+        try await slot.checkpoint(
+            to: snapshot, tampered(fences, isQuestion: false), minimumIdleness: minimumIdleness)
     }
 
     func status(_ fences: Fences) async throws(NodeFailure) -> Receipt {

@@ -82,10 +82,15 @@ package struct WorkerInfo: Sendable, Equatable {
     package var version: Int64
     package var actor: ActorRef?
     package var template: TemplateRef?
+    /// Unix time in milliseconds, by the clock of its node, until which the actor of a draining worker has to be suspended;
+    /// nil when the worker does not drain.
+    package var drainingUntilMilliseconds: Int64?
 
     package init(
-        ref: WorkerRef, uid: String, node: String, ip: String, version: Int64, actor: ActorRef?, template: TemplateRef?
+        ref: WorkerRef, uid: String, node: String, ip: String, version: Int64, actor: ActorRef?,
+        template: TemplateRef?, drainingUntilMilliseconds: Int64? = nil
     ) {
+        self.drainingUntilMilliseconds = drainingUntilMilliseconds
         self.ref = ref
         self.uid = uid
         self.node = node

@@ -38,6 +38,8 @@ extension ResumeFailure {
 extension NodeFailure {
     /// The node does not have what was asked for, and will not have it.
     package var isNotFound: Bool { status.code == .notFound }
+    /// What was asked for cannot be done as things are.
+    package var isRefusal: Bool { status.code == .failedPrecondition }
     /// There are as many at it as may be.
     package var isExhausted: Bool { status.code == .resourceExhausted }
 }

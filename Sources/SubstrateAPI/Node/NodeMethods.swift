@@ -8,6 +8,7 @@ package enum NodeMethods {
     package static let checkpoint = RPC<CheckpointRequest, ReceiptResponse>("/atelet.AteomHerder/Checkpoint")
     package static let status = RPC<StatusRequest, StatusResponse>("/substrate.Node/Status")
     package static let stop = RPC<StopRequest, StatusResponse>("/substrate.Node/Stop")
+    package static let activity = RPC<ActivityRequest, ActivityResponse>("/substrate.Node/Activity")
     package static let deleteSnapshot = RPC<DeleteSnapshotRequest, EmptyResponse>("/substrate.Node/DeleteSnapshot")
     package static let logs = StreamRPC<NodeLogsRequest, LogLines>("/substrate.Node/Logs")
 }
@@ -74,12 +75,18 @@ package struct CheckpointRequest: Sendable, Equatable {
     package var workload: Workload
     package var snapshot: Snapshot
     package var content: SnapshotContent?
+    /// How long the actor must have served nothing; nil for whatever it does.
+    package var minimumIdleness: Duration?
 
-    package init(workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?) {
+    package init(
+        workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?,
+        minimumIdleness: Duration? = nil
+    ) {
         self.workerUID = workerUID
         self.workload = workload
         self.snapshot = snapshot
         self.content = content
+        self.minimumIdleness = minimumIdleness
     }
 }
 

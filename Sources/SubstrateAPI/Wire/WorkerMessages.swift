@@ -12,6 +12,7 @@ extension WorkerInfo {
         message.node_name = arena.bytes(node)
         message.ip = arena.bytes(ip)
         message.version = version
+        message.draining_until_ms = drainingUntilMilliseconds ?? 0
         if let actor {
             message.actor_id = arena.bytes(actor.name)
             message.actor_atespace = arena.bytes(actor.atespace)
@@ -35,7 +36,8 @@ extension WorkerInfo {
             ref: WorkerRef(pool: pool, pod: try message.worker_pod.text("worker_pod")),
             uid: try message.worker_pod_uid.text("worker_pod_uid"), node: try message.node_name.text("node_name"),
             ip: try message.ip.text("ip"), version: message.version, actor: actor.name.isEmpty ? nil : actor,
-            template: template.name.isEmpty ? nil : template)
+            template: template.name.isEmpty ? nil : template,
+            drainingUntilMilliseconds: message.draining_until_ms == 0 ? nil : message.draining_until_ms)
     }
 }
 

@@ -109,12 +109,18 @@ private struct SnapshotRequest {
     var workload: Workload
     var snapshot: Snapshot
     var content: SnapshotContent?
+    /// Of a Checkpoint only.
+    var minimumIdleness: Duration?
 
-    init(workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?) {
+    init(
+        workerUID: String, workload: Workload, snapshot: Snapshot, content: SnapshotContent?,
+        minimumIdleness: Duration? = nil
+    ) {
         self.workerUID = workerUID
         self.workload = workload
         self.snapshot = snapshot
         self.content = content
+        self.minimumIdleness = minimumIdleness
     }
 
     init(_ message: Message) throws {
@@ -127,7 +133,8 @@ private struct SnapshotRequest {
                 }
             return SnapshotRequest(
                 workerUID: try request.target_ateom_uid.text("target_ateom_uid"), workload: try Workload(request),
-                snapshot: try Snapshot(request), content: content)
+                snapshot: try Snapshot(request), content: content,
+                minimumIdleness: request.minimum_idle_ms > 0 ? .milliseconds(request.minimum_idle_ms) : nil)
         }
     }
 
@@ -141,6 +148,7 @@ private struct SnapshotRequest {
                 case .data: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_DATA
                 case nil: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED
                 }
+            if let minimumIdleness { request.minimum_idle_ms = Int64(minimumIdleness / .milliseconds(1)) }
         }
     }
 }
@@ -189,11 +197,14 @@ extension CheckpointRequest: WireMessage {
         let request = try SnapshotRequest(message)
         self.init(
             workerUID: request.workerUID, workload: request.workload, snapshot: request.snapshot,
-            content: request.content)
+            content: request.content, minimumIdleness: request.minimumIdleness)
     }
 
     package var message: Message {
-        SnapshotRequest(workerUID: workerUID, workload: workload, snapshot: snapshot, content: content).message
+        SnapshotRequest(
+            workerUID: workerUID, workload: workload, snapshot: snapshot, content: content,
+            minimumIdleness: minimumIdleness
+        ).message
     }
 }
 

@@ -3,13 +3,16 @@ package import SubstrateModel
 
 extension Store {
     /// Begins a suspend: actor SUSPENDING with the snapshot to be written, and the operation.
-    /// - Parameter binding: of the actor's worker; has to be ready.
+    /// - Parameters:
+    ///   - binding: of the actor's worker; has to be ready.
+    ///   - recovery: what is to follow when the actor has to leave its worker.
     /// - Throws: `.conflict` with all four rows.
     package func beginSuspend(
         _ ref: ActorRef, _ actor: Stored<Actor>, worker: WorkerRef, binding: Stored<Binding>, snapshot: SnapshotURI,
-        operation: Operation, lease: LeaseID
+        recovery: Recovery? = nil, operation: Operation, lease: LeaseID
     ) async throws(StoreError) -> Claim {
-        try await begin(.suspendBegan(snapshot: snapshot), ref, actor, worker, binding, operation, lease)
+        try await begin(
+            .suspendBegan(snapshot: snapshot, recovery: recovery), ref, actor, worker, binding, operation, lease)
     }
 
     /// Begins a pause: actor PAUSING with the local snapshot to be written, and the operation.

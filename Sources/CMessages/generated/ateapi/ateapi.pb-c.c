@@ -3858,7 +3858,7 @@ const ProtobufCMessageDescriptor ateapi__list_actors_response__descriptor =
   (ProtobufCMessageInit) ateapi__list_actors_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[11] =
+static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[12] =
 {
   {
     "worker_namespace",
@@ -3992,12 +3992,25 @@ static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "draining_until_ms",
+    100,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Worker, draining_until_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__worker__field_indices_by_name[] = {
   10,   /* field[10] = actor_atespace */
   5,   /* field[5] = actor_id */
   3,   /* field[3] = actor_namespace */
   4,   /* field[4] = actor_template */
+  11,   /* field[11] = draining_until_ms */
   6,   /* field[6] = ip */
   9,   /* field[9] = node_name */
   7,   /* field[7] = version */
@@ -4006,10 +4019,11 @@ static const unsigned ateapi__worker__field_indices_by_name[] = {
   8,   /* field[8] = worker_pod_uid */
   1,   /* field[1] = worker_pool */
 };
-static const ProtobufCIntRange ateapi__worker__number_ranges[1 + 1] =
+static const ProtobufCIntRange ateapi__worker__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 100, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor ateapi__worker__descriptor =
 {
@@ -4019,10 +4033,10 @@ const ProtobufCMessageDescriptor ateapi__worker__descriptor =
   "Ateapi__Worker",
   "ateapi",
   sizeof(Ateapi__Worker),
-  11,
+  12,
   ateapi__worker__field_descriptors,
   ateapi__worker__field_indices_by_name,
-  1,  ateapi__worker__number_ranges,
+  2,  ateapi__worker__number_ranges,
   (ProtobufCMessageInit) ateapi__worker__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -1107,7 +1107,7 @@ const ProtobufCMessageDescriptor atelet__run_response__descriptor =
   (ProtobufCMessageInit) atelet__run_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descriptors[11] =
+static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descriptors[12] =
 {
   {
     "target_ateom_uid",
@@ -1241,6 +1241,18 @@ static const ProtobufCFieldDescriptor atelet__checkpoint_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "minimum_idle_ms",
+    102,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__CheckpointRequest, minimum_idle_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned atelet__checkpoint_request__field_indices_by_name[] = {
   9,   /* field[9] = actor_atespace */
@@ -1250,6 +1262,7 @@ static const unsigned atelet__checkpoint_request__field_indices_by_name[] = {
   10,   /* field[10] = actor_uid */
   7,   /* field[7] = external_config */
   6,   /* field[6] = local_config */
+  11,   /* field[11] = minimum_idle_ms */
   8,   /* field[8] = scope */
   4,   /* field[4] = spec */
   0,   /* field[0] = target_ateom_uid */
@@ -1262,7 +1275,7 @@ static const ProtobufCIntRange atelet__checkpoint_request__number_ranges[5 + 1] 
   { 7, 4 },
   { 9, 5 },
   { 100, 9 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor atelet__checkpoint_request__descriptor =
 {
@@ -1272,7 +1285,7 @@ const ProtobufCMessageDescriptor atelet__checkpoint_request__descriptor =
   "Atelet__CheckpointRequest",
   "atelet",
   sizeof(Atelet__CheckpointRequest),
-  11,
+  12,
   atelet__checkpoint_request__field_descriptors,
   atelet__checkpoint_request__field_indices_by_name,
   5,  atelet__checkpoint_request__number_ranges,

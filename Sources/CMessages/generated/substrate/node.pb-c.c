@@ -322,6 +322,141 @@ void   substrate__delete_snapshot_response__free_unpacked
   assert(message->base.descriptor == &substrate__delete_snapshot_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__activity_request__init
+                     (Substrate__ActivityRequest         *message)
+{
+  static const Substrate__ActivityRequest init_value = SUBSTRATE__ACTIVITY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t substrate__activity_request__get_packed_size
+                     (const Substrate__ActivityRequest *message)
+{
+  assert(message->base.descriptor == &substrate__activity_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__activity_request__pack
+                     (const Substrate__ActivityRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__activity_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__activity_request__pack_to_buffer
+                     (const Substrate__ActivityRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__activity_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__ActivityRequest *
+       substrate__activity_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__ActivityRequest *)
+     protobuf_c_message_unpack (&substrate__activity_request__descriptor,
+                                allocator, len, data);
+}
+void   substrate__activity_request__free_unpacked
+                     (Substrate__ActivityRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__activity_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__activity_response__init
+                     (Substrate__ActivityResponse         *message)
+{
+  static const Substrate__ActivityResponse init_value = SUBSTRATE__ACTIVITY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t substrate__activity_response__get_packed_size
+                     (const Substrate__ActivityResponse *message)
+{
+  assert(message->base.descriptor == &substrate__activity_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__activity_response__pack
+                     (const Substrate__ActivityResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__activity_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__activity_response__pack_to_buffer
+                     (const Substrate__ActivityResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__activity_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__ActivityResponse *
+       substrate__activity_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__ActivityResponse *)
+     protobuf_c_message_unpack (&substrate__activity_response__descriptor,
+                                allocator, len, data);
+}
+void   substrate__activity_response__free_unpacked
+                     (Substrate__ActivityResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__activity_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__worker_activity__init
+                     (Substrate__WorkerActivity         *message)
+{
+  static const Substrate__WorkerActivity init_value = SUBSTRATE__WORKER_ACTIVITY__INIT;
+  *message = init_value;
+}
+size_t substrate__worker_activity__get_packed_size
+                     (const Substrate__WorkerActivity *message)
+{
+  assert(message->base.descriptor == &substrate__worker_activity__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__worker_activity__pack
+                     (const Substrate__WorkerActivity *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__worker_activity__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__worker_activity__pack_to_buffer
+                     (const Substrate__WorkerActivity *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__worker_activity__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__WorkerActivity *
+       substrate__worker_activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__WorkerActivity *)
+     protobuf_c_message_unpack (&substrate__worker_activity__descriptor,
+                                allocator, len, data);
+}
+void   substrate__worker_activity__free_unpacked
+                     (Substrate__WorkerActivity *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__worker_activity__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__node_logs_request__init
                      (Substrate__NodeLogsRequest         *message)
 {
@@ -733,6 +868,159 @@ const ProtobufCMessageDescriptor substrate__delete_snapshot_response__descriptor
   (ProtobufCMessageInit) substrate__delete_snapshot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor substrate__activity_request__field_descriptors[2] =
+{
+  {
+    "served_ateom_uids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Substrate__ActivityRequest, n_served_ateom_uids),
+    offsetof(Substrate__ActivityRequest, served_ateom_uids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "asked_ateom_uids",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Substrate__ActivityRequest, n_asked_ateom_uids),
+    offsetof(Substrate__ActivityRequest, asked_ateom_uids),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__activity_request__field_indices_by_name[] = {
+  1,   /* field[1] = asked_ateom_uids */
+  0,   /* field[0] = served_ateom_uids */
+};
+static const ProtobufCIntRange substrate__activity_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__activity_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.ActivityRequest",
+  "ActivityRequest",
+  "Substrate__ActivityRequest",
+  "substrate",
+  sizeof(Substrate__ActivityRequest),
+  2,
+  substrate__activity_request__field_descriptors,
+  substrate__activity_request__field_indices_by_name,
+  1,  substrate__activity_request__number_ranges,
+  (ProtobufCMessageInit) substrate__activity_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__activity_response__field_descriptors[1] =
+{
+  {
+    "workers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__ActivityResponse, n_workers),
+    offsetof(Substrate__ActivityResponse, workers),
+    &substrate__worker_activity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__activity_response__field_indices_by_name[] = {
+  0,   /* field[0] = workers */
+};
+static const ProtobufCIntRange substrate__activity_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor substrate__activity_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.ActivityResponse",
+  "ActivityResponse",
+  "Substrate__ActivityResponse",
+  "substrate",
+  sizeof(Substrate__ActivityResponse),
+  1,
+  substrate__activity_response__field_descriptors,
+  substrate__activity_response__field_indices_by_name,
+  1,  substrate__activity_response__number_ranges,
+  (ProtobufCMessageInit) substrate__activity_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__worker_activity__field_descriptors[3] =
+{
+  {
+    "ateom_uid",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerActivity, ateom_uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerActivity, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerActivity, idle_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__worker_activity__field_indices_by_name[] = {
+  0,   /* field[0] = ateom_uid */
+  1,   /* field[1] = epoch */
+  2,   /* field[2] = idle_ms */
+};
+static const ProtobufCIntRange substrate__worker_activity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__worker_activity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.WorkerActivity",
+  "WorkerActivity",
+  "Substrate__WorkerActivity",
+  "substrate",
+  sizeof(Substrate__WorkerActivity),
+  3,
+  substrate__worker_activity__field_descriptors,
+  substrate__worker_activity__field_indices_by_name,
+  1,  substrate__worker_activity__number_ranges,
+  (ProtobufCMessageInit) substrate__worker_activity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor substrate__node_logs_request__field_descriptors[4] =
 {
   {
@@ -874,15 +1162,17 @@ const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor =
   (ProtobufCMessageInit) substrate__node_logs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor substrate__node__method_descriptors[4] =
+static const ProtobufCMethodDescriptor substrate__node__method_descriptors[5] =
 {
   { "Status", &substrate__status_request__descriptor, &substrate__status_response__descriptor },
   { "Stop", &substrate__stop_request__descriptor, &substrate__stop_response__descriptor },
   { "Logs", &substrate__node_logs_request__descriptor, &substrate__node_logs_response__descriptor },
+  { "Activity", &substrate__activity_request__descriptor, &substrate__activity_response__descriptor },
   { "DeleteSnapshot", &substrate__delete_snapshot_request__descriptor, &substrate__delete_snapshot_response__descriptor },
 };
 const unsigned substrate__node__method_indices_by_name[] = {
-  3,        /* DeleteSnapshot */
+  3,        /* Activity */
+  4,        /* DeleteSnapshot */
   2,        /* Logs */
   0,        /* Status */
   1         /* Stop */
@@ -894,7 +1184,7 @@ const ProtobufCServiceDescriptor substrate__node__descriptor =
   "Node",
   "Substrate__Node",
   "substrate",
-  4,
+  5,
   substrate__node__method_descriptors,
   substrate__node__method_indices_by_name
 };
@@ -922,13 +1212,21 @@ void substrate__node__logs(ProtobufCService *service,
   assert(service->descriptor == &substrate__node__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void substrate__node__activity(ProtobufCService *service,
+                               const Substrate__ActivityRequest *input,
+                               Substrate__ActivityResponse_Closure closure,
+                               void *closure_data)
+{
+  assert(service->descriptor == &substrate__node__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void substrate__node__delete_snapshot(ProtobufCService *service,
                                       const Substrate__DeleteSnapshotRequest *input,
                                       Substrate__DeleteSnapshotResponse_Closure closure,
                                       void *closure_data)
 {
   assert(service->descriptor == &substrate__node__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void substrate__node__init (Substrate__Node_Service *service,
                             Substrate__Node_ServiceDestroy destroy)

@@ -7,6 +7,231 @@
 #endif
 
 #include "substrate/operator.pb-c.h"
+void   substrate__worker_target__init
+                     (Substrate__WorkerTarget         *message)
+{
+  static const Substrate__WorkerTarget init_value = SUBSTRATE__WORKER_TARGET__INIT;
+  *message = init_value;
+}
+size_t substrate__worker_target__get_packed_size
+                     (const Substrate__WorkerTarget *message)
+{
+  assert(message->base.descriptor == &substrate__worker_target__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__worker_target__pack
+                     (const Substrate__WorkerTarget *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__worker_target__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__worker_target__pack_to_buffer
+                     (const Substrate__WorkerTarget *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__worker_target__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__WorkerTarget *
+       substrate__worker_target__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__WorkerTarget *)
+     protobuf_c_message_unpack (&substrate__worker_target__descriptor,
+                                allocator, len, data);
+}
+void   substrate__worker_target__free_unpacked
+                     (Substrate__WorkerTarget *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__worker_target__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__node_target__init
+                     (Substrate__NodeTarget         *message)
+{
+  static const Substrate__NodeTarget init_value = SUBSTRATE__NODE_TARGET__INIT;
+  *message = init_value;
+}
+size_t substrate__node_target__get_packed_size
+                     (const Substrate__NodeTarget *message)
+{
+  assert(message->base.descriptor == &substrate__node_target__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__node_target__pack
+                     (const Substrate__NodeTarget *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__node_target__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__node_target__pack_to_buffer
+                     (const Substrate__NodeTarget *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__node_target__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__NodeTarget *
+       substrate__node_target__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__NodeTarget *)
+     protobuf_c_message_unpack (&substrate__node_target__descriptor,
+                                allocator, len, data);
+}
+void   substrate__node_target__free_unpacked
+                     (Substrate__NodeTarget *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__node_target__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__drain_request__init
+                     (Substrate__DrainRequest         *message)
+{
+  static const Substrate__DrainRequest init_value = SUBSTRATE__DRAIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t substrate__drain_request__get_packed_size
+                     (const Substrate__DrainRequest *message)
+{
+  assert(message->base.descriptor == &substrate__drain_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__drain_request__pack
+                     (const Substrate__DrainRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__drain_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__drain_request__pack_to_buffer
+                     (const Substrate__DrainRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__drain_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__DrainRequest *
+       substrate__drain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__DrainRequest *)
+     protobuf_c_message_unpack (&substrate__drain_request__descriptor,
+                                allocator, len, data);
+}
+void   substrate__drain_request__free_unpacked
+                     (Substrate__DrainRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__drain_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__undrain_request__init
+                     (Substrate__UndrainRequest         *message)
+{
+  static const Substrate__UndrainRequest init_value = SUBSTRATE__UNDRAIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t substrate__undrain_request__get_packed_size
+                     (const Substrate__UndrainRequest *message)
+{
+  assert(message->base.descriptor == &substrate__undrain_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__undrain_request__pack
+                     (const Substrate__UndrainRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__undrain_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__undrain_request__pack_to_buffer
+                     (const Substrate__UndrainRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__undrain_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__UndrainRequest *
+       substrate__undrain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__UndrainRequest *)
+     protobuf_c_message_unpack (&substrate__undrain_request__descriptor,
+                                allocator, len, data);
+}
+void   substrate__undrain_request__free_unpacked
+                     (Substrate__UndrainRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__undrain_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__drain_response__init
+                     (Substrate__DrainResponse         *message)
+{
+  static const Substrate__DrainResponse init_value = SUBSTRATE__DRAIN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t substrate__drain_response__get_packed_size
+                     (const Substrate__DrainResponse *message)
+{
+  assert(message->base.descriptor == &substrate__drain_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__drain_response__pack
+                     (const Substrate__DrainResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__drain_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__drain_response__pack_to_buffer
+                     (const Substrate__DrainResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__drain_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__DrainResponse *
+       substrate__drain_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__DrainResponse *)
+     protobuf_c_message_unpack (&substrate__drain_response__descriptor,
+                                allocator, len, data);
+}
+void   substrate__drain_response__free_unpacked
+                     (Substrate__DrainResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__drain_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__release_hold_request__init
                      (Substrate__ReleaseHoldRequest         *message)
 {
@@ -97,6 +322,287 @@ void   substrate__release_hold_response__free_unpacked
   assert(message->base.descriptor == &substrate__release_hold_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+static const ProtobufCFieldDescriptor substrate__worker_target__field_descriptors[3] =
+{
+  {
+    "worker_namespace",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerTarget, worker_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerTarget, worker_pool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pod",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__WorkerTarget, worker_pod),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__worker_target__field_indices_by_name[] = {
+  0,   /* field[0] = worker_namespace */
+  2,   /* field[2] = worker_pod */
+  1,   /* field[1] = worker_pool */
+};
+static const ProtobufCIntRange substrate__worker_target__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__worker_target__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.WorkerTarget",
+  "WorkerTarget",
+  "Substrate__WorkerTarget",
+  "substrate",
+  sizeof(Substrate__WorkerTarget),
+  3,
+  substrate__worker_target__field_descriptors,
+  substrate__worker_target__field_indices_by_name,
+  1,  substrate__worker_target__number_ranges,
+  (ProtobufCMessageInit) substrate__worker_target__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__node_target__field_descriptors[3] =
+{
+  {
+    "node_name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeTarget, node_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_namespace",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeTarget, worker_namespace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worker_pool",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__NodeTarget, worker_pool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__node_target__field_indices_by_name[] = {
+  0,   /* field[0] = node_name */
+  1,   /* field[1] = worker_namespace */
+  2,   /* field[2] = worker_pool */
+};
+static const ProtobufCIntRange substrate__node_target__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__node_target__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.NodeTarget",
+  "NodeTarget",
+  "Substrate__NodeTarget",
+  "substrate",
+  sizeof(Substrate__NodeTarget),
+  3,
+  substrate__node_target__field_descriptors,
+  substrate__node_target__field_indices_by_name,
+  1,  substrate__node_target__number_ranges,
+  (ProtobufCMessageInit) substrate__node_target__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__drain_request__field_descriptors[3] =
+{
+  {
+    "worker",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__DrainRequest, worker),
+    &substrate__worker_target__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__DrainRequest, node),
+    &substrate__node_target__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__DrainRequest, grace_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__drain_request__field_indices_by_name[] = {
+  2,   /* field[2] = grace_ms */
+  1,   /* field[1] = node */
+  0,   /* field[0] = worker */
+};
+static const ProtobufCIntRange substrate__drain_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__drain_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.DrainRequest",
+  "DrainRequest",
+  "Substrate__DrainRequest",
+  "substrate",
+  sizeof(Substrate__DrainRequest),
+  3,
+  substrate__drain_request__field_descriptors,
+  substrate__drain_request__field_indices_by_name,
+  1,  substrate__drain_request__number_ranges,
+  (ProtobufCMessageInit) substrate__drain_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__undrain_request__field_descriptors[2] =
+{
+  {
+    "worker",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__UndrainRequest, worker),
+    &substrate__worker_target__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__UndrainRequest, node),
+    &substrate__node_target__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__undrain_request__field_indices_by_name[] = {
+  1,   /* field[1] = node */
+  0,   /* field[0] = worker */
+};
+static const ProtobufCIntRange substrate__undrain_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__undrain_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.UndrainRequest",
+  "UndrainRequest",
+  "Substrate__UndrainRequest",
+  "substrate",
+  sizeof(Substrate__UndrainRequest),
+  2,
+  substrate__undrain_request__field_descriptors,
+  substrate__undrain_request__field_indices_by_name,
+  1,  substrate__undrain_request__number_ranges,
+  (ProtobufCMessageInit) substrate__undrain_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__drain_response__field_descriptors[1] =
+{
+  {
+    "workers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__DrainResponse, n_workers),
+    offsetof(Substrate__DrainResponse, workers),
+    &ateapi__worker__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__drain_response__field_indices_by_name[] = {
+  0,   /* field[0] = workers */
+};
+static const ProtobufCIntRange substrate__drain_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor substrate__drain_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.DrainResponse",
+  "DrainResponse",
+  "Substrate__DrainResponse",
+  "substrate",
+  sizeof(Substrate__DrainResponse),
+  1,
+  substrate__drain_response__field_descriptors,
+  substrate__drain_response__field_indices_by_name,
+  1,  substrate__drain_response__number_ranges,
+  (ProtobufCMessageInit) substrate__drain_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor substrate__release_hold_request__field_descriptors[1] =
 {
   {
@@ -173,12 +679,16 @@ const ProtobufCMessageDescriptor substrate__release_hold_response__descriptor =
   (ProtobufCMessageInit) substrate__release_hold_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor substrate__operator__method_descriptors[1] =
+static const ProtobufCMethodDescriptor substrate__operator__method_descriptors[3] =
 {
   { "ReleaseHold", &substrate__release_hold_request__descriptor, &substrate__release_hold_response__descriptor },
+  { "Drain", &substrate__drain_request__descriptor, &substrate__drain_response__descriptor },
+  { "Undrain", &substrate__undrain_request__descriptor, &substrate__drain_response__descriptor },
 };
 const unsigned substrate__operator__method_indices_by_name[] = {
-  0         /* ReleaseHold */
+  1,        /* Drain */
+  0,        /* ReleaseHold */
+  2         /* Undrain */
 };
 const ProtobufCServiceDescriptor substrate__operator__descriptor =
 {
@@ -187,7 +697,7 @@ const ProtobufCServiceDescriptor substrate__operator__descriptor =
   "Operator",
   "Substrate__Operator",
   "substrate",
-  1,
+  3,
   substrate__operator__method_descriptors,
   substrate__operator__method_indices_by_name
 };
@@ -198,6 +708,22 @@ void substrate__operator__release_hold(ProtobufCService *service,
 {
   assert(service->descriptor == &substrate__operator__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void substrate__operator__drain(ProtobufCService *service,
+                                const Substrate__DrainRequest *input,
+                                Substrate__DrainResponse_Closure closure,
+                                void *closure_data)
+{
+  assert(service->descriptor == &substrate__operator__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void substrate__operator__undrain(ProtobufCService *service,
+                                  const Substrate__UndrainRequest *input,
+                                  Substrate__DrainResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &substrate__operator__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void substrate__operator__init (Substrate__Operator_Service *service,
                                 Substrate__Operator_ServiceDestroy destroy)

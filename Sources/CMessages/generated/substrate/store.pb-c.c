@@ -547,6 +547,51 @@ void   substrate__store__presence_record__free_unpacked
   assert(message->base.descriptor == &substrate__store__presence_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__store__drain_order_record__init
+                     (Substrate__Store__DrainOrderRecord         *message)
+{
+  static const Substrate__Store__DrainOrderRecord init_value = SUBSTRATE__STORE__DRAIN_ORDER_RECORD__INIT;
+  *message = init_value;
+}
+size_t substrate__store__drain_order_record__get_packed_size
+                     (const Substrate__Store__DrainOrderRecord *message)
+{
+  assert(message->base.descriptor == &substrate__store__drain_order_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__store__drain_order_record__pack
+                     (const Substrate__Store__DrainOrderRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__store__drain_order_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__store__drain_order_record__pack_to_buffer
+                     (const Substrate__Store__DrainOrderRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__store__drain_order_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__Store__DrainOrderRecord *
+       substrate__store__drain_order_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__Store__DrainOrderRecord *)
+     protobuf_c_message_unpack (&substrate__store__drain_order_record__descriptor,
+                                allocator, len, data);
+}
+void   substrate__store__drain_order_record__free_unpacked
+                     (Substrate__Store__DrainOrderRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__store__drain_order_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__store__binding_record__init
                      (Substrate__Store__BindingRecord         *message)
 {
@@ -1748,6 +1793,57 @@ const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor =
   substrate__store__presence_record__field_indices_by_name,
   1,  substrate__store__presence_record__number_ranges,
   (ProtobufCMessageInit) substrate__store__presence_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__store__drain_order_record__field_descriptors[2] =
+{
+  {
+    "grace_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__DrainOrderRecord, grace_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ordered_at_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__DrainOrderRecord, ordered_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__store__drain_order_record__field_indices_by_name[] = {
+  0,   /* field[0] = grace_ms */
+  1,   /* field[1] = ordered_at_ms */
+};
+static const ProtobufCIntRange substrate__store__drain_order_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor substrate__store__drain_order_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.store.DrainOrderRecord",
+  "DrainOrderRecord",
+  "Substrate__Store__DrainOrderRecord",
+  "substrate.store",
+  sizeof(Substrate__Store__DrainOrderRecord),
+  2,
+  substrate__store__drain_order_record__field_descriptors,
+  substrate__store__drain_order_record__field_indices_by_name,
+  1,  substrate__store__drain_order_record__number_ranges,
+  (ProtobufCMessageInit) substrate__store__drain_order_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue substrate__store__binding_record__phase__enum_values_by_number[4] =

@@ -588,10 +588,15 @@ struct  Ateapi__Worker
   ProtobufCBinaryData worker_pod_uid;
   ProtobufCBinaryData node_name;
   ProtobufCBinaryData actor_atespace;
+  /*
+   * Unix time in milliseconds, by the clock of its node, at which the actor of a draining worker is killed if it has not
+   * been suspended by then; 0 when the worker does not drain. It gets no actors as long as this is set.
+   */
+  int64_t draining_until_ms;
 };
 #define ATEAPI__WORKER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__worker__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Ateapi__DebugClearRequest

@@ -186,6 +186,11 @@ struct  Atelet__CheckpointRequest
   Atelet__SnapshotScope scope;
   ProtobufCBinaryData actor_atespace;
   ProtobufCBinaryData actor_uid;
+  /*
+   * Only if the actor has served nothing for this long; otherwise it goes on running, and the status is
+   * FAILED_PRECONDITION. 0 for whatever it does.
+   */
+  int64_t minimum_idle_ms;
   Atelet__CheckpointRequest__ConfigCase config_case;
   union {
     Atelet__LocalCheckpointConfiguration *local_config;
@@ -194,7 +199,7 @@ struct  Atelet__CheckpointRequest
 };
 #define ATELET__CHECKPOINT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&atelet__checkpoint_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_UNSPECIFIED, ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, ATELET__CHECKPOINT_REQUEST__CONFIG__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, ATELET__CHECKPOINT_TYPE__CHECKPOINT_TYPE_UNSPECIFIED, ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, ATELET__CHECKPOINT_REQUEST__CONFIG__NOT_SET, {0} }
 
 
 struct  Atelet__CheckpointResponse

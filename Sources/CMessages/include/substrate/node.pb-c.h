@@ -23,6 +23,9 @@ typedef struct Substrate__StopRequest Substrate__StopRequest;
 typedef struct Substrate__StopResponse Substrate__StopResponse;
 typedef struct Substrate__DeleteSnapshotRequest Substrate__DeleteSnapshotRequest;
 typedef struct Substrate__DeleteSnapshotResponse Substrate__DeleteSnapshotResponse;
+typedef struct Substrate__ActivityRequest Substrate__ActivityRequest;
+typedef struct Substrate__ActivityResponse Substrate__ActivityResponse;
+typedef struct Substrate__WorkerActivity Substrate__WorkerActivity;
 typedef struct Substrate__NodeLogsRequest Substrate__NodeLogsRequest;
 typedef struct Substrate__NodeLogsResponse Substrate__NodeLogsResponse;
 
@@ -139,6 +142,54 @@ struct  Substrate__DeleteSnapshotResponse
 #define SUBSTRATE__DELETE_SNAPSHOT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__delete_snapshot_response__descriptor) \
      }
+
+
+struct  Substrate__ActivityRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The uids of workers whose actors have served, or are about to.
+   */
+  size_t n_served_ateom_uids;
+  ProtobufCBinaryData *served_ateom_uids;
+  /*
+   * The uids of workers whose idleness is asked for.
+   */
+  size_t n_asked_ateom_uids;
+  ProtobufCBinaryData *asked_ateom_uids;
+};
+#define SUBSTRATE__ACTIVITY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__activity_request__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+struct  Substrate__ActivityResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Of those asked for that run an actor now.
+   */
+  size_t n_workers;
+  Substrate__WorkerActivity **workers;
+};
+#define SUBSTRATE__ACTIVITY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__activity_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Substrate__WorkerActivity
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData ateom_uid;
+  int64_t epoch;
+  /*
+   * For how long the actor has certainly served nothing; 0 while a connection to it is open.
+   */
+  int64_t idle_ms;
+};
+#define SUBSTRATE__WORKER_ACTIVITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__worker_activity__descriptor) \
+    , {0,NULL}, 0, 0 }
 
 
 struct  Substrate__NodeLogsRequest
@@ -309,6 +360,63 @@ Substrate__DeleteSnapshotResponse *
 void   substrate__delete_snapshot_response__free_unpacked
                      (Substrate__DeleteSnapshotResponse *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__ActivityRequest methods */
+void   substrate__activity_request__init
+                     (Substrate__ActivityRequest         *message);
+size_t substrate__activity_request__get_packed_size
+                     (const Substrate__ActivityRequest   *message);
+size_t substrate__activity_request__pack
+                     (const Substrate__ActivityRequest   *message,
+                      uint8_t             *out);
+size_t substrate__activity_request__pack_to_buffer
+                     (const Substrate__ActivityRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__ActivityRequest *
+       substrate__activity_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__activity_request__free_unpacked
+                     (Substrate__ActivityRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__ActivityResponse methods */
+void   substrate__activity_response__init
+                     (Substrate__ActivityResponse         *message);
+size_t substrate__activity_response__get_packed_size
+                     (const Substrate__ActivityResponse   *message);
+size_t substrate__activity_response__pack
+                     (const Substrate__ActivityResponse   *message,
+                      uint8_t             *out);
+size_t substrate__activity_response__pack_to_buffer
+                     (const Substrate__ActivityResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__ActivityResponse *
+       substrate__activity_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__activity_response__free_unpacked
+                     (Substrate__ActivityResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__WorkerActivity methods */
+void   substrate__worker_activity__init
+                     (Substrate__WorkerActivity         *message);
+size_t substrate__worker_activity__get_packed_size
+                     (const Substrate__WorkerActivity   *message);
+size_t substrate__worker_activity__pack
+                     (const Substrate__WorkerActivity   *message,
+                      uint8_t             *out);
+size_t substrate__worker_activity__pack_to_buffer
+                     (const Substrate__WorkerActivity   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__WorkerActivity *
+       substrate__worker_activity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__worker_activity__free_unpacked
+                     (Substrate__WorkerActivity *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__NodeLogsRequest methods */
 void   substrate__node_logs_request__init
                      (Substrate__NodeLogsRequest         *message);
@@ -370,6 +478,15 @@ typedef void (*Substrate__DeleteSnapshotRequest_Closure)
 typedef void (*Substrate__DeleteSnapshotResponse_Closure)
                  (const Substrate__DeleteSnapshotResponse *message,
                   void *closure_data);
+typedef void (*Substrate__ActivityRequest_Closure)
+                 (const Substrate__ActivityRequest *message,
+                  void *closure_data);
+typedef void (*Substrate__ActivityResponse_Closure)
+                 (const Substrate__ActivityResponse *message,
+                  void *closure_data);
+typedef void (*Substrate__WorkerActivity_Closure)
+                 (const Substrate__WorkerActivity *message,
+                  void *closure_data);
 typedef void (*Substrate__NodeLogsRequest_Closure)
                  (const Substrate__NodeLogsRequest *message,
                   void *closure_data);
@@ -395,6 +512,10 @@ struct Substrate__Node_Service
                const Substrate__NodeLogsRequest *input,
                Substrate__NodeLogsResponse_Closure closure,
                void *closure_data);
+  void (*activity)(Substrate__Node_Service *service,
+                   const Substrate__ActivityRequest *input,
+                   Substrate__ActivityResponse_Closure closure,
+                   void *closure_data);
   void (*delete_snapshot)(Substrate__Node_Service *service,
                           const Substrate__DeleteSnapshotRequest *input,
                           Substrate__DeleteSnapshotResponse_Closure closure,
@@ -410,6 +531,7 @@ void substrate__node__init (Substrate__Node_Service *service,
       function_prefix__ ## status,\
       function_prefix__ ## stop,\
       function_prefix__ ## logs,\
+      function_prefix__ ## activity,\
       function_prefix__ ## delete_snapshot  }
 void substrate__node__status(ProtobufCService *service,
                              const Substrate__StatusRequest *input,
@@ -423,6 +545,10 @@ void substrate__node__logs(ProtobufCService *service,
                            const Substrate__NodeLogsRequest *input,
                            Substrate__NodeLogsResponse_Closure closure,
                            void *closure_data);
+void substrate__node__activity(ProtobufCService *service,
+                               const Substrate__ActivityRequest *input,
+                               Substrate__ActivityResponse_Closure closure,
+                               void *closure_data);
 void substrate__node__delete_snapshot(ProtobufCService *service,
                                       const Substrate__DeleteSnapshotRequest *input,
                                       Substrate__DeleteSnapshotResponse_Closure closure,
@@ -438,6 +564,9 @@ extern const ProtobufCMessageDescriptor substrate__stop_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__stop_response__descriptor;
 extern const ProtobufCMessageDescriptor substrate__delete_snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__delete_snapshot_response__descriptor;
+extern const ProtobufCMessageDescriptor substrate__activity_request__descriptor;
+extern const ProtobufCMessageDescriptor substrate__activity_response__descriptor;
+extern const ProtobufCMessageDescriptor substrate__worker_activity__descriptor;
 extern const ProtobufCMessageDescriptor substrate__node_logs_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__node_logs_response__descriptor;
 extern const ProtobufCServiceDescriptor substrate__node__descriptor;

@@ -16,6 +16,11 @@ PROTOBUF_C__BEGIN_DECLS
 
 #include "ateapi/ateapi.pb-c.h"
 
+typedef struct Substrate__WorkerTarget Substrate__WorkerTarget;
+typedef struct Substrate__NodeTarget Substrate__NodeTarget;
+typedef struct Substrate__DrainRequest Substrate__DrainRequest;
+typedef struct Substrate__UndrainRequest Substrate__UndrainRequest;
+typedef struct Substrate__DrainResponse Substrate__DrainResponse;
 typedef struct Substrate__ReleaseHoldRequest Substrate__ReleaseHoldRequest;
 typedef struct Substrate__ReleaseHoldResponse Substrate__ReleaseHoldResponse;
 
@@ -24,6 +29,76 @@ typedef struct Substrate__ReleaseHoldResponse Substrate__ReleaseHoldResponse;
 
 
 /* --- messages --- */
+
+struct  Substrate__WorkerTarget
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData worker_namespace;
+  ProtobufCBinaryData worker_pool;
+  ProtobufCBinaryData worker_pod;
+};
+#define SUBSTRATE__WORKER_TARGET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__worker_target__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+/*
+ * The workers of the agent of this name. Of one pool when that is named; otherwise of every pool that has such a node.
+ */
+struct  Substrate__NodeTarget
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData node_name;
+  ProtobufCBinaryData worker_namespace;
+  ProtobufCBinaryData worker_pool;
+};
+#define SUBSTRATE__NODE_TARGET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__node_target__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+/*
+ * One of the two targets has to be set.
+ */
+struct  Substrate__DrainRequest
+{
+  ProtobufCMessage base;
+  Substrate__WorkerTarget *worker;
+  Substrate__NodeTarget *node;
+  /*
+   * How long actors have to be suspended; 0 for 30 seconds.
+   */
+  int64_t grace_ms;
+};
+#define SUBSTRATE__DRAIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__drain_request__descriptor) \
+    , NULL, NULL, 0 }
+
+
+struct  Substrate__UndrainRequest
+{
+  ProtobufCMessage base;
+  Substrate__WorkerTarget *worker;
+  Substrate__NodeTarget *node;
+};
+#define SUBSTRATE__UNDRAIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__undrain_request__descriptor) \
+    , NULL, NULL }
+
+
+/*
+ * The workers concerned, as they were when the order was stored.
+ */
+struct  Substrate__DrainResponse
+{
+  ProtobufCMessage base;
+  size_t n_workers;
+  Ateapi__Worker **workers;
+};
+#define SUBSTRATE__DRAIN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__drain_response__descriptor) \
+    , 0,NULL }
+
 
 struct  Substrate__ReleaseHoldRequest
 {
@@ -45,6 +120,101 @@ struct  Substrate__ReleaseHoldResponse
     , NULL }
 
 
+/* Substrate__WorkerTarget methods */
+void   substrate__worker_target__init
+                     (Substrate__WorkerTarget         *message);
+size_t substrate__worker_target__get_packed_size
+                     (const Substrate__WorkerTarget   *message);
+size_t substrate__worker_target__pack
+                     (const Substrate__WorkerTarget   *message,
+                      uint8_t             *out);
+size_t substrate__worker_target__pack_to_buffer
+                     (const Substrate__WorkerTarget   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__WorkerTarget *
+       substrate__worker_target__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__worker_target__free_unpacked
+                     (Substrate__WorkerTarget *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__NodeTarget methods */
+void   substrate__node_target__init
+                     (Substrate__NodeTarget         *message);
+size_t substrate__node_target__get_packed_size
+                     (const Substrate__NodeTarget   *message);
+size_t substrate__node_target__pack
+                     (const Substrate__NodeTarget   *message,
+                      uint8_t             *out);
+size_t substrate__node_target__pack_to_buffer
+                     (const Substrate__NodeTarget   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__NodeTarget *
+       substrate__node_target__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__node_target__free_unpacked
+                     (Substrate__NodeTarget *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__DrainRequest methods */
+void   substrate__drain_request__init
+                     (Substrate__DrainRequest         *message);
+size_t substrate__drain_request__get_packed_size
+                     (const Substrate__DrainRequest   *message);
+size_t substrate__drain_request__pack
+                     (const Substrate__DrainRequest   *message,
+                      uint8_t             *out);
+size_t substrate__drain_request__pack_to_buffer
+                     (const Substrate__DrainRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__DrainRequest *
+       substrate__drain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__drain_request__free_unpacked
+                     (Substrate__DrainRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__UndrainRequest methods */
+void   substrate__undrain_request__init
+                     (Substrate__UndrainRequest         *message);
+size_t substrate__undrain_request__get_packed_size
+                     (const Substrate__UndrainRequest   *message);
+size_t substrate__undrain_request__pack
+                     (const Substrate__UndrainRequest   *message,
+                      uint8_t             *out);
+size_t substrate__undrain_request__pack_to_buffer
+                     (const Substrate__UndrainRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__UndrainRequest *
+       substrate__undrain_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__undrain_request__free_unpacked
+                     (Substrate__UndrainRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__DrainResponse methods */
+void   substrate__drain_response__init
+                     (Substrate__DrainResponse         *message);
+size_t substrate__drain_response__get_packed_size
+                     (const Substrate__DrainResponse   *message);
+size_t substrate__drain_response__pack
+                     (const Substrate__DrainResponse   *message,
+                      uint8_t             *out);
+size_t substrate__drain_response__pack_to_buffer
+                     (const Substrate__DrainResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__DrainResponse *
+       substrate__drain_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__drain_response__free_unpacked
+                     (Substrate__DrainResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__ReleaseHoldRequest methods */
 void   substrate__release_hold_request__init
                      (Substrate__ReleaseHoldRequest         *message);
@@ -85,6 +255,21 @@ void   substrate__release_hold_response__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Substrate__WorkerTarget_Closure)
+                 (const Substrate__WorkerTarget *message,
+                  void *closure_data);
+typedef void (*Substrate__NodeTarget_Closure)
+                 (const Substrate__NodeTarget *message,
+                  void *closure_data);
+typedef void (*Substrate__DrainRequest_Closure)
+                 (const Substrate__DrainRequest *message,
+                  void *closure_data);
+typedef void (*Substrate__UndrainRequest_Closure)
+                 (const Substrate__UndrainRequest *message,
+                  void *closure_data);
+typedef void (*Substrate__DrainResponse_Closure)
+                 (const Substrate__DrainResponse *message,
+                  void *closure_data);
 typedef void (*Substrate__ReleaseHoldRequest_Closure)
                  (const Substrate__ReleaseHoldRequest *message,
                   void *closure_data);
@@ -102,6 +287,14 @@ struct Substrate__Operator_Service
                        const Substrate__ReleaseHoldRequest *input,
                        Substrate__ReleaseHoldResponse_Closure closure,
                        void *closure_data);
+  void (*drain)(Substrate__Operator_Service *service,
+                const Substrate__DrainRequest *input,
+                Substrate__DrainResponse_Closure closure,
+                void *closure_data);
+  void (*undrain)(Substrate__Operator_Service *service,
+                  const Substrate__UndrainRequest *input,
+                  Substrate__DrainResponse_Closure closure,
+                  void *closure_data);
 };
 typedef void (*Substrate__Operator_ServiceDestroy)(Substrate__Operator_Service *);
 void substrate__operator__init (Substrate__Operator_Service *service,
@@ -110,14 +303,29 @@ void substrate__operator__init (Substrate__Operator_Service *service,
     { &substrate__operator__descriptor, protobuf_c_service_invoke_internal, NULL }
 #define SUBSTRATE__OPERATOR__INIT(function_prefix__) \
     { SUBSTRATE__OPERATOR__BASE_INIT,\
-      function_prefix__ ## release_hold  }
+      function_prefix__ ## release_hold,\
+      function_prefix__ ## drain,\
+      function_prefix__ ## undrain  }
 void substrate__operator__release_hold(ProtobufCService *service,
                                        const Substrate__ReleaseHoldRequest *input,
                                        Substrate__ReleaseHoldResponse_Closure closure,
                                        void *closure_data);
+void substrate__operator__drain(ProtobufCService *service,
+                                const Substrate__DrainRequest *input,
+                                Substrate__DrainResponse_Closure closure,
+                                void *closure_data);
+void substrate__operator__undrain(ProtobufCService *service,
+                                  const Substrate__UndrainRequest *input,
+                                  Substrate__DrainResponse_Closure closure,
+                                  void *closure_data);
 
 /* --- descriptors --- */
 
+extern const ProtobufCMessageDescriptor substrate__worker_target__descriptor;
+extern const ProtobufCMessageDescriptor substrate__node_target__descriptor;
+extern const ProtobufCMessageDescriptor substrate__drain_request__descriptor;
+extern const ProtobufCMessageDescriptor substrate__undrain_request__descriptor;
+extern const ProtobufCMessageDescriptor substrate__drain_response__descriptor;
 extern const ProtobufCMessageDescriptor substrate__release_hold_request__descriptor;
 extern const ProtobufCMessageDescriptor substrate__release_hold_response__descriptor;
 extern const ProtobufCServiceDescriptor substrate__operator__descriptor;

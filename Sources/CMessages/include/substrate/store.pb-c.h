@@ -29,6 +29,7 @@ typedef struct Substrate__Store__AtespaceRecord Substrate__Store__AtespaceRecord
 typedef struct Substrate__Store__WorkerPoolRecord Substrate__Store__WorkerPoolRecord;
 typedef struct Substrate__Store__ActorTemplateRecord Substrate__Store__ActorTemplateRecord;
 typedef struct Substrate__Store__PresenceRecord Substrate__Store__PresenceRecord;
+typedef struct Substrate__Store__DrainOrderRecord Substrate__Store__DrainOrderRecord;
 typedef struct Substrate__Store__BindingRecord Substrate__Store__BindingRecord;
 typedef struct Substrate__Store__OperationRecord Substrate__Store__OperationRecord;
 
@@ -130,7 +131,7 @@ struct  Substrate__Store__ActorRecord
    */
   ProtobufCBinaryData in_progress_snapshot;
   /*
-   * The last time the actor was taken from a worker that was lost.
+   * The last time the actor was taken from a worker that was lost, or that drains if it is to go on elsewhere.
    */
   Substrate__Store__RecoveryRecord *last_recovery;
   /*
@@ -248,7 +249,7 @@ struct  Substrate__Store__RecoveryRecord
   ProtobufCBinaryData worker_pod;
   Substrate__Store__ActorRecord__Status status_before;
   /*
-   * Unix time in milliseconds by the clock of the replica that released the actor.
+   * Unix time in milliseconds by the clock of the replica that released the actor, or began to suspend it.
    */
   int64_t released_at_ms;
   Substrate__Store__RecoveryRecord__Next next;
@@ -368,6 +369,27 @@ struct  Substrate__Store__PresenceRecord
 #define SUBSTRATE__STORE__PRESENCE_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__presence_record__descriptor) \
     , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0 }
+
+
+/*
+ * workers/drain/<namespace>/<pool>/worker/<pod> and workers/drain/<namespace>/<pool>/node/<node>, under no lease: an
+ * operator wants these workers to take no actors, until the key is deleted.
+ */
+struct  Substrate__Store__DrainOrderRecord
+{
+  ProtobufCMessage base;
+  /*
+   * How long actors have to be suspended, counted by the node from when it reads this.
+   */
+  int64_t grace_ms;
+  /*
+   * Unix time in milliseconds by the clock of the replica that was told.
+   */
+  int64_t ordered_at_ms;
+};
+#define SUBSTRATE__STORE__DRAIN_ORDER_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__store__drain_order_record__descriptor) \
+    , 0, 0 }
 
 
 /*
@@ -644,6 +666,25 @@ Substrate__Store__PresenceRecord *
 void   substrate__store__presence_record__free_unpacked
                      (Substrate__Store__PresenceRecord *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__Store__DrainOrderRecord methods */
+void   substrate__store__drain_order_record__init
+                     (Substrate__Store__DrainOrderRecord         *message);
+size_t substrate__store__drain_order_record__get_packed_size
+                     (const Substrate__Store__DrainOrderRecord   *message);
+size_t substrate__store__drain_order_record__pack
+                     (const Substrate__Store__DrainOrderRecord   *message,
+                      uint8_t             *out);
+size_t substrate__store__drain_order_record__pack_to_buffer
+                     (const Substrate__Store__DrainOrderRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__Store__DrainOrderRecord *
+       substrate__store__drain_order_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__store__drain_order_record__free_unpacked
+                     (Substrate__Store__DrainOrderRecord *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__Store__BindingRecord methods */
 void   substrate__store__binding_record__init
                      (Substrate__Store__BindingRecord         *message);
@@ -720,6 +761,9 @@ typedef void (*Substrate__Store__ActorTemplateRecord_Closure)
 typedef void (*Substrate__Store__PresenceRecord_Closure)
                  (const Substrate__Store__PresenceRecord *message,
                   void *closure_data);
+typedef void (*Substrate__Store__DrainOrderRecord_Closure)
+                 (const Substrate__Store__DrainOrderRecord *message,
+                  void *closure_data);
 typedef void (*Substrate__Store__BindingRecord_Closure)
                  (const Substrate__Store__BindingRecord *message,
                   void *closure_data);
@@ -747,6 +791,7 @@ extern const ProtobufCMessageDescriptor substrate__store__atespace_record__descr
 extern const ProtobufCMessageDescriptor substrate__store__worker_pool_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__actor_template_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor;
+extern const ProtobufCMessageDescriptor substrate__store__drain_order_record__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__store__binding_record__phase__descriptor;
 extern const ProtobufCMessageDescriptor substrate__store__operation_record__descriptor;

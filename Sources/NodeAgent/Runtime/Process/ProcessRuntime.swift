@@ -66,6 +66,10 @@ package struct ProcessRuntime: Runtime {
     /// What a process that is told to die may take for it.
     private static let killLimit = Duration.seconds(30)
 
+    package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        try await BlockingThread.result { () throws(RuntimeFailure) in try Connections.openAddresses() }
+    }
+
     package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
         let place = directory.activation(pod: activation.pod, epoch: activation.epoch)
         do throws(RuntimeFailure) {

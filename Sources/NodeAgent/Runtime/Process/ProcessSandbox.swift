@@ -47,12 +47,14 @@ struct ProcessSandbox: Sandbox {
     private static let killLimit = Duration.seconds(5)
 
     /// Stops the processes where they are, packs the directory, and only then kills them. If packing fails, they can go on.
-    func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
+    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
         try await freeze()
+        try await condition?()
         try await BlockingThread.result(interruptibly: {
             [snapshots, place, actorUID] isCancelled throws(RuntimeFailure) in
             try snapshots.write(place.durable, to: snapshot, actorUID: actorUID, isCancelled: isCancelled)
         })
+        try await condition?()
         await kill()
     }
 

@@ -1,0 +1,71 @@
+internal import GRPC
+internal import Glibc
+internal import SubstrateModel
+
+/// The TCP connections of this machine, as the kernel lists them.
+enum Connections {
+    /// The local addresses that somebody is connected to, or has just begun to connect to. A connection whose client has
+    /// closed its side counts, since the answer may be under way; one that the server has closed does not.
+    static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> {
+        var addresses: Set<ActorAddress> = []
+        for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            guard let text = text(of: file) else {
+                // A kernel without IPv6 has only the first.
+                if file == "/proc/net/tcp6", errno == ENOENT { continue }
+                throw RuntimeFailure(.internal, "cannot read \(file): \(String(cString: strerror(errno)))")
+            }
+            addresses.formUnion(openAddresses(in: text))
+        }
+        return addresses
+    }
+
+    /// The whole file; nil with `errno` when it cannot be read. The kernel gives it out in pieces, and what reads by the
+    /// file's size, or up to the first piece that is not full, would miss most of it.
+    private static func text(of file: String) -> String? {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = read(descriptor, &piece, piece.count)
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count > 0 {
+                bytes += piece[..<count]
+            } else if errno != EINTR {
+                return nil
+            }
+        }
+    }
+
+    /// Reads lines like `0: 0101007F:1F90 0100007F:C350 01 ...`: number, local and remote address, state.
+    static func openAddresses(in table: String) -> Set<ActorAddress> {
+        var addresses: Set<ActorAddress> = []
+        for line in table.split(separator: "\n").dropFirst() {
+            let fields = line.split(separator: " ", maxSplits: 4)
+            guard fields.count > 3, openStates.contains(String(fields[3])), let address = address(fields[1]) else {
+                continue
+            }
+            addresses.insert(address)
+        }
+        return addresses
+    }
+
+    /// ESTABLISHED, SYN_RECV, CLOSE_WAIT, NEW_SYN_RECV; from the kernel's net/tcp_states.h.
+    private static let openStates: Set<String> = ["01", "03", "08", "0C"]
+
+    /// An IPv4 address, also one within IPv6; others are no actor's. The words are printed as numbers of this machine, which
+    /// has them in little-endian order.
+    private static func address(_ field: Substring) -> ActorAddress? {
+        let parts = field.split(separator: ":")
+        guard parts.count == 2, let port = Int(parts[1], radix: 16) else { return nil }
+        var word = parts[0]
+        if word.count == 32 {
+            guard word.hasPrefix("0000000000000000FFFF0000") else { return nil }
+            word = word.suffix(8)
+        }
+        guard word.count == 8, let number = UInt32(word, radix: 16) else { return nil }
+        let ip = [0, 8, 16, 24].map { "\(number >> UInt32($0) & 0xff)" }.joined(separator: ".")
+        return ActorAddress(ip: ip, port: port)
+    }
+}
