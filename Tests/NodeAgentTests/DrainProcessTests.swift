@@ -67,7 +67,8 @@ import Testing
         #expect(try await fixture.store.presence(of: claim.worker) == nil)
         #expect(try await fixture.store.binding(of: claim.worker) != nil)
         let directory = try String(contentsOfFile: "\(files.path)/state/directory-id", encoding: .utf8)
-        #expect(ProcessTable.pids(withEnvironmentEntry: "\(ProcessRuntime.marker)=\(directory)").isEmpty)
+        let marker = ProcessRuntime.marker(of: directory)
+        #expect(ProcessTable.signal(SIGCONT, processesWithEnvironmentEntry: marker) == 0)
     }
 
     @Test func sigtermWithoutAControlPlaneEndsByTheGracePeriod() async throws {

@@ -28,7 +28,8 @@ import Testing
                 node: "node", pool: fixture.pool.ref,
                 addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: "here:1",
                 leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12)),
-            slots: slots, store: Store(etcd: etcd, keys: fixture.store.keys), runtime: runtime, environment: .test(),
+            slots: slots, store: Store(etcd: etcd, keys: fixture.store.keys), runtime: runtime,
+            watchdog: InstantWatchdog(runtime), environment: .test(),
             bootID: "boot", directoryID: "directory", drain: drain)
     }
 

@@ -2,6 +2,7 @@ internal import Etcd
 internal import ServiceKit
 internal import SubstrateModel
 internal import SubstrateStore
+internal import Synchronization
 
 extension NodeAgent {
     /// Follows what operators want drained in the pool.
@@ -28,7 +29,7 @@ extension NodeAgent {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
         while !Task.isCancelled {
             let version = drain.version
-            let news = slot.news
+            let news = slot.bindingSeenAt
             let demand = drain.demand(of: slot.ref, on: options.node)
             var pause: Duration?
             if presence.value.drainingUntilMilliseconds != demand?.untilMilliseconds {
@@ -94,11 +95,21 @@ extension NodeAgent {
     private func wait(for slot: WorkerSlot, since news: Int64, _ version: Int, atMost pause: Duration?) async {
         await withTaskGroup { group in
             group.addTask { await self.drain.waitForChange(since: version) }
-            group.addTask { await slot.waitForNews(since: news) }
+            group.addTask { await slot.waitForBinding(since: news) }
             if let pause { group.addTask { try? await self.environment.clock.sleep(for: pause) } }
             await group.next()
             group.cancelAll()
         }
+    }
+}
+
+extension WorkerSlot {
+    /// The revision at which something of the binding was last shown.
+    fileprivate var bindingSeenAt: Int64 { state.withLock { $0.bindingSeenAt } }
+
+    /// Waits until something of the binding is shown at another revision, or until the task is cancelled.
+    fileprivate func waitForBinding(since revision: Int64) async {
+        for await _ in bindingNews.changes where bindingSeenAt != revision { return }
     }
 }
 

@@ -16,17 +16,9 @@ extension WorkerSlot {
             }
             return Self.takeUselessOrigin(&state)
         }
-        listeners.tell()
+        bindingNews.tell()
         if let origin { tasks.submit { await self.places.remove(origin) } }
         reconsider()
-    }
-
-    /// The revision at which something of the binding was last shown.
-    var news: Int64 { state.withLock { $0.bindingSeenAt } }
-
-    /// Waits until something of the binding is shown that is newer, or until the task is cancelled.
-    func waitForNews(since revision: Int64) async {
-        for await _ in listeners.changes where news != revision { return }
     }
 
     /// Kills an actor whose claim is gone, and has the worker registered anew when it has to be. To be called whenever

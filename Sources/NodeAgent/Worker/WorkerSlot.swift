@@ -29,8 +29,8 @@ package final class WorkerSlot: Sendable {
     let tasks = TaskPool()
     let state = Mutex(State())
     private let ending = Signal()
-    /// Hear when the watch has shown something of the binding.
-    let listeners = Listeners()
+    /// Hear when something of the binding has been shown.
+    let bindingNews = Listeners()
 
     struct State {
         var fence = WorkerFence()
