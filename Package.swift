@@ -127,7 +127,7 @@ let package = Package(
             ]),
 
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
-        tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit"]),
+        tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit", "ate-simulate"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
         tests("SubstrateModelTests", uses: ["SubstrateModel"]),
         tests(

@@ -16,6 +16,8 @@ final class World: @unchecked Sendable {
     let faults: Faults
     let report: Report
     let bug: PlantedBug?
+    /// How long nodes may stay without a final answer.
+    let answerLimit: Duration
     var running = RunningActors()
     private(set) var replicas: [Replica] = []
     private(set) var machines: [Machine] = []
@@ -31,7 +33,6 @@ final class World: @unchecked Sendable {
     private var confirmed: Confirmations
     private var presences: [String: WorkerRef] = [:]
 
-    static let answerLimit: Duration = .seconds(12)
     static let pool = WorkerPool(
         ref: PoolRef(namespace: "default", name: "pool"), replicas: 4, sandboxClass: .process)
     static let actorNames = (0..<6).map { "actor-\($0)" }
@@ -57,6 +58,7 @@ final class World: @unchecked Sendable {
         let confirmed = Confirmations()
         self.confirmed = confirmed
         checker = HistoryChecker(keys: Keys()) { snapshot, epoch in confirmed.contains(snapshot, epoch) }
+        answerLimit = scheduler.random.pick([.seconds(3), .seconds(6), .seconds(12)]) ?? .seconds(12)
         scheduler.hastens = scheduler.random.pick([0, 8, 16, 64]) ?? 0
         cluster.onCommit = { [unowned self] events in committed(events) }
         cluster.onExpiry = { [report] in report.count(.leaseExpired) }
@@ -223,12 +225,18 @@ final class World: @unchecked Sendable {
             take([Violation(.progress, at: cluster.model.revision, "not stable in time: \(reason)")])
         }
         outside.start { await load.resumeEverything() }
-        step { !outside.hasEnded }
+        step { !outside.hasEnded || load.underWay > 0 }
         take(promises.violations(at: cluster.model.revision))
     }
 
-    private var hasFreeWorker: Bool {
-        state.presences.contains { state.bindings[$0.key] == nil && !$0.value.value.isDraining }
+    /// Whether there is a free worker that the actor can be resumed on.
+    private func hasFreeWorker(for actor: Actor) -> Bool {
+        // The node that has its local snapshot is waited for while it is there, however full it is.
+        let node = state.presences.values.filter { $0.value.directoryID == actor.localSnapshot?.directoryID }
+        return state.presences.contains { worker, presence in
+            state.bindings[worker] == nil && !presence.value.isDraining
+                && (node.isEmpty || node.contains { $0.value.uid == presence.value.uid })
+        }
     }
 
     /// Why not everything is stable; nil when it is.
@@ -237,7 +245,7 @@ final class World: @unchecked Sendable {
         for ref in state.actors.keys.sorted() {
             guard let actor = state.actors[ref]?.value else { continue }
             if actor.state.isTransitional { return "\(ref) is \(actor.status.rawValue)" }
-            if actor.isResumeDue, hasFreeWorker { return "\(ref) is to be resumed" }
+            if actor.isResumeDue, hasFreeWorker(for: actor) { return "\(ref) is to be resumed" }
             guard let worker = actor.state.assignment?.worker else { continue }
             let epoch = state.bindings[worker]?.epoch
             let isAlive = machines.contains { machine in

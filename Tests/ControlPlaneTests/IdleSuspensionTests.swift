@@ -163,7 +163,9 @@ import Testing
             await leading.value
             node.runtime.connect(to: [])
             _ = try await becomes("alice", .suspended)
-            #expect(cluster.log.contains(.info, "suspended an idle actor"))
+            try await eventually("the next leader says so") {
+                cluster.log.contains(.info, "suspended an idle actor")
+            }
         }
     }
 }

@@ -47,12 +47,12 @@ import Testing
             try await node.passTime(.milliseconds(50), until: "no renewal any more") {
                 node.log.contains(.error, "the lease is not renewed, since parts of the node make no progress")
             }
-            let renewals = node.etcd.counts.renewals
+            let renewals = node.etcd.renewals
             try await node.passTime(.milliseconds(50), until: "frozen") { !node.runtime.frozen.isEmpty }
             try await eventually("etcd takes the worker away") {
                 try await node.fixture.store.presence(of: slot.ref) == nil
             }
-            #expect(node.etcd.counts.renewals == renewals)
+            #expect(node.etcd.renewals == renewals)
             #expect(node.runtime.frozen == node.runtime.running)
             // When it comes round it finds that it has lost them.
             node.runtime.beforeAnswer(nil)
@@ -74,8 +74,8 @@ import Testing
             let start = Task { try await slot.start(node.workload("alice"), from: nil, claim.fences) }
             try await restoring.waitForArrival()
             // Ten renewals are more than three minutes, of which each could have been the first one left out.
-            let renewals = node.etcd.counts.renewals
-            try await node.passTime(until: "ten renewals") { node.etcd.counts.renewals >= renewals + 10 }
+            let renewals = node.etcd.renewals
+            try await node.passTime(until: "ten renewals") { node.etcd.renewals >= renewals + 10 }
             restoring.open()
             #expect(try await start.value.state == .running)
             #expect(node.slots.slot(of: slot.ref)?.presence == slot.presence)
@@ -93,8 +93,8 @@ import Testing
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
             let checkpoint = Task { try await slot.checkpoint(to: snapshot, suspend.fences) }
             try await writing.waitForArrival()
-            let renewals = node.etcd.counts.renewals
-            try await node.passTime(until: "ten renewals") { node.etcd.counts.renewals >= renewals + 10 }
+            let renewals = node.etcd.renewals
+            try await node.passTime(until: "ten renewals") { node.etcd.renewals >= renewals + 10 }
             writing.open()
             #expect(try await checkpoint.value.state == .checkpointed(snapshot))
             #expect(node.slots.slot(of: slot.ref)?.presence == slot.presence)

@@ -102,7 +102,8 @@ import Testing
         try await node.run {
             let slot = try await node.slot()
             let claim = try await node.started("alice", on: slot)
-            node.runtime.afterKill { await dying.pass() }
+            // Killing takes its time, also when whoever does it is cancelled.
+            node.runtime.afterKill { await uncancelled { await dying.pass() } }
             _ = try await node.fixture.store.revoke(claim)
             try await dying.waitForArrival()
             #expect(try await node.fixture.store.presence(of: slot.ref) == slot.presence)

@@ -42,8 +42,8 @@ package final class Report: @unchecked Sendable {
     /// What should have happened and did not.
     package var missing: [String] {
         StepKind.allCases.flatMap { step in
-            (committed[step] == nil ? ["\(step.rawValue) never committed"] : [])
-                + (conflicted[step] == nil && step.canConflict ? ["\(step.rawValue) never conflicted"] : [])
+            (committed[step] == nil && step.canCommit ? ["\(step.rawValue) never committed"] : [])
+                + (conflicted[step] == nil ? ["\(step.rawValue) never conflicted"] : [])
         } + Fault.allCases.filter { faults[$0] == nil }.map { "\($0.rawValue) never struck" }
     }
 

@@ -23,9 +23,10 @@ package enum StepKind: String, CaseIterable, Sendable {
     case dropBinding = "drop stale binding"
     case dropOperation = "drop operation"
 
-    /// Whether somebody can have got there first. What only an operation's owner does is changed by others too: by the
-    /// release, and by updates of the row.
-    var canConflict: Bool { true }
+    /// Whether the table's own steps ever lead to where this is committed. A binding without its actor, and an operation on a
+    /// stable one, only come from rows that somebody has changed by hand: every step changes them together. Both are tried all
+    /// the same, by those whose view of the rows is old, and then conflict.
+    var canCommit: Bool { self != .dropBinding && self != .dropOperation }
 }
 
 extension StepKind {

@@ -72,7 +72,11 @@ final class Chaos: @unchecked Sendable {
                 }
             }
         case .sandboxDied:
-            guard let sandbox = scheduler.random.pick(world.machines.flatMap(\.sandboxes)) else { return }
+            let all = world.machines.flatMap(\.sandboxes)
+            // Those that are being checkpointed are few, and have most to go wrong.
+            let still = all.filter(\.isFrozen)
+            let isAnyWanted = still.isEmpty || scheduler.random.once(in: 2)
+            guard let sandbox = scheduler.random.pick(isAnyWanted ? all : still) else { return }
             note(fault, "\(sandbox.run)")
             sandbox.die()
         case .compaction:

@@ -7,6 +7,7 @@ package enum Fault: String, CaseIterable, Sendable {
     case messageSlow = "message slow"
     case watchBroken = "watch broken"
     case watchEventLost = "watch event lost"
+    case presenceNotShown = "presence not shown by a watch"
     case watchStalled = "watch stalled"
     case compaction = "history compacted"
     case leaderChange = "etcd leader changed"
@@ -55,7 +56,8 @@ final class Faults: @unchecked Sendable {
     /// Those that are drawn message by message; the others come at times of their own.
     private static let rates: [Fault: Int] = [
         .requestLost: 40, .requestLate: 40, .requestRefused: 40, .responseLost: 30, .messageSlow: 15, .watchBroken: 40,
-        .watchEventLost: 60, .watchStalled: 30, .startFailed: 8, .selfTestFailed: 2, .startSlow: 10,
+        .watchEventLost: 60, .presenceNotShown: 20, .watchStalled: 30, .startFailed: 8, .selfTestFailed: 2,
+        .startSlow: 10,
         .checkpointFailed: 8, .callerGone: 12,
     ]
 

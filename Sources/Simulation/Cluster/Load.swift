@@ -11,13 +11,15 @@ final class Load: @unchecked Sendable {
     var isOver = false
     private var scheduler: Scheduler { world.scheduler }
     private var nextUID = 0
+    /// Requests that have not ended.
+    private(set) var underWay = 0
 
     private enum Verb { case resume, suspend, pause, create, delete, update, releaseHold, atespace, drain, undrain }
 
     /// In how many of a hundred cases each is asked for.
     private static let weights: [(Verb, Int)] = [
-        (.resume, 40), (.suspend, 20), (.pause, 10), (.create, 9), (.delete, 6), (.update, 6), (.releaseHold, 5),
-        (.atespace, 1), (.drain, 1), (.undrain, 2),
+        (.resume, 39), (.suspend, 18), (.pause, 10), (.create, 9), (.delete, 6), (.update, 6), (.releaseHold, 5),
+        (.atespace, 4), (.drain, 1), (.undrain, 2),
     ]
 
     init(_ world: World) { self.world = world }
@@ -56,7 +58,9 @@ final class Load: @unchecked Sendable {
         let target = drainTarget()
         let template = scheduler.random.pick(World.templates)?.ref ?? World.templates[0].ref
         world.note("client: \(verb) \(ref) of \(process.name)")
+        underWay += 1
         let task = process.start { [self] in
+            defer { underWay -= 1 }
             do {
                 let answer = try await Self.perform(verb, ref, control, uid: uid, template, target, waits: waits)
                 if verb == .create, answer.isDone { world.asked(toCreate: ref, isKnown: !process.isDead) }
@@ -132,7 +136,12 @@ final class Load: @unchecked Sendable {
             return Answer(deletedUID: actor.value.uid)
         case .update:
             guard let actor = try await control.store.actor(ref) else { return nothing }
-            return Answer(row: try await control.store.updateActor(ref, from: actor, to: actor.value))
+            // What a newer version of the control plane would store, different each time.
+            var changed = actor.value
+            changed.unknownFields = UnknownFields([
+                .init(number: 9000, wireType: 2, data: [UInt8(uid.utf8.count)] + uid.utf8)
+            ])
+            return Answer(row: try await control.store.updateActor(ref, from: actor, to: changed))
         case .atespace:
             guard let atespace = try await control.store.atespace("other") else {
                 _ = try await control.store.createAtespace("other", Atespace(uid: uid))
@@ -154,6 +163,8 @@ final class Load: @unchecked Sendable {
                     let text = "\(ref) does not come back: \(failure)"
                     return world.take([.init(.progress, at: world.cluster.model.revision, text)])
                 }
+                // A drain that was asked for before may land late.
+                await undrainEverything()
                 // As a client does: it asks again.
                 try? await clock.sleep(for: .seconds(1))
             }

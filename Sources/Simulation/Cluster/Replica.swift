@@ -36,7 +36,7 @@ final class Replica: @unchecked Sendable {
         var options = ControlPlaneOptions()
         options.sweepInterval = .seconds(4)
         options.operationSweepInterval = world.bug == .noOwnSweep ? .seconds(100_000) : .seconds(2)
-        options.answerLimit = World.answerLimit
+        options.answerLimit = world.answerLimit
         options.idleCheckInterval = .seconds(1)
         options.failedWorkerAvoidance = .seconds(5)
         options.nodeReturnLimit = .seconds(2)

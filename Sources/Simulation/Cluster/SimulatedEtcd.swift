@@ -12,12 +12,18 @@ final class SimulatedEtcd: EtcdStore, @unchecked Sendable {
     let cluster: EtcdCluster
     let faults: Faults
     let bug: PlantedBug?
+    /// Whether it is an agent's, and not a replica's.
+    let isNode: Bool
     private var scheduler: Scheduler { process.scheduler }
 
     private static let attemptLimit: Duration = .seconds(1)
     private static let callLimit: Duration = .seconds(5)
 
-    init(_ process: SimulatedProcess, _ cluster: EtcdCluster, _ faults: Faults, _ bug: PlantedBug?) {
+    init(
+        _ process: SimulatedProcess, _ cluster: EtcdCluster, _ faults: Faults, _ bug: PlantedBug?,
+        isNode: Bool = false
+    ) {
+        self.isNode = isNode
         self.process = process
         self.cluster = cluster
         self.faults = faults
@@ -30,7 +36,7 @@ final class SimulatedEtcd: EtcdStore, @unchecked Sendable {
         let response = try await call(.repeatable) { [cluster] () throws(EtcdError) in
             try cluster.serve { (model) throws(EtcdError) in try model.range(request) }
         }
-        return bug?.misreading(response.value) ?? response.value
+        return bug?.misreading(response.value, isNode: isNode, cluster.model) ?? response.value
     }
 
     func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {

@@ -1,4 +1,5 @@
 import Etcd
+import SubstrateStore
 
 /// One watch of one process, which breaks now and then and goes on where it was, and which sometimes is not told of a
 /// deletion, as servers have been seen to do.
@@ -60,7 +61,12 @@ final class SimulatedWatch: WatchSource, @unchecked Sendable {
     }
 
     private func isLost(_ event: WatchEvent) -> Bool {
-        guard case .delete = event else { return false }
-        return etcd.faults.strikes(.watchEventLost)
+        switch event {
+        case .delete: return etcd.faults.strikes(.watchEventLost)
+        case .put:
+            // More than servers have been seen to do. What the control plane thinks of workers is to stand even that.
+            guard case .live = StepKind.keys.worker(event.key) else { return false }
+            return etcd.faults.strikes(.presenceNotShown)
+        }
     }
 }

@@ -65,7 +65,7 @@ final class Machine: @unchecked Sendable {
         let environment = process.environment { [unowned world] in world.note($0, process.name) }
         let drain = NodeDrain(environment: environment)
         agent = Agent(process: process, slots: slots, drain: drain)
-        let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug)
+        let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug, isNode: true)
         let runtime = SimulatedRuntime(self, process)
         let options = NodeOptions(
             node: name, pool: World.pool.ref,

@@ -29,7 +29,7 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
     private func start(
         _ workload: Workload, from snapshot: Snapshot?, _ uid: String, _ fences: Fences, _ address: String
     ) async throws(NodeFailure) -> Receipt {
-        try await call("start", uid, fences, address, within: World.answerLimit) {
+        try await call("start", uid, fences, address, within: world.answerLimit) {
             (worker, fences) throws(NodeFailure) in
             try await worker.start(workload, from: snapshot, fences)
         }
@@ -38,7 +38,7 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
     func checkpoint(
         _ request: CheckpointRequest, _ fences: Fences, at address: String
     ) async throws(NodeFailure) -> Receipt {
-        try await call("checkpoint", request.workerUID, fences, address, within: World.answerLimit) {
+        try await call("checkpoint", request.workerUID, fences, address, within: world.answerLimit) {
             (worker, fences) throws(NodeFailure) in
             try await worker.checkpoint(to: request.snapshot, fences, request.minimumIdleness)
         }

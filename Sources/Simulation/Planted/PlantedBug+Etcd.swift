@@ -21,9 +21,13 @@ extension PlantedBug {
 
 extension PlantedBug {
     /// What a process with the bug takes what it reads for.
-    func misreading(_ response: RangeResponse) -> RangeResponse? {
-        guard self == .releaseWhileDraining else { return nil }
-        let pairs = response.pairs.filter { !$0.isDrainingPresence }
+    func misreading(_ response: RangeResponse, isNode: Bool, _ model: EtcdModel) -> RangeResponse? {
+        let pairs: [KeyValue]
+        switch self {
+        case .releaseWhileDraining: pairs = response.pairs.filter { !$0.isDrainingPresence }
+        case .incarnationUnchecked where isNode: pairs = response.pairs.map { $0.boundToWhoeverIsThere(model) }
+        default: return nil
+        }
         return RangeResponse(
             revision: response.revision, pairs: pairs, hasMore: response.hasMore, count: response.count)
     }
@@ -36,6 +40,17 @@ extension PlantedBug {
 }
 
 extension KeyValue {
+    /// A binding as if it were to the incarnation that is there now.
+    fileprivate func boundToWhoeverIsThere(_ model: EtcdModel) -> KeyValue {
+        guard case .bound(let ref) = StepKind.keys.worker(key), let presence = model.pair(StepKind.keys.live(ref)),
+            var binding = try? Codec.decode(self, as: Binding.self).value
+        else { return self }
+        binding.incarnation = Incarnation(presence.createRevision)
+        return KeyValue(
+            key: key, value: binding.record(after: Codec.magic), createRevision: createRevision,
+            modRevision: modRevision, version: version, lease: lease)
+    }
+
     /// Whether it is the presence of a worker that drains.
     fileprivate var isDrainingPresence: Bool {
         guard case .live = StepKind.keys.worker(key) else { return false }
