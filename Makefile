@@ -19,10 +19,10 @@ run: build ## the whole system on loopback, until Ctrl-C
 demo: build ## the story of a worker that dies, with every claim checked
 	@$(PROGRAMS)/ate-local demo
 
-test: deps ## the quick tests
+test: deps ## the quick tests, and 2,000 seeds of the simulation
 	scripts/test quick
 
-test-full: deps ## the tests that need minutes, and the demo
+test-full: deps ## what takes minutes: more tests, more seeds, planted mistakes, the demo, other clients
 	scripts/test full
 
 soak: deps ## the real programs under load and faults; MINUTES=30 for how long, SEED=7 to choose the faults

@@ -147,7 +147,10 @@ package final class ControlPlane: Sendable {
     /// Checkpoints the actor and frees its worker. One that is suspended is returned as it is.
     package func suspendActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await actor(ref)
-        if case .suspended = actor.value.state { return actor }
+        if case .suspended = actor.value.state {
+            // Whoever suspends it does not want the control plane to resume it.
+            return actor.value.isResumeDue ? try await takeBackWhatFollows(actor, ref) : actor
+        }
         return try await replica.perform { hand throws(ControlError) in
             try await SuspendWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
@@ -165,7 +168,12 @@ package final class ControlPlane: Sendable {
     /// Lets an actor be resumed again that is held since its worker was lost.
     package func releaseHold(of ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await actor(ref)
-        guard actor.value.isHeld else { return actor }
+        return actor.value.isHeld ? try await takeBackWhatFollows(actor, ref) : actor
+    }
+
+    private func takeBackWhatFollows(
+        _ actor: Stored<Actor>, _ ref: ActorRef
+    ) async throws(ControlError) -> Stored<Actor> {
         do throws(StoreError) {
             let released = try actor.value.after(.holdReleased)
             return try await store.updateActor(ref, from: actor, to: released)

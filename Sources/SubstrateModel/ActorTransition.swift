@@ -18,7 +18,8 @@ package enum ActorEvent: Sendable, Equatable {
     case abandoned
     /// The worker is gone; the policy is the template's.
     case workerLost(atMilliseconds: Int64, policy: OnWorkerLoss = .revert)
-    /// An operator lets it be resumed again.
+    /// What was to follow the loss of its worker is not to follow: an operator lets it be resumed again, or somebody who
+    /// suspends it does not want it resumed.
     case holdReleased
 }
 
@@ -47,7 +48,7 @@ extension Actor {
             next.state = .resuming(assignment, from: .paused)
             next.lastFallback = fallback ?? lastFallback
         case (.suspended, .holdReleased), (.paused, .holdReleased):
-            if isHeld { next.lastRecovery?.next = .request }
+            next.lastRecovery?.next = .request
         case (.resuming(let assignment, _), .runningConfirmed):
             next.state = .running(assignment)
             next.localSnapshot = nil

@@ -1,4 +1,4 @@
-/// The three fences of the control plane. All are revisions of etcd, so they only grow.
+// The three fences of the control plane. All are revisions of etcd, so they only grow.
 
 /// Tells a worker from an earlier one of the same name: the create revision of its presence.
 package struct Incarnation: Hashable, Sendable, Comparable, CustomStringConvertible {

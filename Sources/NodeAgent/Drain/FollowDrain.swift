@@ -7,6 +7,24 @@ internal import Synchronization
 extension NodeAgent {
     /// Follows what operators want drained in the pool.
     func followDrainOrders() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.watchDrainOrders() }
+            group.addTask { await self.sweepDrainOrders() }
+        }
+    }
+
+    /// Servers have lost delete events: an order that was taken back must not keep its workers out of use.
+    private func sweepDrainOrders() async {
+        while true {
+            do { try await environment.clock.sleep(for: Self.drainSweepInterval) } catch { return }
+            guard let listing = try? await store.etcd.list(store.keys.drains(in: options.pool)) else { continue }
+            drain.take(Set(listing.pairs.compactMap { store.keys.drainTarget($0.key) }), at: listing.revision)
+        }
+    }
+
+    private static let drainSweepInterval: Duration = .seconds(30)
+
+    private func watchDrainOrders() async {
         let store = store
         await follow(store.keys.drains(in: options.pool), of: store.etcd, environment) { listing in
             self.drain.take(store.drainOrders(listing))
@@ -31,10 +49,14 @@ extension NodeAgent {
             let version = drain.version
             let news = slot.bindingSeenAt
             let demand = drain.demand(of: slot.ref, on: options.node)
+            // Before the mark goes: from then on it can be claimed.
+            if demand == nil { drain.note(slot.presence.value.uid, isVacated: false) }
             var pause: Duration?
             if presence.value.drainingUntilMilliseconds != demand?.untilMilliseconds {
                 do throws(StoreError) {
-                    guard let marked = try await mark(slot.ref, presence, demand, lease) else { return }
+                    guard let marked = try await mark(slot.ref, presence, demand, lease) else {
+                        return slot.end(.anew, because: "its presence is gone")
+                    }
                     presence = marked
                     backoff.reset()
                 } catch {
@@ -56,8 +78,6 @@ extension NodeAgent {
                     }
                     pause = min(pause ?? Self.drainCheckInterval, left)
                 }
-            } else {
-                drain.note(slot.presence.value.uid, isVacated: false)
             }
             await wait(for: slot, since: news, version, atMost: pause)
         }

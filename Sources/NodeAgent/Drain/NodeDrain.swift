@@ -70,6 +70,13 @@ package final class NodeDrain: Sendable {
         }
     }
 
+    /// Takes in which orders there were at a revision: one that is not among them is gone, whatever the watch said.
+    package func take(_ targets: Set<DrainTarget>, at revision: Int64) {
+        update { state in
+            state.orders = state.orders.filter { targets.contains($0.key) || $0.value.revision > revision }
+        }
+    }
+
     private func take(_ order: Stored<DrainOrder>, of target: DrainTarget, _ state: inout State) {
         // One that is known has begun to count already.
         guard state.orders[target]?.revision != order.modRevision else { return }

@@ -11,6 +11,8 @@ extension NodeAgent {
         // A worker that is to be drained never looks free.
         await drain.waitUntilListed()
         while !Task.isCancelled {
+            // A self-test would be frozen.
+            guard await held.clock.waitUntilGood() else { return }
             try await waitUntilFit(ref, address)
             // Nobody is to be sent to a node whose actors are frozen.
             guard await held.clock.waitUntilGood() else { return }
@@ -31,7 +33,7 @@ extension NodeAgent {
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: held.clock, watchdog: watchdog,
                 environment: environment)
             slots.insert(slot)
-            readiness.set(slots.all.count == options.addresses.count)
+            readiness.set(held.clock.isGood && slots.all.count == options.addresses.count)
             let end = await health.watching("worker \(ref)") { beat in
                 await withTaskGroup { group in
                     group.addTask { await self.followDrain(of: slot, under: held.lease.id) }

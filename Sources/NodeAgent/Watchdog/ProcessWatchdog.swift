@@ -84,9 +84,16 @@ package final class ProcessWatchdog: Watchdog {
         if let file = state.withLock({ $0.file }), file.set(deadline: 0) { file.wake() }
         let marker = directory.marker
         await BlockingThread.result {
-            _ = ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)
+            // Those that are just being forked show themselves only in a later look.
+            let end = ContinuousClock.now + Self.freezeLimit
+            while ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker) > 0, ContinuousClock.now < end {
+                usleep(2_000)
+            }
         }
     }
+
+    /// What a process in the middle of a system call may take to stand still; the watchdog goes on looking.
+    private static let freezeLimit = Duration.seconds(1)
 
     package func thaw(_ activations: [ActivationID], _ hold: LeaseHold) async -> Bool {
         guard let file = state.withLock({ $0.file }) else { return false }

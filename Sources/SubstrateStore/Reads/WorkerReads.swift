@@ -71,8 +71,9 @@ extension Store {
             for index in batch.indices {
                 let offset = 2 * (index - batch.startIndex)
                 var standing = Standing(revision: response.revision)
-                if let pair = pairs[offset] { standing.presence = try Codec.decode(pair) }
-                if let pair = pairs[offset + 1] { standing.binding = try Codec.decode(pair) }
+                // What cannot be read proves nothing, so it is as good as none: the worker is registered anew.
+                standing.presence = pairs[offset].flatMap { try? Codec.decode($0) }
+                standing.binding = pairs[offset + 1].flatMap { try? Codec.decode($0) }
                 standings.append(standing)
             }
         }

@@ -9,33 +9,14 @@ enum Connections {
     static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> {
         var addresses: Set<ActorAddress> = []
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            guard let text = text(of: file) else {
+            guard let bytes = KernelFile.contents(file) else {
                 // A kernel without IPv6 has only the first.
                 if file == "/proc/net/tcp6", errno == ENOENT { continue }
                 throw RuntimeFailure(.internal, "cannot read \(file): \(String(cString: strerror(errno)))")
             }
-            addresses.formUnion(openAddresses(in: text))
+            addresses.formUnion(openAddresses(in: String(decoding: bytes, as: UTF8.self)))
         }
         return addresses
-    }
-
-    /// The whole file; nil with `errno` when it cannot be read. The kernel gives it out in pieces, and what reads by the
-    /// file's size, or up to the first piece that is not full, would miss most of it.
-    private static func text(of file: String) -> String? {
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = read(descriptor, &piece, piece.count)
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-            if count > 0 {
-                bytes += piece[..<count]
-            } else if errno != EINTR {
-                return nil
-            }
-        }
     }
 
     /// Reads lines like `0: 0101007F:1F90 0100007F:C350 01 ...`: number, local and remote address, state.

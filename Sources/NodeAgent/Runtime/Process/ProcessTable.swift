@@ -1,5 +1,4 @@
 internal import CSpawn
-internal import Foundation
 internal import Glibc
 
 /// What the kernel tells about processes. All of it blocks a little.
@@ -15,12 +14,12 @@ enum ProcessTable {
     ) -> Int {
         let wanted = Array(entry.utf8)
         var count = 0
-        for pid in all() {
+        for pid in KernelFile.processes() {
             // Taken before the environment is read, so that no process that got the id later is hit.
             let descriptor = cspawn_descriptor(pid)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            guard let environment = contents("/proc/\(pid)/environ")?.split(separator: 0),
+            guard let environment = KernelFile.contents("/proc/\(pid)/environ")?.split(separator: 0),
                 environment.contains(where: { $0.elementsEqual(wanted) }),
                 others.map({ others in environment.contains { others.contains(Array($0)) } }) ?? true,
                 let state = state(of: pid), !["Z", "X"].contains(state),
@@ -33,18 +32,9 @@ enum ProcessTable {
     }
 
     private static func state(of pid: Int32) -> Substring? {
-        guard let text = contents("/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+        guard let text = KernelFile.contents("/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }),
             let end = text.lastIndex(of: ")")
         else { return nil }
         return text[text.index(after: end)...].split(separator: " ").first
-    }
-
-    private static func all() -> [Int32] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap { Int32($0) }
-    }
-
-    private static func contents(_ path: String) -> [UInt8]? {
-        FileManager.default.contents(atPath: path).map { Array($0) }
     }
 }
