@@ -82,7 +82,8 @@ final class SoakCluster: Sendable {
         let program = program(
             "atelet-\(index)", "atelet",
             [
-                "--pool", "\(pool)", "--node-name", "node-\(index)", "--workers", "\(workersPerNode)",
+                "--pool", "\(pool)", "--node-name", "node-\(index)", "--workers", "\(workersPerNode)", "--drain-grace",
+                "3s",
                 "--state-dir", "\(directory)/node-\(index)", "--snapshot-dir", "\(directory)/snapshots",
                 "--actor-address", "127.\(1 + Int(getpid()) % 200).\(index + 1).1",
                 "--grpc-listen-addr", "127.0.0.1:\(port)", "--advertise-addr", entrance.endpoint,
