@@ -104,6 +104,7 @@ final class World: @unchecked Sendable {
         if keepsHistory { for event in events { note("etcd: \(event.text)") } }
         for step in outcome.steps { promises.happened(step) }
         take(outcome.violations + promises.takeViolations())
+        for sandbox in machines.flatMap(\.sandboxes) where !sandbox.isFrozen { checkClaim(of: sandbox.run) }
         for event in events {
             if case .put(let pair, nil) = event, case .live(let ref) = StepKind.keys.worker(pair.key),
                 let presence = try? Codec.decode(pair, as: Presence.self)
@@ -127,6 +128,21 @@ final class World: @unchecked Sendable {
     }
 
     var state: StoreState { checker.state }
+
+    // MARK: Who runs
+
+    /// What a node runs, it runs for a claim that stands, made to the registration that it has now: stricter than that no two
+    /// run an actor, and what that rests on.
+    func checkClaim(of run: RunningActors.Run) {
+        let reason: String
+        if let binding = state.bindings[run.worker], binding.epoch == run.epoch {
+            if !state.isLost(run.worker) { return }
+            reason = "which is bound for another registration"
+        } else {
+            reason = "whose claim is gone"
+        }
+        take([Violation(.exclusion, at: cluster.model.revision, "\(run.worker) runs \(run.actorUID), \(reason)")])
+    }
 
     // MARK: Snapshots
 

@@ -171,6 +171,7 @@ final class Machine: @unchecked Sendable {
         world.faults.report.count(.sandboxThawed)
         sandbox.isFrozen = false
         world.take(world.running.thawed(sandbox.run, at: world.cluster.model.revision))
+        world.checkClaim(of: sandbox.run)
     }
 
     // MARK: Sandboxes
@@ -182,6 +183,7 @@ final class Machine: @unchecked Sendable {
         sandbox.isFrozen = isFrozen || isOverdue
         if sandbox.isFrozen { return }
         world.take(world.running.started(sandbox.run, at: world.cluster.model.revision))
+        world.checkClaim(of: sandbox.run)
     }
 
     func end(_ sandbox: SimulatedSandbox, _ reason: String) {
