@@ -23,36 +23,41 @@ package struct Log: Sendable {
         package var fields: [(String, JSON)]
     }
 
-    private let minimum: Level
+    /// Nil when everything is dropped.
+    private let minimum: Level?
     private let sink: @Sendable (Line) -> Void
 
-    package init(minimum: Level = .info, sink: @escaping @Sendable (Line) -> Void) {
+    package init(minimum: Level? = .info, sink: @escaping @Sendable (Line) -> Void) {
         self.minimum = minimum
         self.sink = sink
     }
 
     /// Drops everything.
-    package static let none = Log { _ in }
+    package static let none = Log(minimum: nil) { _ in }
 
-    package func debug(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
+    // Fields of lines that are not written are not made.
+
+    package func debug(_ message: String, _ fields: @autoclosure () -> KeyValuePairs<String, JSON> = [:]) {
         write(.debug, message, fields)
     }
-    package func info(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) { write(.info, message, fields) }
-    package func warning(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
+    package func info(_ message: String, _ fields: @autoclosure () -> KeyValuePairs<String, JSON> = [:]) {
+        write(.info, message, fields)
+    }
+    package func warning(_ message: String, _ fields: @autoclosure () -> KeyValuePairs<String, JSON> = [:]) {
         write(.warning, message, fields)
     }
-    package func error(_ message: String, _ fields: KeyValuePairs<String, JSON> = [:]) {
+    package func error(_ message: String, _ fields: @autoclosure () -> KeyValuePairs<String, JSON> = [:]) {
         write(.error, message, fields)
     }
 
-    private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, JSON>) {
-        guard level >= minimum else { return }
-        write(level, message, fields.map { ($0.key, $0.value) })
+    private func write(_ level: Level, _ message: String, _ fields: () -> KeyValuePairs<String, JSON>) {
+        guard let minimum, level >= minimum else { return }
+        write(level, message, fields().map { ($0.key, $0.value) })
     }
 
     /// A line whose fields, and whose level, depend on what happened.
     package func write(_ level: Level, _ message: String, _ fields: [(String, JSON)]) {
-        guard level >= minimum else { return }
+        guard let minimum, level >= minimum else { return }
         sink(Line(level: level, message: message, fields: fields))
     }
 }

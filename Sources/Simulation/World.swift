@@ -86,10 +86,14 @@ final class World: @unchecked Sendable {
         history.append("\(scheduler.now.seconds) \(text())")
     }
 
-    func note(_ line: Log.Line, _ process: String) {
-        guard keepsHistory else { return }
-        let fields = line.fields.map { "\($0)=\($1.text())" }.joined(separator: " ")
-        note("\(process): \(line.level.name): \(line.message) \(fields)")
+    /// What becomes of the lines that a process logs; nil when no history is kept.
+    func log(of process: SimulatedProcess) -> (@Sendable (Log.Line) -> Void)? {
+        guard keepsHistory else { return nil }
+        let name = process.name
+        return { [unowned self] line in
+            let fields = line.fields.map { "\($0)=\($1.text())" }.joined(separator: " ")
+            note("\(name): \(line.level.name): \(line.message) \(fields)")
+        }
     }
 
     func take(_ new: [Violation]) {
@@ -189,7 +193,7 @@ final class World: @unchecked Sendable {
         let chaos = Chaos(self)
         load.start()
         chaos.start()
-        let end = scheduler.now + scheduler.random.duration(.seconds(3), .seconds(12))
+        let end = scheduler.now + scheduler.random.duration(.seconds(2), .seconds(8))
         step { [self] in scheduler.now < end || scheduler.steps < 500 }
         load.isOver = true
         faults.isOver = true

@@ -135,13 +135,21 @@ package struct Keys: Sendable {
         parts(of: key, behind: "templates/", count: 2).map { TemplateRef(namespace: $0[0], name: $0[1]) }
     }
 
+    /// Asked of every key that a watch shows, so it looks at bytes.
     private func parts(of key: Key, behind folder: String, count: Int) -> [String]? {
-        guard key.bytes.starts(with: root.utf8), key.bytes.dropFirst(root.utf8.count).starts(with: folder.utf8),
-            let rest = String(
-                validating: key.bytes.dropFirst(root.utf8.count + folder.utf8.count), as: UTF8.self)
+        let start = root.utf8.count + folder.utf8.count
+        guard key.bytes.count > start, key.bytes.starts(with: root.utf8),
+            key.bytes[root.utf8.count...].starts(with: folder.utf8)
         else { return nil }
-        let parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        return parts.count == count && !parts.contains("") ? parts : nil
+        let parts = key.bytes[start...].split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count == count else { return nil }
+        var texts: [String] = []
+        texts.reserveCapacity(count)
+        for part in parts {
+            guard !part.isEmpty, let text = String(validating: part, as: UTF8.self) else { return nil }
+            texts.append(text)
+        }
+        return texts
     }
 }
 

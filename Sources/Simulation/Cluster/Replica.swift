@@ -25,7 +25,7 @@ final class Replica: @unchecked Sendable {
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug)
         let control = ControlPlane(
             store: Store(etcd: etcd), nodes: SimulatedNodes(process, world),
-            environment: process.environment { [unowned world] in world.note($0, process.name) }, options: options)
+            environment: process.environment(log: world.log(of: process)), options: options)
         self.process = process
         self.control = control
         process.start { await control.run() }

@@ -19,7 +19,6 @@ final class SimulatedWatch: WatchSource, @unchecked Sendable {
     func next() async throws(EtcdError) -> WatchBatch? {
         while true {
             try await waitForNews()
-            try await pause(etcd.faults.watchDelay())
             if etcd.faults.strikes(.watchBroken) { try await reconnect() }
             switch cursor.read(etcd.cluster.model) {
             case .over: return nil
@@ -32,19 +31,22 @@ final class SimulatedWatch: WatchSource, @unchecked Sendable {
         }
     }
 
+    /// Waits for something to read, and until it has arrived.
     private func waitForNews() async throws(EtcdError) {
-        while !cursor.hasNews(etcd.cluster.model) {
-            let cluster = etcd.cluster
-            var listener: Int?
-            let news: Void? = await process.wait { [self] answer in
-                listener = cluster.listen { [self] in
-                    if cursor.hasNews(cluster.model) { answer(()) }
-                }
+        let cluster = etcd.cluster
+        var listener: Int?
+        let news: Void? = await process.wait { [self] answer in
+            let arrive = { [self] in scheduler.after(etcd.faults.watchDelay()) { answer(()) } }
+            if cursor.hasNews(cluster.model) { return arrive() }
+            var isOnItsWay = false
+            listener = cluster.listen { [self] in
+                guard !isOnItsWay, cursor.hasNews(cluster.model) else { return }
+                isOnItsWay = true
+                arrive()
             }
-            if let listener { cluster.stopListening(listener) }
-            if news == nil { throw .refused(.cancelled, "the task was cancelled") }
         }
-        if process.isDead || Task.isCancelled { throw .refused(.cancelled, "the task was cancelled") }
+        if let listener { cluster.stopListening(listener) }
+        if news == nil || process.isDead || Task.isCancelled { throw .refused(.cancelled, "the task was cancelled") }
     }
 
     private func reconnect() async throws(EtcdError) {

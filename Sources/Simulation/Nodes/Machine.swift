@@ -62,7 +62,7 @@ final class Machine: @unchecked Sendable {
         agents += 1
         let process = world.newProcess("agent-\(number).\(agents)")
         let slots = WorkerSlots()
-        let environment = process.environment { [unowned world] in world.note($0, process.name) }
+        let environment = process.environment(log: world.log(of: process))
         let drain = NodeDrain(environment: environment)
         agent = Agent(process: process, slots: slots, drain: drain)
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug, isNode: true)

@@ -24,13 +24,16 @@ final class SimulatedProcess: @unchecked Sendable {
     }
 
     /// What its code gets from outside.
-    func environment(log: @escaping @Sendable (Log.Line) -> Void) -> Environment {
+    /// - Parameter log: what becomes of its lines; nil when nobody reads them.
+    func environment(log: (@Sendable (Log.Line) -> Void)?) -> Environment {
         let scheduler = scheduler
         return Environment(
             clock: VirtualTime(process: self),
             wallClock: { 1_700_000_000_000 + scheduler.now.nanoseconds / 1_000_000 },
             chance: Chance(SeededRandom(seed: scheduler.random.next())),
-            log: Log(minimum: .debug) { [weak self] line in if self?.isDead == false { log(line) } })
+            log: Log(minimum: log == nil ? nil : .debug) { [weak self] line in
+                if self?.isDead == false { log?(line) }
+            })
     }
 
     /// Starts a task of this process; nil when it is dead.
