@@ -201,6 +201,17 @@ final class World: @unchecked Sendable {
         outside.start { await load.undrainEverything() }
         settle(load)
         report.countRun(steps: scheduler.steps)
+        dismantle()
+    }
+
+    /// Ends everything that is left, which would keep itself and the world in memory otherwise.
+    private func dismantle() {
+        for process in replicas.compactMap(\.process) + machines.compactMap(\.agent?.process) + [outside] {
+            process.kill()
+        }
+        scheduler.end()
+        replicas = []
+        machines = []
     }
 
     /// Steps while the condition holds.

@@ -75,6 +75,12 @@ package final class Scheduler: @unchecked Sendable {
         return true
     }
 
+    /// Lets the tasks of processes that were killed end, and forgets what was to happen later.
+    func end() {
+        runTeardown()
+        events = EventQueue()
+    }
+
     /// Most jobs that the tasks of a crashed process may need to end.
     private static let teardownLimit = 100_000
 
