@@ -98,7 +98,11 @@ let package = Package(
         program(
             "ate-local",
             uses: ["LocalCluster", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "ServiceKit"]),
-        .executableTarget(name: "counter", path: "examples/counter", swiftSettings: strict),
+        .target(name: "Serving", path: "examples/serving", swiftSettings: strict),
+        .executableTarget(
+            name: "counter", dependencies: ["Serving"], path: "examples/counter", swiftSettings: strict),
+        .executableTarget(
+            name: "helpdesk", dependencies: ["Serving"], path: "examples/helpdesk", swiftSettings: strict),
         program("witness", uses: []),
         program("atectl", uses: ["OperatorCLI"]),
         program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),

@@ -121,11 +121,3 @@ extension Keys {
     /// Whether a replica's session lies under the key.
     fileprivate func isSession(_ key: Key) -> Bool { key.bytes.starts(with: replicas.bytes) }
 }
-
-extension WatchEvent {
-    /// What was put, decoded; nil for a deletion.
-    fileprivate func row<Value: StoredValue>() throws(StoreError) -> Stored<Value>? {
-        guard case .put(let pair, _) = self else { return nil }
-        return try Codec.decode(pair)
-    }
-}

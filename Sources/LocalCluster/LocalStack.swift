@@ -8,8 +8,20 @@ internal import SubstrateAPI
 internal import SubstrateModel
 internal import Synchronization
 
-/// The whole system on loopback: etcd, ateapi, two atelets with two workers each, atenet.
+/// The whole system on loopback: etcd, ateapi, atelets with two workers each, atenet.
 package final class LocalStack: Sendable {
+    /// What it is made of.
+    package struct Shape: Sendable {
+        /// At most 26.
+        package var nodes: Int
+        package var replicas: Int
+
+        package init(nodes: Int = 2, replicas: Int = 1) {
+            self.nodes = nodes
+            self.replicas = replicas
+        }
+    }
+
     /// Ports; nil for any that is free.
     package struct Ports: Sendable {
         package var etcd: Int?
@@ -23,52 +35,64 @@ package final class LocalStack: Sendable {
         }
     }
 
-    package static let nodes = ["node-a", "node-b"]
     package static let workersPerNode = 2
 
     package let directory: String
     package let etcdAddress: String
+    /// All replicas of ateapi, as a target of gRPC: whoever is given it goes to another one when the first is gone.
     package let apiAddress: String
     package let routerAddress: String
+    /// The names of the nodes.
+    package let nodes: [String]
     /// To ateapi.
     package let channel: Channel
     /// The etcd server.
     package let etcd: LocalEtcd
     private let programs: String
     private let addressBlock: Int
+    private let replicas: [String]
     private let processes = Mutex<[String: LocalProcess]>([:])
 
     private init(
-        directory: String, programs: String, etcd: LocalEtcd, apiAddress: String, routerAddress: String,
-        addressBlock: Int
+        directory: String, programs: String, etcd: LocalEtcd, replicas: [String], routerAddress: String,
+        addressBlock: Int, nodes: Int
     ) {
         self.directory = directory
         self.programs = programs
         self.addressBlock = addressBlock
         self.etcd = etcd
-        self.apiAddress = apiAddress
+        self.replicas = replicas
+        apiAddress = replicas.count == 1 ? replicas[0] : "ipv4:" + replicas.joined(separator: ",")
+        self.nodes = Self.nodeNames(nodes)
         self.routerAddress = routerAddress
         etcdAddress = etcd.endpoint
         channel = Channel(target: apiAddress, credentials: .insecure)
     }
 
+    private static func nodeNames(_ count: Int) -> [String] {
+        (0..<UInt8(count)).map { "node-\(UnicodeScalar(UInt8(ascii: "a") + $0))" }
+    }
+
     /// Starts everything and waits until it serves.
     /// - Parameters:
+    ///   - shape: how much of what; the first replica of ateapi gets the given port.
     ///   - directory: absolute; for data, snapshots and logs.
     ///   - programs: the directory of the built programs.
     ///   - addressBlock: the third number of the actors' addresses `127.<block>.x.y`, so that two stacks can run side by side.
     ///   - progress: told what is being waited for.
     package static func start(
-        directory: String, programs: String, ports: Ports = Ports(), addressBlock: Int,
+        _ shape: Shape = Shape(), directory: String, programs: String, ports: Ports = Ports(), addressBlock: Int,
         progress: (String) -> Void = { _ in }
     ) async throws -> LocalStack {
         progress("etcd")
         let etcd = try await LocalEtcd.start(directory: "\(directory)/etcd", port: ports.etcd)
-        let apiPort = try ports.api ?? FreePort.find()
+        let replicas = try (0..<shape.replicas).map { number in
+            "127.0.0.1:\(try (number == 0 ? ports.api : nil) ?? FreePort.find())"
+        }
         let routerPort = try ports.router ?? FreePort.find()
         let stack = LocalStack(
-            directory: directory, programs: programs, etcd: etcd, apiAddress: "127.0.0.1:\(apiPort)",
-            routerAddress: "127.0.0.1:\(routerPort)", addressBlock: addressBlock)
+            directory: directory, programs: programs, etcd: etcd, replicas: replicas,
+            routerAddress: "127.0.0.1:\(routerPort)", addressBlock: addressBlock, nodes: shape.nodes)
         do {
             try await stack.startPrograms(progress: progress)
             return stack
@@ -81,8 +105,8 @@ package final class LocalStack: Sendable {
     /// Starts everything but etcd and waits until it serves.
     package func startPrograms(progress: (String) -> Void = { _ in }) async throws {
         progress("ateapi")
-        try await startAPI()
-        for (index, node) in Self.nodes.enumerated() {
+        for (number, address) in replicas.enumerated() { try await startReplica(number, at: address) }
+        for (index, node) in nodes.enumerated() {
             progress("atelet \(node)")
             try await startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
         }
@@ -104,7 +128,7 @@ package final class LocalStack: Sendable {
             defer { processes = [:] }
             return processes
         }
-        for name in ["atenet"] + Self.nodes.map({ "atelet-\($0)" }) + ["ateapi"] {
+        for name in ["atenet"] + nodes.map({ "atelet-\($0)" }) + replicas.indices.map(Self.replicaName) {
             await running[name]?.process.stop(grace: .seconds(10))
         }
     }
@@ -167,12 +191,15 @@ package final class LocalStack: Sendable {
         return process
     }
 
-    private func startAPI() async throws {
+    private static func replicaName(_ number: Int) -> String { number == 0 ? "ateapi" : "ateapi-\(number + 1)" }
+
+    private func startReplica(_ number: Int, at address: String) async throws {
         let process = try await launch(
-            "ateapi", "ateapi", ["--grpc-listen-addr", apiAddress, "--etcd-endpoints", etcdAddress])
-        try await process.wait(until: "serve") { [channel] in
+            Self.replicaName(number), "ateapi", ["--grpc-listen-addr", address, "--etcd-endpoints", etcdAddress])
+        let own = Channel(target: address, credentials: .insecure)
+        try await process.wait(until: "serve") {
             let request = AtespaceRequest(name: Atespace.defaultName)
-            return (try? await channel.call(ControlMethods.getAtespace, request, timeout: .seconds(1))) != nil
+            return (try? await own.call(ControlMethods.getAtespace, request, timeout: .seconds(1))) != nil
         }
     }
 
@@ -198,8 +225,8 @@ package final class LocalStack: Sendable {
     }
 
     private func waitForWorkers() async throws {
-        guard let last = process("atelet-\(Self.nodes.last ?? "")") else { return }
-        let expected = Self.nodes.count * Self.workersPerNode
+        guard let last = process("atelet-\(nodes.last ?? "")") else { return }
+        let expected = nodes.count * Self.workersPerNode
         try await last.wait(until: "offer its workers") { [channel] in
             let response = try? await channel.call(
                 ControlMethods.listWorkers, EmptyRequest(), timeout: .seconds(1))

@@ -148,21 +148,11 @@ package final class NodeAgent: Sendable {
                     continue
                 }
                 do throws(StoreError) {
-                    slot.take(try event.binding, at: event.revision)
+                    slot.take(try event.row(), at: event.revision)
                 } catch {
                     self.environment.log.error("a binding cannot be read", ["error": .text(error)])
                 }
             }
-        }
-    }
-}
-
-extension WatchEvent {
-    /// What was put; nil for a deletion.
-    fileprivate var binding: Stored<Binding>? {
-        get throws(StoreError) {
-            guard case .put(let pair, _) = self else { return nil }
-            return try Codec.decode(pair)
         }
     }
 }

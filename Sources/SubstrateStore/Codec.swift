@@ -33,6 +33,14 @@ package enum Codec {
     }
 }
 
+extension WatchEvent {
+    /// What was put, decoded; nil for a deletion.
+    package func row<Value: StoredValue>() throws(StoreError) -> Stored<Value>? {
+        guard case .put(let pair, _) = self else { return nil }
+        return try Codec.decode(pair)
+    }
+}
+
 /// A value that has a record of its own in etcd.
 package protocol StoredValue: Sendable, Equatable {
     /// Reads the record.

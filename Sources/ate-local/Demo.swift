@@ -148,7 +148,7 @@ struct Demo {
     }
 
     private func node(of actor: ActorInfo) throws -> String {
-        guard let pod = actor.assignment?.worker.pod, let node = LocalStack.nodes.first(where: { pod.hasPrefix($0) })
+        guard let pod = actor.assignment?.worker.pod, let node = stack.nodes.first(where: { pod.hasPrefix($0) })
         else {
             throw ClusterError("\(actor.ref) is on no known node")
         }

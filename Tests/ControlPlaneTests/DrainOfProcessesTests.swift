@@ -61,7 +61,7 @@ import Testing
     /// The node whose worker has the actor.
     private func node(of name: String, _ stack: LocalStack) async throws -> String {
         let pod = try #require(try await actor(name, stack).assignment?.worker.pod)
-        return try #require(LocalStack.nodes.first { pod.hasPrefix("\($0)-") })
+        return try #require(stack.nodes.first { pod.hasPrefix("\($0)-") })
     }
 
     @discardableResult

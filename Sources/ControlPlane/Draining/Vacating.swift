@@ -108,12 +108,13 @@ struct VacateWorkflow: Workflow {
 
     func run() async {
         do {
-            let actor = try await control.actor(ref)
-            guard actor.value.uid == worker.binding.value.actorUID else { return }
             let suspend = SuspendWorkflow(
                 control: control, hand: hand, ref: ref, cause: .drain(presence: worker.presence.value.uid))
-            let after = try await suspend.run(from: actor)
-            if after.value.status == .suspended {
+            let after = try await control.waitingForOthers(ref, true) { () throws(ControlError) in
+                let actor = try await control.actor(ref)
+                return actor.value.uid == worker.binding.value.actorUID ? try await suspend.run(from: actor) : actor
+            }
+            if after.value.uid == worker.binding.value.actorUID, after.value.status == .suspended {
                 environment.log.info(
                     "suspended the actor of a draining worker",
                     ["actor": .text(ref), "worker": .text(worker.ref)])

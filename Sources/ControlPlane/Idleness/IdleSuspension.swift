@@ -68,27 +68,30 @@ struct IdleSuspension: Sendable {
         let idleness = Dictionary(answer.workers.map { ($0.workerUID, $0) }) { first, _ in first }
         for candidate in candidates {
             guard let known = idleness[candidate.presence.value.uid], known.epoch == candidate.binding.epoch,
-                known.idleness >= candidate.timeout, underWay.begin(candidate.worker, atMost: Self.suspends)
+                known.idleness >= candidate.timeout,
+                underWay.begin(candidate.worker, candidate.binding.epoch, atMost: Self.suspends)
             else { continue }
             session.submit { hand in
-                await suspend(candidate, hand)
-                underWay.end(candidate.worker)
+                let hasFailed = await !suspend(candidate, hand)
+                underWay.end(candidate.worker, failed: hasFailed ? control.environment.clock.stopwatch() : nil)
             }
         }
     }
 
-    private func suspend(_ candidate: Candidate, _ hand: Hand) async {
+    /// Returns false when it has failed.
+    private func suspend(_ candidate: Candidate, _ hand: Hand) async -> Bool {
         let log = control.environment.log
         let ref = candidate.binding.value.actor
         do {
             let actor = try await control.actor(ref)
-            guard actor.value.uid == candidate.binding.value.actorUID else { return }
+            guard actor.value.uid == candidate.binding.value.actorUID else { return true }
             let workflow = SuspendWorkflow(
                 control: control, hand: hand, ref: ref,
                 cause: .idleness(presence: candidate.presence.value.uid, candidate.timeout))
             let after = try await workflow.run(from: actor)
-            guard after.value.status == .suspended else { return }
-            log.info("suspended an idle actor", ["actor": .text(ref), "worker": .text(candidate.worker)])
+            if after.value.status == .suspended {
+                log.info("suspended an idle actor", ["actor": .text(ref), "worker": .text(candidate.worker)])
+            }
         } catch .operationInProgress {
         } catch .node(let failure) where failure.isRefusal {
             log.debug(
@@ -98,17 +101,57 @@ struct IdleSuspension: Sendable {
             log.warning(
                 "could not suspend an idle actor, will try again",
                 ["actor": .text(ref), "worker": .text(candidate.worker), "reason": .string("\(error)")])
+            return false
         }
+        return true
     }
 
-    /// The workers whose actors are being suspended.
+    /// The workers whose actors are being suspended, and those where that has failed: a snapshot that cannot be written costs
+    /// the actor a standstill each time, so it is tried less and less often.
     private final class UnderWay: Sendable {
-        private let workers = Mutex<Set<WorkerRef>>([])
-
-        func begin(_ worker: WorkerRef, atMost limit: Int) -> Bool {
-            workers.withLock { $0.count < limit && $0.insert(worker).inserted }
+        private struct State {
+            var workers: [WorkerRef: Epoch] = [:]
+            /// One for each worker at most.
+            var failures: [WorkerRef: Failure] = [:]
         }
 
-        func end(_ worker: WorkerRef) { workers.withLock { _ = $0.remove(worker) } }
+        private struct Failure {
+            var epoch: Epoch
+            var since: Stopwatch
+            var backoff = Backoff(from: .seconds(10), to: .seconds(300))
+            var pause: Duration = .zero
+        }
+
+        private let state = Mutex(State())
+
+        func begin(_ worker: WorkerRef, _ epoch: Epoch, atMost limit: Int) -> Bool {
+            state.withLock { state in
+                if let failure = state.failures[worker] {
+                    if failure.epoch != epoch {
+                        state.failures[worker] = nil
+                    } else if failure.since.elapsed() < failure.pause {
+                        return false
+                    }
+                }
+                guard state.workers.count < limit, state.workers[worker] == nil else { return false }
+                state.workers[worker] = epoch
+                return true
+            }
+        }
+
+        /// - Parameter failed: since when it has failed; nil when it has not.
+        func end(_ worker: WorkerRef, failed: Stopwatch?) {
+            state.withLock { state in
+                guard let epoch = state.workers.removeValue(forKey: worker) else { return }
+                guard let failed else {
+                    state.failures[worker] = nil
+                    return
+                }
+                var failure = state.failures[worker] ?? Failure(epoch: epoch, since: failed)
+                failure.since = failed
+                failure.pause = failure.backoff.pause()
+                state.failures[worker] = failure
+            }
+        }
     }
 }

@@ -31,7 +31,7 @@ extension NodeAgent {
         } changed: { events in
             for event in events {
                 guard let target = store.keys.drainTarget(event.key) else { continue }
-                self.drain.take(event.order, of: target)
+                self.drain.take(try? event.row(), of: target)
             }
         }
     }
@@ -130,13 +130,5 @@ extension WorkerSlot {
     /// Waits until something of the binding is shown at another revision, or until the task is cancelled.
     fileprivate func waitForBinding(since revision: Int64) async {
         for await _ in bindingNews.changes where bindingSeenAt != revision { return }
-    }
-}
-
-extension WatchEvent {
-    /// What was put; nil for a deletion, and for what cannot be read.
-    fileprivate var order: Stored<DrainOrder>? {
-        guard case .put(let pair, _) = self else { return nil }
-        return try? Codec.decode(pair)
     }
 }

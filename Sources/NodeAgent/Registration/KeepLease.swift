@@ -63,8 +63,20 @@ extension NodeAgent {
         // The watchdog hears of it first: what it may have frozen is not running.
         if held.clock.isGood, watchdog.extend(hold), held.clock.renewed(hold) { return true }
         held.clock.lapse()
-        return await thaw(held.clock, hold)
+        if await thaw(held.clock, hold) { return true }
+        if held.clock.thawFailed() == Self.thawAttempts {
+            environment.log.error(
+                "the actors could not be let go on: giving up the lease, so that they come back elsewhere",
+                ["node": .string(options.node), "attempts": .integer(Int64(Self.thawAttempts))])
+            // The next renewal finds it gone, and ends everything under it.
+            try? await store.etcd.revoke(held.lease.id)
+        }
+        return false
     }
+
+    /// How often actors are tried to be let go on while renewals succeed: a twentieth of the lease apart, and each within the
+    /// limits of a call to etcd and of an answer of the watchdog. Whoever holds on for longer keeps actors from everybody.
+    private static let thawAttempts = 20
 
     /// Lets the actors go on that still belong here by what is read now, after the renewal: as long as the lease lives nobody
     /// else can take the presences away. Whatever else there is is killed.

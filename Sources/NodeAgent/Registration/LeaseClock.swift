@@ -12,39 +12,65 @@ package final class LeaseClock: Sendable {
         case lost
     }
 
-    private let phase: Mutex<Phase>
-    private let listeners = Listeners()
-
-    package init(_ hold: LeaseHold) { phase = Mutex(.good(hold)) }
-
-    package var isGood: Bool {
-        phase.withLock { if case .good(let hold) = $0 { hold.left > .zero } else { false } }
+    private struct State {
+        var phase: Phase
+        var lapses = 0
+        var failedThaws = 0
     }
 
-    private var isLost: Bool { phase.withLock { if case .lost = $0 { true } else { false } } }
+    private let state: Mutex<State>
+    private let listeners = Listeners()
+
+    package init(_ hold: LeaseHold) { state = Mutex(State(phase: .good(hold))) }
+
+    package var isGood: Bool {
+        state.withLock { if case .good(let hold) = $0.phase { hold.left > .zero } else { false } }
+    }
+
+    private var isLost: Bool { state.withLock { if case .lost = $0.phase { true } else { false } } }
+
+    /// How often the lease has lapsed so far. When it is the same afterwards, and the lease is good, actors were not frozen in
+    /// between.
+    package var lapses: Int { state.withLock { $0.lapses } }
 
     /// A renewal has succeeded. False when the time before it had passed: then the lease has lapsed.
     package func renewed(_ hold: LeaseHold) -> Bool {
-        phase.withLock { phase in
-            guard case .good(let last) = phase else { return false }
+        state.withLock { state in
+            guard case .good(let last) = state.phase else { return false }
             let isInTime = last.left > .zero
-            phase = isInTime ? .good(hold) : .lapsed
+            if isInTime { state.phase = .good(hold) } else { Self.lapse(&state) }
             return isInTime
         }
     }
 
     /// The lease cannot be relied on for now.
-    package func lapse() { phase.withLock { if case .good = $0 { $0 = .lapsed } } }
+    package func lapse() { state.withLock { if case .good = $0.phase { Self.lapse(&$0) } } }
+
+    private static func lapse(_ state: inout State) {
+        state.phase = .lapsed
+        state.lapses += 1
+    }
 
     /// The lease has been renewed after all, and the actors that still belong here go on.
     package func thawed(_ hold: LeaseHold) {
-        phase.withLock { if case .lapsed = $0 { $0 = .good(hold) } }
+        state.withLock { state in
+            state.failedThaws = 0
+            if case .lapsed = state.phase { state.phase = .good(hold) }
+        }
         listeners.tell()
+    }
+
+    /// The lease has been renewed, and yet the actors could not be let go on. Returns how often that is in a row.
+    package func thawFailed() -> Int {
+        state.withLock { state in
+            state.failedThaws += 1
+            return state.failedThaws
+        }
     }
 
     /// The lease will not be good any more.
     package func lose() {
-        phase.withLock { $0 = .lost }
+        state.withLock { $0.phase = .lost }
         listeners.tell()
     }
 

@@ -39,12 +39,8 @@ extension WorkerSlot {
                 "could not checkpoint an actor",
                 ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])
             guard await resume(sandbox, epoch) else { return .failure(.interrupted(ref)) }
-            var hasEnded = sandbox.hasEnded
-            if !hasEnded {
-                state.withLock { $0.fence.checkpointFailed(epoch) }
-                // Whoever watches it has taken no notice of an end before this.
-                hasEnded = sandbox.hasEnded
-            }
+            // Whoever watches it has taken no notice of an end before this.
+            let hasEnded = sandbox.hasEnded
             if hasEnded {
                 ended(epoch)
                 await sandbox.kill()
@@ -59,7 +55,18 @@ extension WorkerSlot {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
         while !sandbox.hasEnded {
             guard await lease.waitUntilGood() else { return false }
-            if await watchdog.resume(ActivationID(pod: ref.pod, epoch: epoch)) { return true }
+            let lapses = lease.lapses
+            if await watchdog.resume(ActivationID(pod: ref.pod, epoch: epoch)) {
+                // One that was frozen again meanwhile has not been let go on with the others: it counted as being
+                // checkpointed. Once it counts as running, it is.
+                let isRunning = state.withLock { state in
+                    guard lease.lapses == lapses else { return false }
+                    state.fence.checkpointFailed(epoch)
+                    return true
+                }
+                if isRunning { return true }
+                continue
+            }
             do { try await environment.clock.sleep(for: backoff.pause()) } catch { return false }
         }
         return true

@@ -9,13 +9,14 @@ extension WorkerSlot {
     /// why.
     func withdrawUnlessFit() async -> String? {
         while !state.withLock({ $0.isClosed }) {
+            let lapses = lease.lapses
             do throws(RuntimeFailure) {
                 try await runtime.selfTest(pod: ref.pod, address: presence.value.address)
                 return nil
             } catch {
                 // A test that was frozen or interrupted has found nothing.
                 if Task.isCancelled { return nil }
-                guard lease.isGood else {
+                guard lease.isGood, lease.lapses == lapses else {
                     guard await lease.waitUntilGood() else { return nil }
                     continue
                 }

@@ -25,9 +25,6 @@ enum ResourceKind: String, CaseIterable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether its objects lie in namespaces, as pools and templates do.
-    var isNamespaced: Bool { self == .pool || self == .template || self == .worker }
-
     /// The kind that a word names.
     /// - Parameter kinds: those that the command is about.
     static func named(_ word: String, among kinds: [ResourceKind], of command: String) throws(FlagError) -> ResourceKind
