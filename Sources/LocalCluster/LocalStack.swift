@@ -10,15 +10,22 @@ internal import Synchronization
 
 /// The whole system on loopback: etcd, ateapi, atelets with two workers each, atenet.
 package final class LocalStack: Sendable {
+    /// What runs the actors.
+    package enum Runtime: String, Sendable {
+        case gvisor, process
+    }
+
     /// What it is made of.
     package struct Shape: Sendable {
-        /// At most 26.
+        /// At most 4.
         package var nodes: Int
         package var replicas: Int
+        package var runtime: Runtime
 
-        package init(nodes: Int = 2, replicas: Int = 1) {
+        package init(nodes: Int = 2, replicas: Int = 1, runtime: Runtime = .process) {
             self.nodes = nodes
             self.replicas = replicas
+            self.runtime = runtime
         }
     }
 
@@ -51,11 +58,12 @@ package final class LocalStack: Sendable {
     private let programs: String
     private let addressBlock: Int
     private let replicas: [String]
+    private let runtime: Runtime
     private let processes = Mutex<[String: LocalProcess]>([:])
 
     private init(
         directory: String, programs: String, etcd: LocalEtcd, replicas: [String], routerAddress: String,
-        addressBlock: Int, nodes: Int
+        addressBlock: Int, _ shape: Shape
     ) {
         self.directory = directory
         self.programs = programs
@@ -63,7 +71,8 @@ package final class LocalStack: Sendable {
         self.etcd = etcd
         self.replicas = replicas
         apiAddress = replicas.count == 1 ? replicas[0] : "ipv4:" + replicas.joined(separator: ",")
-        self.nodes = Self.nodeNames(nodes)
+        nodes = Self.nodeNames(shape.nodes)
+        runtime = shape.runtime
         self.routerAddress = routerAddress
         etcdAddress = etcd.endpoint
         channel = Channel(target: apiAddress, credentials: .insecure)
@@ -92,7 +101,7 @@ package final class LocalStack: Sendable {
         let routerPort = try ports.router ?? FreePort.find()
         let stack = LocalStack(
             directory: directory, programs: programs, etcd: etcd, replicas: replicas,
-            routerAddress: "127.0.0.1:\(routerPort)", addressBlock: addressBlock, nodes: shape.nodes)
+            routerAddress: "127.0.0.1:\(routerPort)", addressBlock: addressBlock, shape)
         do {
             try await stack.startPrograms(progress: progress)
             return stack
@@ -163,7 +172,7 @@ package final class LocalStack: Sendable {
         return (lines.withLock { $0.joined(separator: "\n") }, status)
     }
 
-    /// The example's manifest, with snapshots kept in this stack's directory.
+    /// The example's manifest, with snapshots kept in this stack's directory, and for the runtime that this stack has.
     /// - Parameter example: its path.
     package func manifest(of example: String) throws -> String {
         guard let text = FileManager.default.contents(atPath: example).map({ String(decoding: $0, as: UTF8.self) })
@@ -171,7 +180,11 @@ package final class LocalStack: Sendable {
             throw ClusterError("\(example) is not there: run this from the top of the repository")
         }
         let file = "\(directory)/\(URL(fileURLWithPath: example).lastPathComponent)"
-        let own = text.replacing("file:///var/lib/substrate/snapshots", with: "file://\(snapshots)")
+        var own = text.replacing("file:///var/lib/substrate/snapshots", with: "file://\(snapshots)")
+        if runtime == .process {
+            own = own.replacing("sandboxClass: gvisor", with: "sandboxClass: process")
+                .replacing(": Full\n", with: ": Data\n")
+        }
         try Data(own.utf8).write(to: URL(fileURLWithPath: file))
         return file
     }

@@ -99,7 +99,7 @@ private func read(_ client: Int32) -> Request? {
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 8192)
     var end: Int?
-    while end == nil || bytes.count < end! {
+    while bytes.count < end ?? .max {
         let count = recv(client, &piece, piece.count, 0)
         if count <= 0 || bytes.count + count > requestLimit { return nil }
         bytes += piece[..<count]
