@@ -107,7 +107,7 @@ let package = Package(
             "Simulation",
             uses: [
                 "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "GRPC", "ServiceKit",
+                "GRPC", "GRPC", "ServiceKit",
             ]),
         program("ate-simulate", uses: ["Simulation", "ServiceKit"]),
 
@@ -149,8 +149,8 @@ let package = Package(
             "NodeAgentTests",
             uses: [
                 "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "LocalCluster",
-                "Processes",
-                "ServiceKit", "TestKit", "atelet",
+                "Processes", "HTTP",
+                "ServiceKit", "TestKit", "atelet", "counter",
             ]),
         tests(
             "RouterTests",
@@ -174,7 +174,7 @@ let package = Package(
             "ControlPlaneTests",
             uses: [
                 "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "ServiceKit",
+                "GRPC", "ServiceKit",
                 "TestKit",
             ]),
     ],

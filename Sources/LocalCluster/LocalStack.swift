@@ -56,7 +56,7 @@ package final class LocalStack: Sendable {
     /// - Parameters:
     ///   - directory: absolute; for data, snapshots and logs.
     ///   - programs: the directory of the built programs.
-    ///   - addressBlock: the third number of the actors' addresses `127.<block>.x.y`, so that two stacks can run side by side.
+    ///   - addressBlock: the second number of the actors' addresses `127.<block>.x.y`, so that two stacks can run side by side.
     ///   - progress: told what is being waited for.
     package static func start(
         directory: String, programs: String, ports: Ports = Ports(), addressBlock: Int,
@@ -84,7 +84,7 @@ package final class LocalStack: Sendable {
         try await startAPI()
         for (index, node) in Self.nodes.enumerated() {
             progress("atelet \(node)")
-            try await startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
+            try await startNode(node, addresses: "127.\(addressBlock).\(index * 64).0/18")
         }
         progress("atenet")
         try await startRouter()
@@ -176,12 +176,12 @@ package final class LocalStack: Sendable {
         }
     }
 
-    private func startNode(_ node: String, firstAddress: String) async throws {
+    private func startNode(_ node: String, addresses: String) async throws {
         try await launch(
             "atelet-\(node)", "atelet",
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
-                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-address", firstAddress,
+                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-addresses", addresses,
                 "--etcd-endpoints", etcdAddress,
             ])
     }
