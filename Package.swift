@@ -153,8 +153,8 @@ let package = Package(
             "NodeAgentTests",
             uses: [
                 "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "LocalCluster",
-                "Processes",
-                "ServiceKit", "TestKit", "atelet",
+                "Processes", "HTTP",
+                "ServiceKit", "TestKit", "atelet", "counter",
             ]),
         tests(
             "RouterTests",
@@ -178,7 +178,7 @@ let package = Package(
             "ControlPlaneTests",
             uses: [
                 "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "ServiceKit",
+                "GRPC", "ServiceKit",
                 "TestKit",
             ]),
     ],

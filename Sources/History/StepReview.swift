@@ -89,7 +89,12 @@ private struct StepReview {
             return .claimed
         case (.resuming(let old, _), .running(let new)):
             checkEnd(old, isBound: true)
-            require(old == new, "another worker is named")
+            var started = old
+            started.address = new.address
+            require(started == new, "another worker is named")
+            require(new.address != nil, "it runs, and nobody knows where")
+            require(
+                review.state.bindings[new.worker]?.value.address == new.address, "its binding has another address")
             return .running
         case (.suspending(let old, _), .running(let new)), (.pausing(let old, _), .running(let new)):
             checkEnd(old, isBound: true)
@@ -145,6 +150,7 @@ private struct StepReview {
         require(binding?.value.phase == .claimed, "a claim with a binding that is not new")
         let presence = review.state.presences[worker]
         require(presence?.value.uid == assignment.uid, "\(worker) was claimed and is another")
+        require(assignment.address == nil, "it has an address before it runs")
         require(presence?.value.isDraining == false, "\(worker) was claimed although it drains")
         require(presence?.incarnation == binding?.value.incarnation, "another incarnation of \(worker) was bound")
     }

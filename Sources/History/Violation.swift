@@ -14,6 +14,8 @@ package struct Violation: Sendable, Equatable, CustomStringConvertible {
         case exclusion = "6, one node at a time"
         /// Invariant 7: somebody has every transitional state in hand.
         case progress = "7, transitional states are in hand"
+        /// An address that an actor has had is given to no other for a while.
+        case address = "addresses rest"
         /// The table of transactions: what may change together, and on what conditions.
         case steps = "the table of steps"
         /// A row that cannot be read.

@@ -87,7 +87,7 @@ package final class LocalStack: Sendable {
     ///   - shape: how much of what; the first replica of ateapi gets the given port.
     ///   - directory: absolute; for data, snapshots and logs.
     ///   - programs: the directory of the built programs.
-    ///   - addressBlock: the third number of the actors' addresses `127.<block>.x.y`, so that two stacks can run side by side.
+    ///   - addressBlock: below 256; part of the actors' addresses, so that two stacks can run side by side.
     ///   - progress: told what is being waited for.
     package static func start(
         _ shape: Shape = Shape(), directory: String, programs: String, ports: Ports = Ports(), addressBlock: Int,
@@ -117,7 +117,7 @@ package final class LocalStack: Sendable {
         for (number, address) in replicas.enumerated() { try await startReplica(number, at: address) }
         for (index, node) in nodes.enumerated() {
             progress("atelet \(node)")
-            try await startNode(node, firstAddress: "127.\(addressBlock).\(index + 1).1")
+            try await startNode(node, addresses: addresses(ofNode: index))
         }
         progress("atenet")
         try await startRouter()
@@ -216,14 +216,22 @@ package final class LocalStack: Sendable {
         }
     }
 
-    private func startNode(_ node: String, firstAddress: String) async throws {
+    private func addresses(ofNode index: Int) -> String {
+        switch runtime {
+        case .process: "127.\(addressBlock).\(index * 64).0/18"
+        // Of the block that RFC 2544 has set aside for tests of networks.
+        case .gvisor: "198.18.\(addressBlock).\(index * 64)/26"
+        }
+    }
+
+    private func startNode(_ node: String, addresses: String) async throws {
         try await launch(
             "atelet-\(node)", "atelet",
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
-                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-address", firstAddress,
+                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-addresses", addresses,
                 "--etcd-endpoints", etcdAddress,
-            ])
+            ] + (runtime == .gvisor ? ["--runtime", runtime.rawValue] : []))
     }
 
     private func startRouter() async throws {

@@ -16,19 +16,22 @@ package final class NodeAgent: Sendable {
     let readiness: Readiness
     let health: LoopHealth
     let drain: NodeDrain
+    let addresses: ActorAddresses
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
     ///   - watchdog: freezes the runtime's actors when the agent cannot.
     ///   - bootID: the kernel's.
     ///   - directoryID: of the locked state directory.
+    ///   - addressLedger: of the same directory.
     ///   - readiness: set while every worker is registered.
     ///   - drain: where the agent is told to stop after a drain.
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, watchdog: any Watchdog,
-        environment: Environment, bootID: String, directoryID: String, readiness: Readiness = Readiness(),
-        drain: NodeDrain? = nil
+        environment: Environment, bootID: String, directoryID: String, addressLedger: any AddressLedger,
+        readiness: Readiness = Readiness(), drain: NodeDrain? = nil
     ) {
+        addresses = ActorAddresses(options.addresses, rest: options.addressRest, ledger: addressLedger)
         self.drain = drain ?? NodeDrain(environment: environment)
         self.options = options
         self.slots = slots
@@ -45,7 +48,7 @@ package final class NodeAgent: Sendable {
     /// Runs until it is told to stop and its workers are drained, or until the task is cancelled; then kills the actors and
     /// withdraws the workers.
     /// - Throws: `RegistrationError` when another agent holds one of the names and does not go away; `WatchdogError` when
-    ///   there is no watchdog to be had; what `Runtime.killLeftovers` throws.
+    ///   there is no watchdog to be had; what `Runtime.killLeftovers` and the ledger of addresses throw.
     package func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.offerWorkers() }
@@ -64,6 +67,7 @@ package final class NodeAgent: Sendable {
             // An earlier agent's watchdog may still be killing what we would start.
             try await watchdog.start()
             try await runtime.killLeftovers()
+            try await addresses.begin(environment.clock, environment.log)
             await runtime.localSnapshotStore.removeUnfinished()
             let generation: Generation?
             let sinceGrant: Stopwatch
@@ -92,7 +96,7 @@ package final class NodeAgent: Sendable {
             "offering workers",
             [
                 "node": .string(options.node), "pool": .text(options.pool),
-                "workers": .integer(Int64(options.addresses.count)),
+                "workers": .integer(Int64(options.workerCount)),
                 "lease": .text(held.lease.id),
             ])
         defer { held.clock.lose() }
@@ -109,9 +113,8 @@ package final class NodeAgent: Sendable {
                 group.addTask { await self.followDrainOrders() }
                 group.addTask { await self.collectLocalSnapshots() }
                 group.addTask { await self.watchRuntime() }
-                for (ref, address) in self.options.workers {
-                    group.addTask { try await self.offer(ref, address, under: held) }
-                }
+                group.addTask { await self.settleAddresses() }
+                for ref in self.options.workers { group.addTask { try await self.offer(ref, under: held) } }
                 // The first to end is the loss of the lease, a new generation, or an error.
                 defer { group.cancelAll() }
                 try await group.next()
@@ -136,9 +139,16 @@ package final class NodeAgent: Sendable {
         }
     }
 
+    private func settleAddresses() async {
+        while !Task.isCancelled {
+            try? await environment.clock.sleep(for: options.addressRest)
+            await addresses.settle(environment.log)
+        }
+    }
+
     private func followBindings() async {
         let keys = store.keys
-        let workers = options.workers.map(\.ref)
+        let workers = options.workers
         await follow(keys.bindings(in: options.pool), of: store.etcd, environment) { listing in
             let listing = WorkerListing(listing, keys)
             for ref in workers { self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }

@@ -4,8 +4,11 @@ package import SubstrateModel
 package struct NodeOptions: Sendable {
     package var node: String
     package var pool: PoolRef
-    /// Where each worker's actor listens; one worker per address.
-    package var addresses: [ActorAddress]
+    package var workerCount: Int
+    /// What the addresses of actors are taken from; no other node may have one of them.
+    package var addresses: AddressRange
+    /// For how long after an actor its address is given to no other.
+    package var addressRest: Duration
     /// Where the agent's API is reached, `host:port`.
     package var agentAddress: String
     package var labels: [String: String]
@@ -21,14 +24,17 @@ package struct NodeOptions: Sendable {
     package var collectionInterval: Duration
 
     package init(
-        node: String, pool: PoolRef, addresses: [ActorAddress], agentAddress: String, labels: [String: String] = [:],
+        node: String, pool: PoolRef, workers: Int, addresses: AddressRange, addressRest: Duration = .seconds(60),
+        agentAddress: String, labels: [String: String] = [:],
         leaseTimeToLive: Duration = .seconds(5), leaseMargin: Duration = .seconds(1),
         takeoverLimit: Duration = .seconds(30), progressLimit: Duration = .seconds(10),
         collectionInterval: Duration = .seconds(600)
     ) {
         self.node = node
         self.pool = pool
+        workerCount = workers
         self.addresses = addresses
+        self.addressRest = addressRest
         self.agentAddress = agentAddress
         self.labels = labels
         self.leaseTimeToLive = leaseTimeToLive
@@ -39,7 +45,8 @@ package struct NodeOptions: Sendable {
     }
 
     /// The workers: `<node>-0`, `<node>-1`, ...
-    package var workers: [(ref: WorkerRef, address: ActorAddress)] {
-        addresses.enumerated().map { (WorkerRef(pool: pool, pod: "\(node)-\($0)"), $1) }
-    }
+    package var workers: [WorkerRef] { (0..<workerCount).map { WorkerRef(pool: pool, pod: "\(node)-\($0)") } }
+
+    /// Fewest addresses that so many workers need.
+    package static func addressesNeeded(workers: Int) -> Int { workers * ActorAddresses.perWorker }
 }

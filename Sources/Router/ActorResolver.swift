@@ -84,7 +84,7 @@ package final class ActorResolver: Sendable {
                 guard let address = response.actor.assignment?.address, !address.ip.isEmpty, address.port > 0 else {
                     return .refused(status: 500, message: "actor \"\(actor.name)\" routing failed")
                 }
-                return .destination("\(address.ip):\(address.port)")
+                return .destination("\(address)")
             } catch {
                 let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
                 if error.code != .aborted || isLast {

@@ -19,6 +19,7 @@ final class World: @unchecked Sendable {
     /// How long nodes may stay without a final answer.
     let answerLimit: Duration
     var running = RunningActors()
+    var addresses = AddressUse(rest: Machine.addressRest)
     private(set) var replicas: [Replica] = []
     private(set) var machines: [Machine] = []
     /// Where clients and operators are; it never dies.

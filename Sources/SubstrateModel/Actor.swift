@@ -118,19 +118,25 @@ package struct Assignment: Sendable, Equatable {
     package var worker: WorkerRef
     /// The presence's uid.
     package var uid: String
-    /// Where the actor listens.
-    package var address: ActorAddress
+    /// Where the actor listens, as its node has said when it had started it; nil while it is RESUMING.
+    package var address: ActorAddress?
     package var unknownFields = UnknownFields()
 
-    package init(worker: WorkerRef, uid: String, address: ActorAddress) {
+    package init(worker: WorkerRef, uid: String, address: ActorAddress? = nil) {
         self.worker = worker
         self.uid = uid
         self.address = address
     }
+
+    func running(at address: ActorAddress) -> Assignment {
+        var running = self
+        running.address = address
+        return running
+    }
 }
 
-/// Where an actor listens.
-package struct ActorAddress: Sendable, Hashable {
+/// Where one activation of an actor listens. Its node gives it to no other until nobody can still be on the way to it.
+package struct ActorAddress: Sendable, Hashable, CustomStringConvertible {
     package var ip: String
     package var port: Int
 
@@ -138,6 +144,8 @@ package struct ActorAddress: Sendable, Hashable {
         self.ip = ip
         self.port = port
     }
+
+    package var description: String { "\(ip):\(port)" }
 }
 
 /// Everything of a snapshot lies under this URI, for example `file:///srv/snapshots/<actor uid>/<nonce>`.

@@ -2,8 +2,8 @@
 package enum ActorEvent: Sendable, Equatable {
     /// A resume has picked a worker; the fallback when it is to start without the actor's local snapshot.
     case claimed(Assignment, fallback: Fallback? = nil)
-    /// The node says that it runs: after a resume, or when a suspend or pause has come to nothing.
-    case runningConfirmed
+    /// The node says that it runs there: after a resume, or when a suspend or pause has come to nothing.
+    case runningConfirmed(at: ActorAddress)
     /// The node says that it does not run and never will under this claim, and why if it knows.
     case resumeUndone(because: ResumeFailure? = nil)
     /// A suspend begins; the snapshot goes here. The recovery says what is to follow when the actor has to leave its worker.
@@ -49,8 +49,8 @@ extension Actor {
             next.lastFallback = fallback ?? lastFallback
         case (.suspended, .holdReleased), (.paused, .holdReleased):
             next.lastRecovery?.next = .request
-        case (.resuming(let assignment, _), .runningConfirmed):
-            next.state = .running(assignment)
+        case (.resuming(let assignment, _), .runningConfirmed(let address)):
+            next.state = .running(assignment.running(at: address))
             next.localSnapshot = nil
             next.lastFailure = nil
             next.lastRecovery?.next = .request
@@ -69,8 +69,9 @@ extension Actor {
         case (.pausing(_, let snapshot), .paused(let confirmed)) where snapshot.name == confirmed:
             next.state = .paused
             next.localSnapshot = snapshot
-        case (.suspending(let assignment, _), .runningConfirmed), (.pausing(let assignment, _), .runningConfirmed):
-            next.state = .running(assignment)
+        case (.suspending(let assignment, _), .runningConfirmed(let address)),
+            (.pausing(let assignment, _), .runningConfirmed(let address)):
+            next.state = .running(assignment.running(at: address))
             next.lastRecovery?.next = .request
         case (.suspending, .abandoned), (.pausing, .abandoned):
             next.state = .suspended

@@ -76,9 +76,12 @@ package struct Receipt: Hashable, Sendable {
 
     package var epoch: Epoch
     package var state: State
+    /// Where the actor listens: with `running`, and with nothing else.
+    package var address: ActorAddress?
 
-    package init(epoch: Epoch, state: State) {
+    package init(epoch: Epoch, state: State, address: ActorAddress? = nil) {
         self.epoch = epoch
         self.state = state
+        self.address = address
     }
 }

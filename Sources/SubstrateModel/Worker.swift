@@ -1,8 +1,6 @@
 /// A worker that its node offers: the value under `workers/live/`. Goes away with the node's lease.
 package struct Presence: Sendable, Equatable {
     package var uid: String
-    /// Where its actor listens.
-    package var address: ActorAddress
     package var node: String
     /// The kernel's boot id of the node.
     package var bootID: String
@@ -17,11 +15,10 @@ package struct Presence: Sendable, Equatable {
     package var unknownFields = UnknownFields()
 
     package init(
-        uid: String, address: ActorAddress, node: String, bootID: String, directoryID: String, agentAddress: String,
+        uid: String, node: String, bootID: String, directoryID: String, agentAddress: String,
         labels: [String: String] = [:], sandboxClass: SandboxClass, drainingUntilMilliseconds: Int64? = nil
     ) {
         self.uid = uid
-        self.address = address
         self.node = node
         self.bootID = bootID
         self.directoryID = directoryID
@@ -53,6 +50,8 @@ package struct Binding: Sendable, Equatable {
     /// The presence that was bound.
     package var incarnation: Incarnation
     package var phase: Phase
+    /// Where the actor listens, for listings of workers; nil until it has been seen running.
+    package var address: ActorAddress?
     package var unknownFields = UnknownFields()
 
     package init(actor: ActorRef, actorUID: String, template: TemplateRef, incarnation: Incarnation, phase: Phase) {

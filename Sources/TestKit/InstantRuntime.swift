@@ -17,6 +17,7 @@ package final class InstantRuntime: Runtime {
         var frozen: Set<Epoch> = []
         var started: [Epoch] = []
         var origins: [SnapshotURI?] = []
+        var addresses: [ActorAddress] = []
         var startFailure: RuntimeFailure?
         var checkpointFailure: RuntimeFailure?
         var selfTestFailure: RuntimeFailure?
@@ -41,6 +42,8 @@ package final class InstantRuntime: Runtime {
     package var started: [Epoch] { state.withLock { $0.started } }
     /// What they were started from, in the same order.
     package var origins: [SnapshotURI?] { state.withLock { $0.origins } }
+    /// Where they were to listen, in the same order.
+    package var addresses: [ActorAddress] { state.withLock { $0.addresses } }
     /// The epochs that are alive now, frozen ones included.
     package var running: [Epoch] { state.withLock { $0.running.keys.sorted() } }
     /// The epochs that are alive and frozen.
@@ -106,11 +109,12 @@ package final class InstantRuntime: Runtime {
             state.running[activation.epoch] = sandbox
             state.started.append(activation.epoch)
             state.origins.append(activation.snapshot)
+            state.addresses.append(activation.address)
         }
         return sandbox
     }
 
-    package func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure) {
+    package func selfTest(pod: String, address: ActorAddress?) async throws(RuntimeFailure) {
         let failure = state.withLock { state in
             state.selfTests += 1
             return state.selfTestFailure

@@ -22,6 +22,9 @@ package struct StoreFixture: Sendable {
         _ = try await store.createTemplate(template)
     }
 
+    /// Where actors are said to run.
+    package let address = ActorAddress(ip: "127.0.0.1", port: 80)
+
     package func ref(_ name: String) -> ActorRef { ActorRef(atespace: Atespace.defaultName, name: name) }
 
     package func workerRef(_ name: String) -> WorkerRef { WorkerRef(pool: pool.ref, pod: name) }
@@ -46,8 +49,8 @@ package struct StoreFixture: Sendable {
         let ref = workerRef(name)
         let held: LeaseID = if let lease { lease } else { try await self.lease() }
         let presence = Presence(
-            uid: "uid-\(name)", address: ActorAddress(ip: "127.0.0.1", port: 80), node: "node", bootID: "boot",
-            directoryID: "directory", agentAddress: agent, sandboxClass: .process)
+            uid: "uid-\(name)", node: "node", bootID: "boot", directoryID: "directory", agentAddress: agent,
+            sandboxClass: .process)
         guard case .registered(let stored) = try await store.register(ref, presence, lease: held) else {
             throw DidNotHappen(description: "\(ref) is taken")
         }
@@ -77,7 +80,7 @@ package struct StoreFixture: Sendable {
     /// Brings the actor from SUSPENDED to RUNNING.
     @discardableResult
     package func running(_ name: String, on worker: Worker) async throws -> Stored<Actor> {
-        try await store.confirmRunning(try await resuming(name, on: worker)).actor
+        try await store.confirmRunning(try await resuming(name, on: worker), at: address).actor
     }
 
     /// Brings the actor from RUNNING to SUSPENDING.

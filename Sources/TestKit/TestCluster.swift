@@ -78,21 +78,22 @@ package final class TestCluster: Sendable {
     }
 
     /// Adds a node and waits until the control plane knows its workers. To be called within `run`.
-    /// - Parameter runtime: of an earlier node that this one is, to have that one's disk.
+    /// - Parameters:
+    ///   - runtime: of an earlier node that this one is, to have that one's disk.
+    ///   - addresses: what its actors get.
     package func addNode(
         _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60),
-        runtime: InstantRuntime = InstantRuntime()
+        runtime: InstantRuntime = InstantRuntime(), addresses: AddressRange = .pretended
     ) async throws -> Node {
         let environment = Environment.test(log: log.log)
         let node = Node(name: name, runtime: runtime, environment)
         let options = NodeOptions(
-            node: name, pool: fixture.pool.ref,
-            addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: name,
+            node: name, pool: fixture.pool.ref, workers: workers, addresses: addresses, agentAddress: name,
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5)
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
             watchdog: InstantWatchdog(node.runtime), environment: environment, bootID: "boot", directoryID: name,
-            drain: node.drain)
+            addressLedger: AddressNotes(), drain: node.drain)
         nodes.add(node.slots, at: name)
         services.submit {
             await withTaskGroup(of: Void.self) { group in
@@ -105,7 +106,7 @@ package final class TestCluster: Sendable {
         }
         try await eventually("the workers of \(name) are known") {
             node.slots.all.count == workers
-                && options.workers.allSatisfy { control.inventory.row($0.ref)?.presence != nil }
+                && options.workers.allSatisfy { control.inventory.row($0)?.presence != nil }
         }
         return node
     }

@@ -17,10 +17,13 @@ enum InstantNode {
         ]
     }
 
+    /// Nobody goes there.
+    private static let address = ActorAddress(ip: "127.0.0.1", port: 80)
+
     private static func receipt(_ call: ServerCall, _ state: Receipt.State) throws -> Receipt {
         guard let fences = Fences(call.metadata) else {
             throw Status(code: .invalidArgument, message: "a call without fences")
         }
-        return Receipt(epoch: fences.epoch, state: state)
+        return Receipt(epoch: fences.epoch, state: state, address: state == .running ? address : nil)
     }
 }

@@ -70,7 +70,7 @@ enum ReleaseBench {
             let claim = try await fixture.store.claim(
                 fixture.ref("actor-\(number)"), actor, worker: worker.ref, presence: worker.presence,
                 operation: fixture.operation(.resume), lease: operations)
-            _ = try await fixture.store.confirmRunning(claim)
+            _ = try await fixture.store.confirmRunning(claim, at: fixture.address)
         }
         return lease
     }

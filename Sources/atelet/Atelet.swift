@@ -45,8 +45,8 @@ enum Atelet {
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port), slots: slots, store: store,
                 runtime: runtime, watchdog: ProcessWatchdog(directory: directory, executable: "/proc/self/exe"),
-                environment: environment, bootID: BootID.current, directoryID: directory.id, readiness: readiness,
-                drain: drain)
+                environment: environment, bootID: BootID.current, directoryID: directory.id,
+                addressLedger: directory.addressLedger, readiness: readiness, drain: drain)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
@@ -76,30 +76,28 @@ enum Atelet {
         let actorPort =
             try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
         return NodeOptions(
-            node: node, pool: PoolRef(namespace: pool[0], name: pool[1]),
-            addresses: try addresses(from: try values.text("actor-address"), count: workers).map {
-                ActorAddress(ip: $0, port: actorPort)
-            },
+            node: node, pool: PoolRef(namespace: pool[0], name: pool[1]), workers: workers,
+            addresses: try addresses(of: try values.text("actor-addresses"), port: actorPort, workers: workers),
+            addressRest: try values.duration("address-rest"),
             agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
             leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
             progressLimit: try values.duration("progress-limit"),
             collectionInterval: try values.duration("collection-interval"))
     }
 
-    /// `count` addresses from the first on.
-    private static func addresses(from first: String, count: Int) throws(FlagError) -> [String] {
-        let bytes = first.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        guard bytes.count == 4, !bytes.contains(nil), bytes[0] == 127 else {
-            throw FlagError("--actor-address \(first): must be an address of 127.0.0.0/8")
+    private static func addresses(
+        of subnet: String, port: Int, workers: Int
+    ) throws(FlagError) -> AddressRange {
+        guard let range = AddressRange(subnet: subnet, port: port), range.isLoopback else {
+            throw FlagError("--actor-addresses \(subnet): must be a subnet of 127.0.0.0/8, for example 127.1.0.0/16")
         }
-        let start = bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1 ?? 0) }
-        guard (start + UInt32(count) - 1) >> 24 == 127 else {
-            throw FlagError("--actor-address \(first): there are no \(count) addresses of 127.0.0.0/8 from there on")
+        let needed = NodeOptions.addressesNeeded(workers: workers)
+        guard range.count >= needed else {
+            throw FlagError(
+                "--actor-addresses \(subnet): \(workers) workers need at least \(needed) addresses, of which it has "
+                    + "\(range.count)")
         }
-        return (0..<UInt32(count)).map { offset in
-            let address = start + offset
-            return [24, 16, 8, 0].map { "\(address >> UInt32($0) & 0xff)" }.joined(separator: ".")
-        }
+        return range
     }
 
     private static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {
@@ -134,9 +132,14 @@ enum Atelet {
                 "Where the values of secrets lie that templates refer to, each as the whole of the file NAMESPACE/NAME/KEY. Read anew at every start of an actor. Without it there are none."
         )
         flags.text(
-            "actor-address", "ADDRESS", default: "127.0.1.1",
+            "actor-addresses", "SUBNET", default: "127.1.0.0/16",
             help:
-                "Loopback address on which the first worker's actor listens; the other workers have the ones after it. Agents on one machine need ranges that do not overlap."
+                "Loopback addresses on which actors listen; each start of one gets another. Agents on one machine need subnets that do not overlap. At least 64 addresses for each worker."
+        )
+        flags.duration(
+            "address-rest", default: "60s",
+            help:
+                "For how long after an actor has gone its address is given to no other, so that a request that comes late fails to connect instead of reaching a stranger: longer than a router may take from hearing an address to connecting to it. With more than a thousand starts in this time, --actor-addresses has to be larger than a /18."
         )
         flags.text(
             "actor-port", "PORT",

@@ -80,7 +80,7 @@ import Testing
             }
             let running = try await api.call(ControlMethods.resumeActor, resume("alice")).actor
             #expect(running.status == .running)
-            #expect(running.assignment?.worker.pod == "node-0" && running.assignment?.address.port == 80)
+            #expect(running.assignment?.worker.pod == "node-0" && running.assignment?.address?.port == 80)
             #expect(try await api.call(ControlMethods.resumeActor, resume("alice")).actor == running)
             await api.expect(
                 .failedPrecondition, "no free workers available", ControlMethods.resumeActor, resume("bob"))

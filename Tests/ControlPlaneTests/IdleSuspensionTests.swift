@@ -55,7 +55,7 @@ import Testing
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 2)
             let alice = try await run("alice", idleTimeout: .milliseconds(20))
-            node.runtime.connect(to: [alice.address])
+            node.runtime.connect(to: [try #require(alice.address)])
             _ = try await run("bob", idleTimeout: .milliseconds(500))
             // As long as it took for bob, and alice has less time.
             _ = try await becomes("bob", .suspended)
@@ -102,11 +102,14 @@ import Testing
     private enum Place { case beforeTheCheckpoint, whileTheSnapshotIsWritten }
 
     @Test func aRequestBetweenTheQuestionAndTheCheckpointMakesTheNodeRefuse() async throws {
-        try await runsOn("alice", when: { $0.runtime.connect(to: [$1.address]) }, at: .beforeTheCheckpoint)
+        try await runsOn(
+            "alice", when: { $0.runtime.connect(to: Set([$1.address].compactMap { $0 })) }, at: .beforeTheCheckpoint)
     }
 
     @Test func aRequestWhileTheSnapshotIsWrittenMakesTheNodeRefuse() async throws {
-        try await runsOn("alice", when: { $0.runtime.connect(to: [$1.address]) }, at: .whileTheSnapshotIsWritten)
+        try await runsOn(
+            "alice", when: { $0.runtime.connect(to: Set([$1.address].compactMap { $0 })) },
+            at: .whileTheSnapshotIsWritten)
     }
 
     @Test func aRequestThatAnyReplicaHasSeenCounts() async throws {
@@ -158,7 +161,7 @@ import Testing
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)
             let alice = try await run("alice", idleTimeout: .milliseconds(100))
-            node.runtime.connect(to: [alice.address])
+            node.runtime.connect(to: [try #require(alice.address)])
             try await eventually("the first has asked") { cluster.nodes.activityQuestions > 1 }
             leading.cancel()
             await leading.value

@@ -78,7 +78,7 @@ import Testing
     private func presence(on node: String, _ revision: Int64 = 1) -> Stored<Presence> {
         Stored(
             value: Presence(
-                uid: "u", address: ActorAddress(ip: "127.0.0.1", port: 80), node: node, bootID: "b", directoryID: "d",
+                uid: "u", node: node, bootID: "b", directoryID: "d",
                 agentAddress: "a", sandboxClass: .process), createRevision: revision, modRevision: revision, version: 1)
     }
 

@@ -14,7 +14,7 @@ import Testing
     private func presence(_ create: Int64, _ mod: Int64? = nil, draining: Bool = false) -> Stored<Presence> {
         Stored(
             value: Presence(
-                uid: "u", address: ActorAddress(ip: "127.0.0.1", port: 80), node: "n", bootID: "b", directoryID: "d",
+                uid: "u", node: "n", bootID: "b", directoryID: "d",
                 agentAddress: "a", sandboxClass: .process, drainingUntilMilliseconds: draining ? 1 : nil),
             createRevision: create, modRevision: mod ?? create, version: 1)
     }

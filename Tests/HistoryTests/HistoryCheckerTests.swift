@@ -68,14 +68,14 @@ import Testing
         let session = try await session()
         let worker = try await fixture.register("a")
         _ = try await fixture.createActor("alice")
-        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session))
+        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session), at: fixture.address)
         let suspending = try await suspend("alice", on: worker, session)
         guard case .suspending(_, let snapshot) = suspending.actor.value.state else {
             throw DidNotHappen(description: "")
         }
         _ = try await fixture.store.finishSuspend(suspending, snapshot: snapshot)
         _ = try await fixture.store.undoResume(try await claim("alice", on: worker, session))
-        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session))
+        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session), at: fixture.address)
         try await fixture.store.etcd.revoke(worker.lease)
         let binding = try #require(try await fixture.store.binding(of: worker.ref))
         let actor = try await fixture.current("alice")
@@ -97,7 +97,7 @@ import Testing
     @Test func aReleaseFromAWorkerThatIsThereIsFound() async throws {
         let worker = try await fixture.register("a")
         _ = try await fixture.createActor("alice")
-        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session()))
+        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session()), at: fixture.address)
         let released = try await fixture.current("alice").value.transition(.workerLost(atMilliseconds: 1))
         _ = try await fixture.store.etcd.transaction(
             Transaction().then(
@@ -132,7 +132,7 @@ import Testing
         let session = try await session()
         let worker = try await fixture.register("a")
         _ = try await fixture.createActor("alice")
-        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session))
+        _ = try await fixture.store.confirmRunning(try await claim("alice", on: worker, session), at: fixture.address)
         let suspending = try await suspend("alice", on: worker, session)
         guard case .suspending(_, let snapshot) = suspending.actor.value.state else {
             throw DidNotHappen(description: "")

@@ -32,7 +32,7 @@ import Testing
             "atelet", Self.atelet,
             [
                 "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--state-dir", "\(files.path)/state",
-                "--snapshot-dir", "\(files.path)/snapshots", "--actor-address", "127.66.0.1", "--etcd-endpoints",
+                "--snapshot-dir", "\(files.path)/snapshots", "--actor-addresses", "127.66.0.0/16", "--etcd-endpoints",
                 etcd.endpoint, "--etcd-root", fixture.store.keys.root, "--drain-grace", grace,
             ], logs: files.path)
         do {
@@ -51,7 +51,7 @@ import Testing
                 at: presence.value.agentAddress, timeout: .seconds(20)
             ).receipt
             #expect(receipt.state == .running)
-            _ = try await fixture.store.confirmRunning(claim)
+            _ = try await fixture.store.confirmRunning(claim, at: fixture.address)
             try await body(agent, claim)
         } catch {
             await agent.process.killAndWait()

@@ -26,11 +26,11 @@ import Testing
         NodeAgent(
             options: NodeOptions(
                 node: "node", pool: fixture.pool.ref,
-                addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: "here:1",
+                workers: workers, addresses: .pretended, agentAddress: "here:1",
                 leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12)),
             slots: slots, store: Store(etcd: etcd, keys: fixture.store.keys), runtime: runtime,
             watchdog: InstantWatchdog(runtime), environment: .test(),
-            bootID: "boot", directoryID: "directory", drain: drain)
+            bootID: "boot", directoryID: "directory", addressLedger: AddressNotes(), drain: drain)
     }
 
     private func slot(_ name: String) async throws -> WorkerSlot {
@@ -49,7 +49,7 @@ import Testing
             actor: fixture.ref(name), actorUID: "uid-\(name)", template: fixture.template.ref,
             containers: fixture.template.containers)
         #expect(try await slot.start(workload, from: nil, claim.fences).state == .running)
-        _ = try await fixture.store.confirmRunning(claim)
+        _ = try await fixture.store.confirmRunning(claim, at: fixture.address)
         return claim
     }
 

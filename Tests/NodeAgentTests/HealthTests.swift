@@ -86,7 +86,7 @@ import Testing
         try await node.run(progressLimit: .seconds(10)) {
             let slot = try await node.slot()
             let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume)
+            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
             let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
             let writing = Gate()
             node.runtime.beforeCheckpoint { await writing.pass() }

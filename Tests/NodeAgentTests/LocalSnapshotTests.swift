@@ -35,12 +35,13 @@ import Testing
     ) async throws {
         let slots = WorkerSlots()
         var options = NodeOptions(
-            node: "node", pool: fixture.pool.ref, addresses: [ActorAddress(ip: "127.0.0.1", port: 80)],
+            node: "node", pool: fixture.pool.ref, workers: 1, addresses: .pretended,
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         options.collectionInterval = interval
         let agent = NodeAgent(
             options: options, slots: slots, store: fixture.store, runtime: runtime,
-            watchdog: watchdog, environment: .test(), bootID: "boot", directoryID: "directory")
+            watchdog: watchdog, environment: .test(), bootID: "boot", directoryID: "directory",
+            addressLedger: AddressNotes())
         try await running(agent.run) {
             try await body(try await eventualValue("the worker is registered") { slots.slot(of: worker) })
         }
@@ -69,7 +70,7 @@ import Testing
         let resume = try await fixture.resuming("alice", on: held(slot))
         _ = try await slot.start(workload("echo kept > file; echo > ready; exec sleep 60"), from: origin, resume.fences)
         try await eventually("the file is written") { file("ready", resume.binding.epoch) != nil }
-        _ = try await fixture.store.confirmRunning(resume)
+        _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
         let claim = try await fixture.pausing("alice", on: held(slot), nonce: nonce)
         let snapshot = try #require(claim.actor.value.state.inProgressSnapshot)
         let receipt = try await slot.checkpoint(to: snapshot, claim.fences)
@@ -102,7 +103,7 @@ import Testing
             // Until that is written down the snapshot may be needed again, whatever else is heard of the binding.
             slot.take(try await fixture.store.binding(of: worker), at: resume.binding.modRevision)
             #expect(snapshots.all == [kept])
-            _ = try await fixture.store.confirmRunning(resume)
+            _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
             try await eventually("the snapshot is removed") { snapshots.all.isEmpty }
         }
     }
@@ -169,7 +170,7 @@ import Testing
             _ = try await fixture.createActor("alice")
             let resume = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("exec sleep 60"), from: nil, resume.fences)
-            _ = try await fixture.store.confirmRunning(resume)
+            _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
             let claim = try await fixture.pausing("alice", on: held(slot), nonce: "one")
             let name = try #require(LocalSnapshotName("uid-alice/one"))
             _ = try await slot.checkpoint(to: .local(name), claim.fences)

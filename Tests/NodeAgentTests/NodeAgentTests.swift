@@ -13,6 +13,7 @@ import Testing
     let fixture: StoreFixture
     let runtime = InstantRuntime()
     let watchdog: InstantWatchdog
+    let addresses = AddressNotes()
 
     init() async throws {
         fixture = try await StoreFixture(TestEtcd.store())
@@ -26,12 +27,13 @@ import Testing
     ) -> NodeAgent {
         let options = NodeOptions(
             node: "node", pool: fixture.pool.ref,
-            addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: "here:1",
+            workers: workers, addresses: .pretended, agentAddress: "here:1",
             leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5, takeoverLimit: takeoverLimit)
         let store = Store(etcd: etcd ?? fixture.store.etcd, keys: fixture.store.keys)
         return NodeAgent(
             options: options, slots: slots, store: store, runtime: runtime, watchdog: watchdog,
-            environment: .test(log: log), bootID: bootID, directoryID: directoryID)
+            environment: .test(log: log), bootID: bootID, directoryID: directoryID,
+            addressLedger: addresses)
     }
 
     private var worker: WorkerRef { fixture.workerRef("node-0") }
@@ -137,7 +139,7 @@ import Testing
             _ = try await fixture.createActor("alice")
             let resume = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, resume.fences)
-            _ = try await fixture.store.confirmRunning(resume)
+            _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
             let claim = try await fixture.suspending("alice", on: held(slot))
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
             #expect(try await slot.checkpoint(to: snapshot, claim.fences).state == .checkpointed(snapshot))
@@ -166,7 +168,7 @@ import Testing
             _ = try await fixture.createActor("alice")
             let resume = try await fixture.resuming("alice", on: held(slot))
             _ = try await slot.start(workload("alice"), from: nil, resume.fences)
-            _ = try await fixture.store.confirmRunning(resume)
+            _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
             try await eventually("the watch has shown the binding ready") { isReadyShown.isSet }
             let claim = try await fixture.suspending("alice", on: held(slot))
             runtime.beforeCheckpoint { [runtime] in runtime.die(claim.binding.epoch) }
@@ -223,7 +225,7 @@ import Testing
                 .state == .notRunning && runtime.running.isEmpty
             }
             #expect(slots.slot(of: worker)?.presence.incarnation == slot.presence.incarnation)
-            _ = try await fixture.store.confirmRunning(claim)
+            _ = try await fixture.store.confirmRunning(claim, at: fixture.address)
             try await eventually("a new incarnation") {
                 guard let now = slots.slot(of: worker) else { return false }
                 return now.presence.incarnation > slot.presence.incarnation

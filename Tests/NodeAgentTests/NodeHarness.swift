@@ -36,11 +36,12 @@ struct NodeHarness {
         environment.clock = clock
         let options = NodeOptions(
             node: "node", pool: fixture.pool.ref,
-            addresses: (1...workers).map { ActorAddress(ip: "127.0.0.\($0)", port: 80) }, agentAddress: "here:1",
+            workers: workers, addresses: .pretended, agentAddress: "here:1",
             leaseTimeToLive: timeToLive, leaseMargin: timeToLive / 5, progressLimit: progressLimit)
         let agent = NodeAgent(
             options: options, slots: slots, store: Store(etcd: etcd, keys: fixture.store.keys), runtime: runtime,
             watchdog: watchdog, environment: environment, bootID: "boot", directoryID: "directory",
+            addressLedger: AddressNotes(),
             readiness: readiness)
         try await running(agent.run) {
             try await eventually("the workers are registered") { slots.all.count == workers }

@@ -24,11 +24,12 @@ import Testing
     func serve(_ body: (Channel, WorkerSlot) async throws -> Void) async throws {
         let slots = WorkerSlots()
         let options = NodeOptions(
-            node: "node", pool: fixture.pool.ref, addresses: [ActorAddress(ip: "127.0.0.1", port: 80)],
+            node: "node", pool: fixture.pool.ref, workers: 1, addresses: .pretended,
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         let agent = NodeAgent(
             options: options, slots: slots, store: fixture.store, runtime: runtime,
-            watchdog: InstantWatchdog(runtime), environment: .test(), bootID: "boot", directoryID: "directory")
+            watchdog: InstantWatchdog(runtime), environment: .test(), bootID: "boot", directoryID: "directory",
+            addressLedger: AddressNotes())
         let server = try Server(
             address: "127.0.0.1:0", credentials: .insecure, methods: NodeServices(slots: slots).methods)
         try await running(agent.run) {
@@ -85,7 +86,9 @@ import Testing
             let claim = try await claim(slot)
             let response = try await channel.call(
                 NodeMethods.run, run(slot), metadata: claim.fences.metadata, timeout: .seconds(20))
-            #expect(response.receipt == Receipt(epoch: claim.binding.epoch, state: .running))
+            #expect(
+                response.receipt
+                    == Receipt(epoch: claim.binding.epoch, state: .running, address: runtime.addresses.first))
         }
     }
 
@@ -180,7 +183,7 @@ import Testing
             let resume = try await claim(slot)
             _ = try await channel.call(
                 NodeMethods.run, run(slot), metadata: resume.fences.metadata, timeout: .seconds(20))
-            _ = try await fixture.store.confirmRunning(resume)
+            _ = try await fixture.store.confirmRunning(resume, at: fixture.address)
             let pause = try await fixture.pausing("alice", on: worker)
             let name = try #require(LocalSnapshotName("uid-alice/next"))
             let checkpoint = CheckpointRequest(

@@ -274,15 +274,18 @@ import Testing
         #expect(start?.mayLieInWorker == true)
     }
 
-    @Test func aSelfTestSaysThatSomebodyElseHasTheWorkersAddress() async throws {
+    @Test func aSelfTestAndAStartSayThatSomebodyElseHasTheAddress() async throws {
         let port = try FreePort.find()
         let server = try Server(address: "127.0.0.1:\(port)", credentials: .insecure, methods: [])
         try await running(server.run) {
             let error = await #expect(throws: RuntimeFailure.self) {
                 try await runtime.selfTest(pod: "node-0", address: ActorAddress(ip: "127.0.0.1", port: port))
             }
-            #expect(
-                error?.reason == "the worker's address 127.0.0.1:\(port) cannot be used: Address already in use")
+            #expect(error?.reason == "the address 127.0.0.1:\(port) cannot be used: Address already in use")
+            let start = await #expect(throws: RuntimeFailure.self) {
+                try await runtime.start(activation(1, shell("exec sleep 60"), port: port))
+            }
+            #expect(start?.reason == error?.reason && start?.mayLieInWorker == true)
         }
     }
 

@@ -164,7 +164,7 @@ import Testing
         try await node.run {
             let slot = try await node.slot()
             let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume)
+            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
             let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
             let writes = Gate()
@@ -185,7 +185,7 @@ import Testing
         try await node.run {
             let slot = try await node.slot()
             let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume)
+            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
             let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
             let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
             let writing = Gate()
@@ -205,7 +205,7 @@ import Testing
         try await node.run {
             let slot = try await node.slot()
             let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume)
+            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
             let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
             let writing = Gate()
             node.runtime.beforeCheckpoint { await writing.pass() }

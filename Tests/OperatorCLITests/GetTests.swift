@@ -94,7 +94,7 @@ import Testing
             #expect(running.contains(/Name: +alice\n/) && running.contains(/Status: +RUNNING\n/))
             #expect(
                 running.contains(/Worker: +default\/pool\/node-[01]\n/)
-                    && running.contains(/Address: +127\.0\.0\.[12]:80\n/))
+                    && running.contains(/Address: +127\.91\.[0-9.]+:80\n/))
             #expect(running.contains(/Worker selector: +size=small\n/) && running.contains(/Last snapshot: +<none>\n/))
             await cli.atectl("suspend actor alice")
             #expect(await cli.atectl("describe actor alice").contains(/Last snapshot: +file:\/\/\/snapshots\//))

@@ -35,7 +35,7 @@ import Testing
     }
 
     /// Those that few seeds find; `ate-simulate --planted` looks for all of them.
-    @Test(arguments: [PlantedBug.noWatchdog, .releaseWhileDraining, .noAdoption])
+    @Test(arguments: [PlantedBug.noWatchdog, .releaseWhileDraining, .noAdoption, .addressesForgotten])
     func aPlantedBugIsFound(bug: PlantedBug) {
         let seeds = 1...300 as ClosedRange<UInt64>
         #expect(seeds.lazy.map { Simulation.run($0, bug: bug) }.contains { !$0.violations.isEmpty })

@@ -94,7 +94,7 @@ import Testing
                         let claim = try await store.claim(
                             fixture.ref("actor-\(number)"), actor, worker: worker.ref, presence: worker.presence,
                             operation: fixture.operation(.resume), lease: session)
-                        _ = try await store.confirmRunning(claim)
+                        _ = try await store.confirmRunning(claim, at: fixture.address)
                     }
                 }
             }

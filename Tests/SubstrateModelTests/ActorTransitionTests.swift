@@ -2,9 +2,10 @@ import SubstrateModel
 import Testing
 
 @Suite struct ActorTransitionTests {
-    static let assignment = Assignment(
-        worker: WorkerRef(pool: PoolRef(namespace: "default", name: "pool"), pod: "node-0"), uid: "uid",
-        address: ActorAddress(ip: "127.0.0.1", port: 80))
+    static let claimed = Assignment(
+        worker: WorkerRef(pool: PoolRef(namespace: "default", name: "pool"), pod: "node-0"), uid: "uid")
+    static let address = ActorAddress(ip: "127.0.0.1", port: 80)
+    static let assignment = Assignment(worker: claimed.worker, uid: claimed.uid, address: address)
     static let snapshot = SnapshotURI("file:///s/uid/1")
     static let other = SnapshotURI("file:///s/uid/2")
 
@@ -19,12 +20,12 @@ import Testing
     }
 
     static let states: [ActorState] = [
-        .suspended, .paused, .resuming(assignment, from: .suspended), .resuming(assignment, from: .paused),
+        .suspended, .paused, .resuming(claimed, from: .suspended), .resuming(claimed, from: .paused),
         .running(assignment), .suspending(assignment, snapshot: snapshot), .pausing(assignment, snapshot: local),
     ]
 
     static let events: [ActorEvent] = [
-        .claimed(assignment), .runningConfirmed, .resumeUndone(), .suspendBegan(snapshot: snapshot),
+        .claimed(claimed), .runningConfirmed(at: address), .resumeUndone(), .suspendBegan(snapshot: snapshot),
         .suspended(snapshot: snapshot), .suspended(snapshot: other), .pauseBegan(snapshot: local),
         .paused(snapshot: local.name), .paused(snapshot: otherName), .abandoned, .workerLost(atMilliseconds: 7),
     ]
@@ -32,11 +33,11 @@ import Testing
     /// Every legal step; whatever is not here is refused.
     static func next(_ state: ActorState, _ event: ActorEvent) -> ActorState? {
         switch (state.status, event) {
-        case (.suspended, .claimed): .resuming(assignment, from: .suspended)
-        case (.paused, .claimed): .resuming(assignment, from: .paused)
+        case (.suspended, .claimed): .resuming(claimed, from: .suspended)
+        case (.paused, .claimed): .resuming(claimed, from: .paused)
         case (.resuming, .runningConfirmed), (.suspending, .runningConfirmed), (.pausing, .runningConfirmed):
             .running(assignment)
-        case (.resuming, .resumeUndone): state == .resuming(assignment, from: .paused) ? .paused : .suspended
+        case (.resuming, .resumeUndone): state == .resuming(claimed, from: .paused) ? .paused : .suspended
         case (.running, .suspendBegan): .suspending(assignment, snapshot: snapshot)
         case (.running, .pauseBegan): .pausing(assignment, snapshot: local)
         case (.suspending, .suspended(snapshot)): .suspended
@@ -77,7 +78,7 @@ import Testing
         actor.state = rest
         actor.lastSnapshot = Self.snapshot
         actor.localSnapshot = Self.local
-        return try actor.transition(.claimed(Self.assignment, fallback: fallback))
+        return try actor.transition(.claimed(Self.claimed, fallback: fallback))
     }
 
     @Test(arguments: [ActorState.suspended, .paused]) func aLocalSnapshotIsKeptUntilTheActorRunsAgain(rest: ActorState)
@@ -89,7 +90,7 @@ import Testing
         #expect(undone.state == rest && undone.localSnapshot == Self.local)
         let lost = try resuming.transition(.workerLost(atMilliseconds: 7))
         #expect(lost.state == .suspended && lost.localSnapshot == Self.local)
-        let running = try resuming.transition(.runningConfirmed)
+        let running = try resuming.transition(.runningConfirmed(at: Self.address))
         #expect(running.localSnapshot == nil && running.lastSnapshot == Self.snapshot)
     }
 
@@ -97,7 +98,7 @@ import Testing
         let fallback = Fallback(snapshot: Self.local, reason: .nodeGone, atMilliseconds: 5)
         let resuming = try resuming(from: .paused, fallback)
         #expect(resuming.lastFallback == fallback)
-        #expect(try resuming.transition(.runningConfirmed).lastFallback == fallback)
+        #expect(try resuming.transition(.runningConfirmed(at: Self.address)).lastFallback == fallback)
         #expect(try resuming.transition(.resumeUndone()).lastFallback == nil)
         #expect(try resuming.transition(.workerLost(atMilliseconds: 7)).lastFallback == nil)
     }

@@ -105,7 +105,7 @@ import Testing
         let stored = try await fixture.current("alice").value
         #expect(stored.lastRecovery == recovery && !stored.isResumeDue)
         // When it runs on, nothing is due any more.
-        #expect(try stored.transition(.runningConfirmed).lastRecovery?.next == .request)
+        #expect(try stored.transition(.runningConfirmed(at: fixture.address)).lastRecovery?.next == .request)
         // When its worker is lost in the middle, it is as if it had left.
         #expect(try stored.transition(.workerLost(atMilliseconds: 9, policy: .resume)).isResumeDue)
         #expect(try await store.finishSuspend(claim, snapshot: snapshot).value.isResumeDue)

@@ -53,7 +53,8 @@ import Testing
 
     @Test func aSuspendThatComesToNothingNotesTheSnapshotInProgress() async throws {
         let worker = try await running()
-        _ = try await store.confirmRunning(try await fixture.suspending("alice", on: worker, nonce: "failed"))
+        _ = try await store.confirmRunning(
+            try await fixture.suspending("alice", on: worker, nonce: "failed"), at: fixture.address)
         _ = try await store.abandon(try await fixture.suspending("alice", on: worker, nonce: "abandoned"))
         #expect(Set(try await garbage().map(\.value.snapshot)) == [uri("failed"), uri("abandoned")])
         #expect(try await fixture.current("alice").value.lastSnapshot == uri("first"))

@@ -79,7 +79,7 @@ import Testing
         let name = try #require(LocalSnapshotName("uid-alice/here"))
         _ = try await conflict { _ = try await store.finishPause(claim, snapshot: name) }
         _ = try await conflict { _ = try await store.abandon(claim) }
-        _ = try await conflict { _ = try await store.confirmRunning(claim) }
+        _ = try await conflict { _ = try await store.confirmRunning(claim, at: fixture.address) }
         #expect(try await fixture.current("alice") == claim.actor)
     }
 
@@ -95,7 +95,7 @@ import Testing
         let worker = try await running()
         let before = try await fixture.current("alice")
         let claim = try await fixture.pausing("alice", on: worker)
-        let back = try await store.confirmRunning(claim)
+        let back = try await store.confirmRunning(claim, at: fixture.address)
         #expect(back.actor.value == before.value && back.binding.value.phase == .ready)
         let abandoned = try await store.abandon(try await fixture.pausing("alice", on: worker))
         #expect(abandoned.value.state == .suspended)
@@ -126,7 +126,9 @@ import Testing
         let paused = try await fixture.paused("alice", on: worker)
         let undone = try await store.undoResume(try await fixture.resuming("alice", on: worker))
         #expect(undone.value == paused.value)
-        let running = try await store.confirmRunning(try await fixture.resuming("alice", on: worker)).actor
+        let running = try await store.confirmRunning(
+            try await fixture.resuming("alice", on: worker), at: fixture.address
+        ).actor
         #expect(running.value.status == .running)
         #expect(running.value.localSnapshot == nil && running.value.lastSnapshot == external)
     }

@@ -70,7 +70,7 @@ import Testing
         _ = try await fixture.createActor("alice")
         let claim = try await fixture.resuming("alice", on: worker)
         _ = try await store.etcd.transaction(Transaction().then(.delete(store.keys.operation(claim.ref))))
-        _ = try await conflict { _ = try await store.confirmRunning(claim) }
+        _ = try await conflict { _ = try await store.confirmRunning(claim, at: fixture.address) }
         _ = try await conflict { _ = try await store.undoResume(claim) }
         _ = try await conflict { _ = try await store.revoke(claim) }
         // Adopted, the steps go on under the new token, and the old one stays refused.
@@ -78,8 +78,8 @@ import Testing
             claim.ref, claim.actor, worker: claim.worker, binding: claim.binding,
             operation: fixture.operation(.adopt), lease: try await fixture.lease())
         #expect(adopted.token > claim.token)
-        _ = try await conflict { _ = try await store.confirmRunning(claim) }
-        #expect(try await store.confirmRunning(adopted).actor.value.status == .running)
+        _ = try await conflict { _ = try await store.confirmRunning(claim, at: fixture.address) }
+        #expect(try await store.confirmRunning(adopted, at: fixture.address).actor.value.status == .running)
     }
 
     @Test func aRevokedBindingRefusesEveryStepButTheRelease() async throws {
@@ -88,7 +88,7 @@ import Testing
         let claim = try await fixture.resuming("alice", on: worker)
         let revoked = try await store.revoke(claim)
         #expect(revoked.binding.value.isRevoked && revoked.binding.epoch == claim.binding.epoch)
-        _ = try await conflict { _ = try await store.confirmRunning(claim) }
+        _ = try await conflict { _ = try await store.confirmRunning(claim, at: fixture.address) }
         _ = try await conflict { _ = try await store.undoResume(claim) }
     }
 

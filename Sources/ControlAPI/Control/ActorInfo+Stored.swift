@@ -26,7 +26,7 @@ extension ActorInfo {
             lastSnapshot?.text ?? "", inProgressSnapshot ?? "", localSnapshot?.prefix ?? "",
             assignment?.worker.pool.namespace ?? "",
             assignment?.worker.pool.name ?? "", assignment?.worker.pod ?? "", assignment?.uid ?? "",
-            assignment?.address.ip ?? "", lastFailure?.message ?? "", lastFallback?.prefix ?? "",
+            assignment?.address?.ip ?? "", lastFailure?.message ?? "", lastFallback?.prefix ?? "",
             lastFallback?.node ?? "", lastFallback?.reason ?? "",
         ]
         let nodes = (localSnapshot?.nodes ?? []).reduce(0) { $0 + $1.utf8.count + 6 }

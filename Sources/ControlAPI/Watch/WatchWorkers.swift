@@ -90,7 +90,7 @@ extension WorkerInfo {
         let binding = row.binding
         self.init(
             ref: ref, uid: presence?.value.uid ?? "", node: presence?.value.node ?? "",
-            ip: presence?.value.address.ip ?? "", version: (presence?.version ?? 0) + (binding?.version ?? 0),
+            ip: binding?.value.address?.ip ?? "", version: (presence?.version ?? 0) + (binding?.version ?? 0),
             actor: binding?.value.actor, template: binding?.value.template,
             drainingUntilMilliseconds: presence?.value.drainingUntilMilliseconds)
     }

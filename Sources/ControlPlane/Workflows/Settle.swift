@@ -31,7 +31,7 @@ extension Workflow {
         var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
         while true {
             if let receipt = answer.receipt, receipt.epoch == claim.binding.epoch,
-                let event = finalEvent(claim, receipt.state, reason)
+                let event = finalEvent(claim, receipt, reason)
             {
                 let actor = try await commit(claim, event)
                 switch event {
@@ -50,10 +50,10 @@ extension Workflow {
     }
 
     /// What a node's word means for an actor in this state; nil when it is not final.
-    private func finalEvent(_ claim: Claim, _ word: Receipt.State, _ reason: NodeFailure?) -> ActorEvent? {
-        switch (claim.actor.value.state, word) {
+    private func finalEvent(_ claim: Claim, _ receipt: Receipt, _ reason: NodeFailure?) -> ActorEvent? {
+        switch (claim.actor.value.state, receipt.state) {
         case (_, .busy): nil
-        case (_, .running): .runningConfirmed
+        case (_, .running): receipt.address.map { .runningConfirmed(at: $0) }
         case (.suspending(_, let snapshot), .checkpointed(.external(let confirmed))) where snapshot == confirmed:
             .suspended(snapshot: snapshot)
         case (.pausing(_, let snapshot), .checkpointed(.local(let confirmed))) where snapshot.name == confirmed:
@@ -98,8 +98,8 @@ extension Workflow {
     private func write(_ claim: Claim, _ event: ActorEvent) async throws(StoreError) -> Stored<Actor> {
         let actor: Stored<Actor>
         switch event {
-        case .runningConfirmed:
-            let confirmed = try await store.confirmRunning(claim)
+        case .runningConfirmed(let address):
+            let confirmed = try await store.confirmRunning(claim, at: address)
             inventory.take(binding: confirmed.binding, of: claim.worker)
             return confirmed.actor
         case .suspended(let snapshot): actor = try await store.finishSuspend(claim, snapshot: snapshot)

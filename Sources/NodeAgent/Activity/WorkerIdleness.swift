@@ -20,14 +20,13 @@ extension WorkerSlot {
     /// How long the actor has been idle, after a look at all connections; nil when none runs.
     /// - Parameter notesBefore: `servedNotes` from before the look.
     func activity(_ connected: Set<ActorAddress>, notesBefore: Int) -> WorkerActivity? {
-        let isConnected = connected.contains(presence.value.address)
         let now = environment.clock.stopwatch()
         return state.withLock { state in
-            guard let epoch = state.running?.epoch,
+            guard let running = state.running,
                 let idleness = state.running?.idle.looked(
-                    isConnected: isConnected, notesBefore: notesBefore, now: now)
+                    isConnected: connected.contains(running.address), notesBefore: notesBefore, now: now)
             else { return nil }
-            return WorkerActivity(workerUID: presence.value.uid, epoch: epoch, idleness: idleness)
+            return WorkerActivity(workerUID: presence.value.uid, epoch: running.epoch, idleness: idleness)
         }
     }
 

@@ -90,7 +90,7 @@ extension NodeAgent {
                 return false
             }
             clock.thawed(hold)
-            readiness.set(self.slots.all.count == options.addresses.count)
+            readiness.set(self.slots.all.count == options.workerCount)
             environment.log.info(
                 "the lease was renewed after all", ["thawed": .integer(Int64(activations.count))])
             return true

@@ -7,17 +7,17 @@ internal import SubstrateStore
 extension NodeAgent {
     /// Registers a worker that passes its self-test, and again whenever it has to be, until the task is cancelled or the lease
     /// turns out to be gone.
-    func offer(_ ref: WorkerRef, _ address: ActorAddress, under held: HeldLease) async throws {
+    func offer(_ ref: WorkerRef, under held: HeldLease) async throws {
         // A worker that is to be drained never looks free.
         await drain.waitUntilListed()
         while !Task.isCancelled {
             // A self-test would be frozen.
             guard await held.clock.waitUntilGood() else { return }
-            try await waitUntilFit(ref, address)
+            try await waitUntilFit(ref)
             // Nobody is to be sent to a node whose actors are frozen.
             guard await held.clock.waitUntilGood() else { return }
             let presence = Presence(
-                uid: environment.chance.id(), address: address, node: options.node, bootID: bootID,
+                uid: environment.chance.id(), node: options.node, bootID: bootID,
                 directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
                 sandboxClass: runtime.sandboxClass,
                 drainingUntilMilliseconds: drain.demand(of: ref, on: options.node)?.untilMilliseconds)
@@ -31,9 +31,9 @@ extension NodeAgent {
             }
             let slot = WorkerSlot(
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: held.clock, watchdog: watchdog,
-                environment: environment)
+                addresses: addresses, environment: environment)
             slots.insert(slot)
-            readiness.set(held.clock.isGood && slots.all.count == options.addresses.count)
+            readiness.set(held.clock.isGood && slots.all.count == options.workerCount)
             let end = await health.watching("worker \(ref)") { beat in
                 await withTaskGroup { group in
                     group.addTask { await self.followDrain(of: slot, under: held.lease.id) }
@@ -56,11 +56,13 @@ extension NodeAgent {
 
     /// Returns when a self-test passes. Until then the worker is not offered, and the log says why.
     /// - Throws: `CancellationError`.
-    private func waitUntilFit(_ ref: WorkerRef, _ address: ActorAddress) async throws {
+    private func waitUntilFit(_ ref: WorkerRef) async throws {
         var backoff = Backoff(from: .seconds(1), to: .seconds(60))
         while true {
             do throws(RuntimeFailure) {
-                return try await runtime.selfTest(pod: ref.pod, address: address)
+                return try await addresses.lending { (address) throws(RuntimeFailure) in
+                    try await runtime.selfTest(pod: ref.pod, address: address)
+                }
             } catch {
                 try Task.checkCancellation()
                 environment.log.error(

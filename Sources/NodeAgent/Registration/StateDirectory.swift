@@ -9,6 +9,7 @@ internal import SubstrateModel
 /// <path>/directory-id   random, for life: who holds the directory has killed the sandboxes of its predecessors
 /// <path>/workers/<pod>/<epoch>/   one activation of an actor
 /// <path>/snapshots/               local snapshots, which survive the agent
+/// <path>/addresses      which addresses of actors may still be known to somebody
 /// ```
 package final class StateDirectory: Sendable {
     package let path: String
@@ -55,6 +56,8 @@ package final class StateDirectory: Sendable {
 
     /// The snapshots of paused actors.
     var localSnapshots: LocalSnapshots { LocalSnapshots(root: "\(path)/snapshots") }
+
+    package var addressLedger: any AddressLedger { AddressFile(path: "\(path)/addresses") }
 
     func activation(pod: String, epoch: Epoch) -> ActivationDirectory {
         ActivationDirectory(ActivationID(pod: pod, epoch: epoch), in: path)

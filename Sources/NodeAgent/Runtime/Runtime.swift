@@ -25,8 +25,9 @@ package protocol Runtime: Sendable {
 
     /// Starts something trivial, in the way in which an actor would be, and stops it: whether anything can run on the worker
     /// at all. To be called while nothing does.
+    /// - Parameter address: where it may listen; nil while the node has no address to give.
     /// - Throws: `RuntimeFailure` with what is wrong with the worker.
-    func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure)
+    func selfTest(pod: String, address: ActorAddress?) async throws(RuntimeFailure)
 
     /// Returns when everything has answered that a start or a stop needs, or the task is cancelled: that it is not stuck.
     /// What is under way meanwhile, however slow, must not delay it.
@@ -65,7 +66,7 @@ package struct Activation: Sendable {
     package var pod: String
     package var epoch: Epoch
     package var workload: Workload
-    /// Where the actor has to listen.
+    /// Where the actor has to listen: an address that no other activation has.
     package var address: ActorAddress
     /// What to start from; nil for the first time.
     package var snapshot: SnapshotURI?

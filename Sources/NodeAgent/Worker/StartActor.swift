@@ -17,8 +17,9 @@ extension WorkerSlot {
                 state.output = output
                 state.verifiedAt = max(state.verifiedAt, revision)
             }
+            let address = try addresses.take(for: ref.pod, environment.clock)
             let activation = Activation(
-                pod: ref.pod, epoch: epoch, workload: workload, address: presence.value.address,
+                pod: ref.pod, epoch: epoch, workload: workload, address: address,
                 snapshot: try await places.source(snapshot), output: output,
                 permit: { () throws(RuntimeFailure) in try await self.permit() })
             let sandbox = try await runtime.start(activation)
@@ -26,7 +27,8 @@ extension WorkerSlot {
                 guard !state.isClosed else { return false }
                 state.fence.started(epoch)
                 state.running = Running(
-                    epoch: epoch, sandbox: sandbox, actor: workload.actor, actorUID: workload.actorUID,
+                    epoch: epoch, address: address, sandbox: sandbox, actor: workload.actor,
+                    actorUID: workload.actorUID,
                     origin: snapshot?.localName)
                 return true
             }
@@ -35,7 +37,12 @@ extension WorkerSlot {
                 throw RuntimeFailure(.aborted, "the worker is being registered anew")
             }
             tasks.submit { await self.watch(sandbox, epoch) }
-            log.info("started an actor", ["actor": .text(workload.actor), "worker": .text(ref), "epoch": .text(epoch)])
+            log.info(
+                "started an actor",
+                [
+                    "actor": .text(workload.actor), "worker": .text(ref), "epoch": .text(epoch),
+                    "address": .text(address),
+                ])
             reconsider()
             return .success(Receipt(epoch: epoch, state: .running))
         } catch {

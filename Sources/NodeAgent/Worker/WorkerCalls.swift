@@ -85,10 +85,15 @@ extension WorkerSlot {
         }
     }
 
-    /// What can be said while the lease is in doubt: an actor that is frozen may go on or may be killed, and neither is
-    /// certain yet. That something does not run is.
+    /// What can be said, and of an actor that runs also where. While the lease is in doubt one that is frozen may go on or may
+    /// be killed, and neither is certain yet; that something does not run is.
     private func certain(_ receipt: Receipt) -> Receipt {
-        guard receipt.state == .running, !lease.isGood else { return receipt }
-        return Receipt(epoch: receipt.epoch, state: .busy)
+        guard receipt.state == .running else { return receipt }
+        let running = state.withLock { $0.running }
+        // One that has ended a moment ago is not said to run any more.
+        guard lease.isGood, let running, running.epoch == receipt.epoch else {
+            return Receipt(epoch: receipt.epoch, state: .busy)
+        }
+        return Receipt(epoch: receipt.epoch, state: .running, address: running.address)
     }
 }

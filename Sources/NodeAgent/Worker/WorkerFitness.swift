@@ -11,7 +11,9 @@ extension WorkerSlot {
         while !state.withLock({ $0.isClosed }) {
             let lapses = lease.lapses
             do throws(RuntimeFailure) {
-                try await runtime.selfTest(pod: ref.pod, address: presence.value.address)
+                try await addresses.lending { (address) throws(RuntimeFailure) in
+                    try await runtime.selfTest(pod: ref.pod, address: address)
+                }
                 return nil
             } catch {
                 // A test that was frozen or interrupted has found nothing.

@@ -1,4 +1,4 @@
-package import ServiceKit
+internal import ServiceKit
 internal import SubstrateAPI
 package import SubstrateModel
 package import SubstrateStore
@@ -24,6 +24,7 @@ package final class WorkerSlot: Sendable {
     let runtime: any Runtime
     let lease: LeaseClock
     let watchdog: any Watchdog
+    let addresses: ActorAddresses
     let environment: Environment
     /// Starts and checkpoints go on when the replica that asked for them goes away.
     let tasks = TaskPool()
@@ -49,6 +50,7 @@ package final class WorkerSlot: Sendable {
     /// A sandbox with the epoch that it was started for. What is noted late of one epoch must not touch the next one's.
     struct Running {
         var epoch: Epoch
+        var address: ActorAddress
         var sandbox: any Sandbox
         var actor: ActorRef
         var actorUID: String
@@ -57,9 +59,9 @@ package final class WorkerSlot: Sendable {
         var idle = IdleClock()
     }
 
-    package init(
+    init(
         ref: WorkerRef, presence: Stored<Presence>, store: Store, runtime: any Runtime, lease: LeaseClock,
-        watchdog: any Watchdog, environment: Environment
+        watchdog: any Watchdog, addresses: ActorAddresses, environment: Environment
     ) {
         self.ref = ref
         self.presence = presence
@@ -67,6 +69,7 @@ package final class WorkerSlot: Sendable {
         self.runtime = runtime
         self.lease = lease
         self.watchdog = watchdog
+        self.addresses = addresses
         self.environment = environment
     }
 

@@ -13,7 +13,7 @@ extension Description {
         add("Worker", actor.assignment.map { "\($0.worker)" })
         if let assignment = actor.assignment {
             add("Worker UID", assignment.uid)
-            add("Address", "\(assignment.address.ip):\(assignment.address.port)")
+            add("Address", assignment.address.map { "\($0)" })
         }
         add("Last snapshot", actor.lastSnapshot?.text)
         add(

@@ -22,6 +22,8 @@ final class Machine: @unchecked Sendable {
     var sandboxes: [SimulatedSandbox] = []
     /// The local snapshots, with whose they are.
     var localSnapshots: [LocalSnapshotName: ActorRef] = [:]
+    /// What the state directory says of addresses.
+    var addressRecord: AddressRecord?
     private var owners: [String: ActorRef] = [:]
     /// Until when actors may run, as the agent has told the watchdog.
     private var guardedUntil: Duration = .zero
@@ -33,6 +35,8 @@ final class Machine: @unchecked Sendable {
 
     static let leaseTimeToLive: Duration = .seconds(5)
     static let leaseMargin: Duration = .seconds(1)
+    /// Short, since runs are.
+    static let addressRest: Duration = .seconds(2)
 
     /// The agent that runs on it.
     struct Agent {
@@ -67,14 +71,16 @@ final class Machine: @unchecked Sendable {
         agent = Agent(process: process, slots: slots, drain: drain)
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug, isNode: true)
         let runtime = SimulatedRuntime(self, process)
+        guard let addresses = AddressRange(subnet: "10.0.\(number).0/24", port: 80) else { return }
         let options = NodeOptions(
-            node: name, pool: World.pool.ref,
-            addresses: addresses, agentAddress: address,
+            node: name, pool: World.pool.ref, workers: workers, addresses: addresses, addressRest: Self.addressRest,
+            agentAddress: address,
             leaseTimeToLive: Self.leaseTimeToLive, leaseMargin: Self.leaseMargin, takeoverLimit: .seconds(600))
         let node = NodeAgent(
             options: options, slots: slots, store: Store(etcd: etcd), runtime: runtime,
             watchdog: SimulatedWatchdog(self, runtime),
-            environment: environment, bootID: bootID, directoryID: directoryID, drain: drain)
+            environment: environment, bootID: bootID, directoryID: directoryID,
+            addressLedger: SimulatedAddressLedger(machine: self, process: process), drain: drain)
         process.start { [unowned world] in
             do { try await node.run() } catch {
                 if !process.isDead { world.note("\(process.name) gives up: \(error)") }
@@ -107,11 +113,7 @@ final class Machine: @unchecked Sendable {
 
     /// Where somebody is connected to an actor, at random.
     var connected: Set<ActorAddress> {
-        Set(addresses.filter { _ in scheduler.random.once(in: 3) })
-    }
-
-    private var addresses: [ActorAddress] {
-        (0..<workers).map { ActorAddress(ip: "10.0.\(number).\($0)", port: 80) }
+        Set(sandboxes.map(\.address).filter { _ in scheduler.random.once(in: 3) })
     }
 
     // MARK: Losses
@@ -134,6 +136,8 @@ final class Machine: @unchecked Sendable {
     private func forgetDirectory() {
         directoryID = "directory-\(number)-\(agents)"
         localSnapshots = [:]
+        addressRecord = nil
+        world.addresses.forget { [number] in $0.ip.hasPrefix("10.0.\(number).") }
         owners = [:]
     }
 
@@ -179,6 +183,9 @@ final class Machine: @unchecked Sendable {
     func begin(_ sandbox: SimulatedSandbox) {
         world.note("\(name): \(sandbox.run) begins")
         sandboxes.append(sandbox)
+        world.take(
+            world.addresses.started(
+                sandbox.run, at: sandbox.address, now: scheduler.now, revision: world.cluster.model.revision))
         // The watchdog looks for new ones all the time while it has to.
         sandbox.isFrozen = isFrozen || isOverdue
         if sandbox.isFrozen { return }
@@ -191,6 +198,7 @@ final class Machine: @unchecked Sendable {
         world.note("\(name): \(sandbox.run) ends: \(reason)")
         sandboxes.removeAll { $0 === sandbox }
         world.running.ended(sandbox.run)
+        world.addresses.ended(sandbox.run, at: sandbox.address, now: scheduler.now)
         sandbox.noteEnd(reason)
     }
 

@@ -75,7 +75,7 @@ final class SimulatedRuntime: Runtime, @unchecked Sendable {
         return sandbox
     }
 
-    func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure) {
+    func selfTest(pod: String, address: ActorAddress?) async throws(RuntimeFailure) {
         do { try await pass(.zero, .milliseconds(50)) } catch {
             throw RuntimeFailure(.cancelled, "the self-test was given up")
         }
@@ -106,6 +106,7 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
     private var world: World { machine.world }
     /// Where it is, for the watchdog.
     let id: ActivationID
+    let address: ActorAddress
     var isFrozen = false
     private var end: String?
     private var waiting: [(String) -> Void] = []
@@ -115,6 +116,7 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
         process = runtime.process
         directoryID = runtime.machine.directoryID
         id = activation.id
+        address = activation.address
         run = RunningActors.Run(
             actorUID: activation.workload.actorUID, worker: WorkerRef(pool: World.pool.ref, pod: activation.pod),
             epoch: activation.epoch)
@@ -183,4 +185,19 @@ struct SimulatedLocalSnapshots: LocalSnapshotStore {
     func remove(_ name: LocalSnapshotName) async { if !process.isDead { machine.localSnapshots[name] = nil } }
 
     func removeUnfinished() async {}
+}
+
+/// What the state directory of a machine says of addresses, as one of its agents sees it.
+struct SimulatedAddressLedger: AddressLedger {
+    let machine: Machine
+    let process: SimulatedProcess
+
+    func read() async throws -> AddressRecord? {
+        machine.world.bug == .addressesForgotten ? nil : machine.addressRecord
+    }
+
+    func write(_ record: AddressRecord) async throws {
+        if process.isDead { throw CancellationError() }
+        machine.addressRecord = record
+    }
 }

@@ -38,8 +38,9 @@ struct FaultyWorker: Sendable {
 
     func status(_ fences: Fences) async throws(NodeFailure) -> Receipt {
         if bug == .questionWithoutFence, fences.incarnation == slot.presence.incarnation {
-            let runs = machine.sandboxes.contains { $0.run.worker == slot.ref && $0.run.epoch == fences.epoch }
-            return Receipt(epoch: fences.epoch, state: runs ? .running : .notRunning)
+            let sandbox = machine.sandboxes.first { $0.run.worker == slot.ref && $0.run.epoch == fences.epoch }
+            return Receipt(
+                epoch: fences.epoch, state: sandbox == nil ? .notRunning : .running, address: sandbox?.address)
         }
         return try await slot.status(tampered(fences, isQuestion: true))
     }

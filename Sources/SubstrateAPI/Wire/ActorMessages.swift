@@ -16,8 +16,8 @@ extension ActorInfo {
             message.worker_pool_name = arena.bytes(assignment.worker.pool.name)
             message.ateom_pod_name = arena.bytes(assignment.worker.pod)
             message.ateom_pod_uid = arena.bytes(assignment.uid)
-            message.ateom_pod_ip = arena.bytes(assignment.address.ip)
-            message.ateom_pod_port = Int32(clamping: assignment.address.port)
+            message.ateom_pod_ip = arena.bytes(assignment.address?.ip ?? "")
+            message.ateom_pod_port = Int32(clamping: assignment.address?.port ?? 0)
         }
         message.last_snapshot = arena.bytes(lastSnapshot?.text ?? "")
         if let localSnapshot {
@@ -90,6 +90,14 @@ extension SnapshotURI {
     }
 }
 
+extension ActorAddress {
+    /// The address, or nil when the field of its IP is empty.
+    package init?(nonEmpty ip: String, _ port: Int32) {
+        if ip.isEmpty { return nil }
+        self.init(ip: ip, port: Int(port))
+    }
+}
+
 extension Assignment {
     fileprivate init?(_ message: borrowing Ateapi__Actor) throws {
         let pod = try message.ateom_pod_name.text("ateom_pod_name")
@@ -99,8 +107,7 @@ extension Assignment {
             name: try message.worker_pool_name.text("worker_pool_name"))
         self.init(
             worker: WorkerRef(pool: pool, pod: pod), uid: try message.ateom_pod_uid.text("ateom_pod_uid"),
-            address: ActorAddress(
-                ip: try message.ateom_pod_ip.text("ateom_pod_ip"), port: Int(message.ateom_pod_port)))
+            address: ActorAddress(nonEmpty: try message.ateom_pod_ip.text("ateom_pod_ip"), message.ateom_pod_port))
     }
 }
 

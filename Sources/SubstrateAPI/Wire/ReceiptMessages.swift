@@ -6,6 +6,8 @@ internal import SubstrateModel
 extension Receipt {
     func fill(_ message: inout Substrate__Receipt, _ arena: Arena) {
         message.epoch = epoch.revision
+        message.actor_ip = arena.bytes(address?.ip ?? "")
+        message.actor_port = Int32(clamping: address?.port ?? 0)
         switch state {
         case .running: message.state = SUBSTRATE__RECEIPT__STATE__STATE_RUNNING
         case .notRunning: message.state = SUBSTRATE__RECEIPT__STATE__STATE_NOT_RUNNING
@@ -41,7 +43,11 @@ extension Receipt {
             }
         default: throw MalformedMessage(name: "substrate.Receipt", reason: "unknown state \(message.state.rawValue)")
         }
-        self.init(epoch: Epoch(message.epoch), state: state)
+        let address = ActorAddress(nonEmpty: try message.actor_ip.text("actor_ip"), message.actor_port)
+        if state == .running, address == nil {
+            throw MalformedMessage(name: "substrate.Receipt", reason: "it says that the actor runs and not where")
+        }
+        self.init(epoch: Epoch(message.epoch), state: state, address: address)
     }
 
     init(_ message: UnsafeMutablePointer<Substrate__Receipt>?) throws {

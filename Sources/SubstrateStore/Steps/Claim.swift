@@ -36,7 +36,7 @@ extension Store {
         _ ref: ActorRef, _ actor: Stored<Actor>, worker: WorkerRef, presence: Stored<Presence>,
         fallback: Fallback? = nil, operation: Operation, lease: LeaseID
     ) async throws(StoreError) -> Claim {
-        let assignment = Assignment(worker: worker, uid: presence.value.uid, address: presence.value.address)
+        let assignment = Assignment(worker: worker, uid: presence.value.uid)
         let next = try actor.value.after(.claimed(assignment, fallback: fallback))
         let binding = Binding(
             actor: ref, actorUID: actor.value.uid, template: actor.value.template, incarnation: presence.incarnation,

@@ -97,8 +97,8 @@ extension Assignment {
         record.worker_pool = arena.bytes(worker.pool.name)
         record.worker_pod = arena.bytes(worker.pod)
         record.worker_uid = arena.bytes(uid)
-        record.ip = arena.bytes(address.ip)
-        record.port = Int32(clamping: address.port)
+        record.ip = arena.bytes(address?.ip ?? "")
+        record.port = Int32(clamping: address?.port ?? 0)
         arena.attach(unknownFields, to: &record.base)
     }
 
@@ -109,7 +109,7 @@ extension Assignment {
         self.init(
             worker: WorkerRef(pool: pool, pod: try record.worker_pod.text("worker_pod")),
             uid: try record.worker_uid.text("worker_uid"),
-            address: ActorAddress(ip: try record.ip.text("ip"), port: Int(record.port)))
+            address: ActorAddress(nonEmpty: try record.ip.text("ip"), record.port))
         unknownFields = UnknownFields(record.base)
     }
 }

@@ -7,8 +7,6 @@ extension Presence: StoredValue {
     package func record(after prefix: [UInt8]) -> [UInt8] {
         pack(Substrate__Store__PresenceRecord.self, after: prefix) { record, arena in
             record.uid = arena.bytes(uid)
-            record.ip = arena.bytes(address.ip)
-            record.port = Int32(clamping: address.port)
             record.node = arena.bytes(node)
             record.boot_id = arena.bytes(bootID)
             record.directory_id = arena.bytes(directoryID)
@@ -23,9 +21,8 @@ extension Presence: StoredValue {
     package init(record bytes: UnsafeRawBufferPointer) throws {
         self = try unpack(Substrate__Store__PresenceRecord.self, from: bytes) { record in
             var presence = Presence(
-                uid: try record.uid.text("uid"),
-                address: ActorAddress(ip: try record.ip.text("ip"), port: Int(record.port)),
-                node: try record.node.text("node"), bootID: try record.boot_id.text("boot_id"),
+                uid: try record.uid.text("uid"), node: try record.node.text("node"),
+                bootID: try record.boot_id.text("boot_id"),
                 directoryID: try record.directory_id.text("directory_id"),
                 agentAddress: try record.agent_address.text("agent_address"),
                 labels: try readLabels(record.labels, count: record.n_labels, "labels"),
@@ -46,6 +43,8 @@ extension Binding: StoredValue {
             record.template_namespace = arena.bytes(template.namespace)
             record.template_name = arena.bytes(template.name)
             record.incarnation = incarnation.revision
+            record.ip = arena.bytes(address?.ip ?? "")
+            record.port = Int32(clamping: address?.port ?? 0)
             record.phase =
                 switch phase {
                 case .claimed: SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_CLAIMED
@@ -72,6 +71,7 @@ extension Binding: StoredValue {
                     namespace: try record.template_namespace.text("template_namespace"),
                     name: try record.template_name.text("template_name")),
                 incarnation: Incarnation(record.incarnation), phase: phase)
+            binding.address = ActorAddress(nonEmpty: try record.ip.text("ip"), record.port)
             binding.unknownFields = UnknownFields(record.base)
             return binding
         }

@@ -1,5 +1,6 @@
 import LocalCluster
 import ServiceKit
+import SubstrateAPI
 import SubstrateModel
 
 /// The story: two agents of a helpdesk, alice and bob, whose conversations are in memory only.

@@ -583,7 +583,7 @@ const ProtobufCEnumDescriptor substrate__receipt__state__descriptor =
   substrate__receipt__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[4] =
+static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[6] =
 {
   {
     "state",
@@ -633,8 +633,34 @@ static const ProtobufCFieldDescriptor substrate__receipt__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "actor_ip",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Receipt, actor_ip),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor_port",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Receipt, actor_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__receipt__field_indices_by_name[] = {
+  4,   /* field[4] = actor_ip */
+  5,   /* field[5] = actor_port */
   1,   /* field[1] = epoch */
   3,   /* field[3] = local_snapshot_prefix */
   2,   /* field[2] = snapshot_uri_prefix */
@@ -643,7 +669,7 @@ static const unsigned substrate__receipt__field_indices_by_name[] = {
 static const ProtobufCIntRange substrate__receipt__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor substrate__receipt__descriptor =
 {
@@ -653,7 +679,7 @@ const ProtobufCMessageDescriptor substrate__receipt__descriptor =
   "Substrate__Receipt",
   "substrate",
   sizeof(Substrate__Receipt),
-  4,
+  6,
   substrate__receipt__field_descriptors,
   substrate__receipt__field_indices_by_name,
   1,  substrate__receipt__number_ranges,

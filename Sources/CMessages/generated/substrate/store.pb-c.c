@@ -1640,7 +1640,7 @@ const ProtobufCMessageDescriptor substrate__store__actor_template_record__descri
   (ProtobufCMessageInit) substrate__store__actor_template_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__store__presence_record__field_descriptors[10] =
+static const ProtobufCFieldDescriptor substrate__store__presence_record__field_descriptors[8] =
 {
   {
     "uid",
@@ -1649,30 +1649,6 @@ static const ProtobufCFieldDescriptor substrate__store__presence_record__field_d
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
     offsetof(Substrate__Store__PresenceRecord, uid),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "ip",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Substrate__Store__PresenceRecord, ip),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "port",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT32,
-    0,   /* quantifier_offset */
-    offsetof(Substrate__Store__PresenceRecord, port),
     NULL,
     NULL,
     0,             /* flags */
@@ -1764,21 +1740,20 @@ static const ProtobufCFieldDescriptor substrate__store__presence_record__field_d
   },
 };
 static const unsigned substrate__store__presence_record__field_indices_by_name[] = {
-  6,   /* field[6] = agent_address */
-  4,   /* field[4] = boot_id */
-  5,   /* field[5] = directory_id */
-  9,   /* field[9] = draining_until_ms */
-  1,   /* field[1] = ip */
-  7,   /* field[7] = labels */
-  3,   /* field[3] = node */
-  2,   /* field[2] = port */
-  8,   /* field[8] = sandbox_class */
+  4,   /* field[4] = agent_address */
+  2,   /* field[2] = boot_id */
+  3,   /* field[3] = directory_id */
+  7,   /* field[7] = draining_until_ms */
+  5,   /* field[5] = labels */
+  1,   /* field[1] = node */
+  6,   /* field[6] = sandbox_class */
   0,   /* field[0] = uid */
 };
-static const ProtobufCIntRange substrate__store__presence_record__number_ranges[1 + 1] =
+static const ProtobufCIntRange substrate__store__presence_record__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 4, 1 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor =
 {
@@ -1788,10 +1763,10 @@ const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor =
   "Substrate__Store__PresenceRecord",
   "substrate.store",
   sizeof(Substrate__Store__PresenceRecord),
-  10,
+  8,
   substrate__store__presence_record__field_descriptors,
   substrate__store__presence_record__field_indices_by_name,
-  1,  substrate__store__presence_record__number_ranges,
+  2,  substrate__store__presence_record__number_ranges,
   (ProtobufCMessageInit) substrate__store__presence_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1878,7 +1853,7 @@ const ProtobufCEnumDescriptor substrate__store__binding_record__phase__descripto
   substrate__store__binding_record__phase__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__store__binding_record__field_descriptors[7] =
+static const ProtobufCFieldDescriptor substrate__store__binding_record__field_descriptors[9] =
 {
   {
     "atespace",
@@ -1964,20 +1939,46 @@ static const ProtobufCFieldDescriptor substrate__store__binding_record__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ip",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__BindingRecord, ip),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__BindingRecord, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__binding_record__field_indices_by_name[] = {
   1,   /* field[1] = actor */
   2,   /* field[2] = actor_uid */
   0,   /* field[0] = atespace */
   3,   /* field[3] = incarnation */
+  7,   /* field[7] = ip */
   4,   /* field[4] = phase */
+  8,   /* field[8] = port */
   6,   /* field[6] = template_name */
   5,   /* field[5] = template_namespace */
 };
 static const ProtobufCIntRange substrate__store__binding_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor =
 {
@@ -1987,7 +1988,7 @@ const ProtobufCMessageDescriptor substrate__store__binding_record__descriptor =
   "Substrate__Store__BindingRecord",
   "substrate.store",
   sizeof(Substrate__Store__BindingRecord),
-  7,
+  9,
   substrate__store__binding_record__field_descriptors,
   substrate__store__binding_record__field_indices_by_name,
   1,  substrate__store__binding_record__number_ranges,

@@ -174,6 +174,9 @@ struct  Ateapi__Actor
    */
   ProtobufCBinaryData ateom_pod_namespace;
   ProtobufCBinaryData ateom_pod_name;
+  /*
+   * Of this stay of the actor on the worker; empty until it runs.
+   */
   ProtobufCBinaryData ateom_pod_ip;
   /*
    * URI prefix of the last external snapshot that a node has confirmed, also when there is a later one on a node.
@@ -583,6 +586,9 @@ struct  Ateapi__Worker
   ProtobufCBinaryData actor_namespace;
   ProtobufCBinaryData actor_template;
   ProtobufCBinaryData actor_id;
+  /*
+   * Where the actor listens; empty until it runs, and while there is none.
+   */
   ProtobufCBinaryData ip;
   int64_t version;
   ProtobufCBinaryData worker_pod_uid;

@@ -73,10 +73,16 @@ struct  Substrate__Receipt
    */
   ProtobufCBinaryData snapshot_uri_prefix;
   ProtobufCBinaryData local_snapshot_prefix;
+  /*
+   * Set with STATE_RUNNING: where the actor listens. No other activation gets the address before nobody can be on the way
+   * to it any more.
+   */
+  ProtobufCBinaryData actor_ip;
+  int32_t actor_port;
 };
 #define SUBSTRATE__RECEIPT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__receipt__descriptor) \
-    , SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED, 0, {0,NULL}, {0,NULL} }
+    , SUBSTRATE__RECEIPT__STATE__STATE_UNSPECIFIED, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Substrate__StatusRequest

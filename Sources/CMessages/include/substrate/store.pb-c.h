@@ -233,6 +233,9 @@ struct  Substrate__Store__AssignmentRecord
   ProtobufCBinaryData worker_pool;
   ProtobufCBinaryData worker_pod;
   ProtobufCBinaryData worker_uid;
+  /*
+   * Where the actor listens; empty until its node has said that it runs.
+   */
   ProtobufCBinaryData ip;
   int32_t port;
 };
@@ -343,11 +346,6 @@ struct  Substrate__Store__PresenceRecord
 {
   ProtobufCMessage base;
   ProtobufCBinaryData uid;
-  /*
-   * Where the worker's actor listens.
-   */
-  ProtobufCBinaryData ip;
-  int32_t port;
   ProtobufCBinaryData node;
   ProtobufCBinaryData boot_id;
   /*
@@ -368,7 +366,7 @@ struct  Substrate__Store__PresenceRecord
 };
 #define SUBSTRATE__STORE__PRESENCE_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__presence_record__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0 }
 
 
 /*
@@ -411,10 +409,15 @@ struct  Substrate__Store__BindingRecord
    */
   ProtobufCBinaryData template_namespace;
   ProtobufCBinaryData template_name;
+  /*
+   * Where the actor listens, for listings of workers; empty until it has been seen running.
+   */
+  ProtobufCBinaryData ip;
+  int32_t port;
 };
 #define SUBSTRATE__STORE__BINDING_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__binding_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, SUBSTRATE__STORE__BINDING_RECORD__PHASE__PHASE_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 /*

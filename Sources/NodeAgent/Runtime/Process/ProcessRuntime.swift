@@ -97,6 +97,7 @@ package struct ProcessRuntime: Runtime {
                 throw RuntimeFailure(
                     .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
             }
+            try Self.checkIsFree(activation.address)
             if let snapshot = activation.snapshot {
                 try snapshots.read(snapshot, into: place.durable, isCancelled: isCancelled)
             }

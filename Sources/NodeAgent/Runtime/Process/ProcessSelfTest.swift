@@ -9,9 +9,9 @@ extension ProcessRuntime {
     /// How long a trivial process may take from its start to its end, on a machine that is busy.
     private static let selfTestLimit = Duration.seconds(10)
 
-    /// Does what every start needs: makes a directory, writes a file to it, finds the worker's address free, and runs a
+    /// Does what every start needs: makes a directory, writes a file to it, finds the address free, and runs a
     /// process there, marked as those of actors are.
-    package func selfTest(pod: String, address: ActorAddress) async throws(RuntimeFailure) {
+    package func selfTest(pod: String, address: ActorAddress?) async throws(RuntimeFailure) {
         // Epochs are revisions of etcd, which begin with 1.
         let place = directory.activation(pod: pod, epoch: Epoch(0))
         do throws(RuntimeFailure) {
@@ -23,7 +23,7 @@ extension ProcessRuntime {
                 } catch {
                     throw RuntimeFailure(.internal, "cannot write below \(place.path): \(error)")
                 }
-                try Self.checkIsFree(address)
+                if let address { try Self.checkIsFree(address) }
             }
             try await runTrivialProcess(in: place)
         } catch {
@@ -61,12 +61,12 @@ extension ProcessRuntime {
         }
     }
 
-    /// Somebody else's process at the worker's address would be taken for the actor.
-    private static func checkIsFree(_ address: ActorAddress) throws(RuntimeFailure) {
+    /// Somebody else's process at an actor's address would be taken for the actor.
+    static func checkIsFree(_ address: ActorAddress) throws(RuntimeFailure) {
         var place = sockaddr_in()
         place.sin_family = sa_family_t(AF_INET)
         place.sin_port = in_port_t(UInt16(truncatingIfNeeded: address.port).bigEndian)
-        // Only IPv4 addresses of the machine are given to workers here.
+        // Only IPv4 addresses of the machine are given to actors here.
         guard inet_pton(AF_INET, address.ip, &place.sin_addr) == 1 else { return }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else {
@@ -84,9 +84,8 @@ extension ProcessRuntime {
         // A privileged port may be one that this actor does not use.
         guard result == 0 || errno == EACCES else {
             throw RuntimeFailure(
-                .internal,
-                "the worker's address \(address.ip):\(address.port) cannot be used: "
-                    + String(cString: strerror(errno)))
+                .internal, "the address \(address) cannot be used: " + String(cString: strerror(errno)),
+                mayLieInWorker: true)
         }
     }
 
