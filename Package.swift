@@ -126,7 +126,7 @@ let package = Package(
         program(
             "ate-bench",
             uses: [
-                "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "Processes",
+                "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes",
                 "ServiceKit", "LocalCluster", "TestKit",
             ]),
 

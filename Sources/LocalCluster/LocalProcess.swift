@@ -43,7 +43,7 @@ package final class LocalProcess: Sendable {
         let deadline = ContinuousClock.now + limit
         while await !isReady() {
             if let status = process.exitStatus {
-                throw ClusterError("\(name) \(status) before it \(what):\n\(lastLines)")
+                throw ClusterError("\(name) \(status) before it could \(what):\n\(lastLines)")
             }
             if ContinuousClock.now > deadline {
                 throw ClusterError("\(name) was not seen to \(what) within \(limit):\n\(lastLines)")

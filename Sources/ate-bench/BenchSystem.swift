@@ -55,7 +55,7 @@ final class BenchSystem: Sendable {
         await etcd.kill()
     }
 
-    private static var programs: String {
+    static var programs: String {
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
     }
 
