@@ -18,6 +18,12 @@ package struct ControlPlaneOptions: Sendable {
     /// How often nodes are asked how long their actors have been idle. An actor is suspended at most two of these late.
     package var idleCheckInterval: Duration = .seconds(5)
 
+    /// How often the leader looks again for golden snapshots that could not be taken, and the shortest pause before the next
+    /// attempt at one.
+    package var goldenCheckInterval: Duration = .seconds(5)
+    /// How long a golden actor without readyz runs before its snapshot is taken.
+    package var goldenActorTime: Duration = .seconds(20)
+
     /// How many resumes may wait for a worker at a time.
     package var capacityQueue = 1000
     /// How long a worker that could not start an actor is avoided for that actor, if there is another.
@@ -99,6 +105,7 @@ package final class ControlPlane: Sendable {
             group.addTask { await Vacating(control: self, session: session).run() }
             group.addTask { await IdleSuspension(control: self, session: session).run() }
             group.addTask { await SnapshotCollection(control: self).run() }
+            group.addTask { await GoldenSnapshots(control: self, session: session).run() }
             if let compaction = self.options.compaction {
                 group.addTask { await compaction.run(self.store, self.environment) }
             }
@@ -109,9 +116,11 @@ package final class ControlPlane: Sendable {
     package func newID() -> String { environment.chance.id() }
 
     /// Puts the actor on a worker. One that runs is returned as it is.
-    /// - Parameter capacityWait: how long to wait, in order, for a worker when none is free.
+    /// - Parameters:
+    ///   - boot: whether one that has no snapshot of its own starts without its template's golden one.
+    ///   - capacityWait: how long to wait, in order, for a worker when none is free.
     package func resumeActor(
-        _ ref: ActorRef, capacityWait: Duration = .zero
+        _ ref: ActorRef, boot: Bool = false, capacityWait: Duration = .zero
     ) async throws(ControlError) -> Stored<Actor> {
         let waited = environment.clock.stopwatch()
         var offered: ReservedWorker?
@@ -124,7 +133,7 @@ package final class ControlPlane: Sendable {
                 return actor
             }
             do {
-                return try await resume(ref, from: actor, on: offered)
+                return try await resume(ref, from: actor, boot, on: offered)
             } catch .noFreeWorkers(let demand) {
                 if let vain = offered.take() { inventory.unreserve(vain.ref) }
                 // Nobody holds the actor meanwhile, and a caller who goes away leaves the queue.
@@ -137,10 +146,10 @@ package final class ControlPlane: Sendable {
     }
 
     private func resume(
-        _ ref: ActorRef, from actor: Stored<Actor>, on worker: ReservedWorker?
+        _ ref: ActorRef, from actor: Stored<Actor>, _ boot: Bool, on worker: ReservedWorker?
     ) async throws(ControlError) -> Stored<Actor> {
         try await replica.perform { hand throws(ControlError) in
-            try await ResumeWorkflow(control: self, hand: hand, ref: ref, offered: worker).run(from: actor)
+            try await ResumeWorkflow(control: self, hand: hand, ref: ref, boot: boot, offered: worker).run(from: actor)
         }
     }
 

@@ -45,6 +45,15 @@ package struct Chance: Sendable {
         return hexadecimal(high) + hexadecimal(low)
     }
 
+    /// 122 random bits as a UUID.
+    package func uuid() -> String {
+        var digits = Array(id())
+        // The version that says that it is random, and the variant that there is only one of.
+        digits[12] = "4"
+        digits[16] = "8"
+        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
+    }
+
     /// The duration, or up to half of it less.
     package func jittered(_ duration: Duration) -> Duration {
         duration * (1000 - number(in: 0..<500)) / 1000

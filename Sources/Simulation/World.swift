@@ -44,6 +44,7 @@ final class World: @unchecked Sendable {
             onCommit: .data, sandboxClass: .process)
         template.onWorkerLoss = policy
         if policy == .revert { template.idleTimeout = .seconds(2) }
+        if policy == .hold { template.golden = true }
         return template
     }
 
@@ -180,6 +181,20 @@ final class World: @unchecked Sendable {
                 Violation(.snapshots, at: cluster.model.revision, "\(uri) was removed, and \(ref) names it")
             ])
         }
+        for template in templates where template.status.goldenSnapshot == uri {
+            take([
+                Violation(.snapshots, at: cluster.model.revision, "\(uri) was removed, and \(template.ref) names it")
+            ])
+        }
+    }
+
+    /// The templates as they are stored.
+    private var templates: [ActorTemplate] {
+        Self.templates.compactMap { template in
+            cluster.model.pair(StepKind.keys.template(template.ref)).flatMap {
+                try? Codec.decode($0, as: ActorTemplate.self).value
+            }
+        }
     }
 
     // MARK: The run
@@ -284,6 +299,10 @@ final class World: @unchecked Sendable {
                 machine.sandboxes.contains { $0.run.worker == worker && $0.run.epoch == epoch && !$0.isFrozen }
             }
             if !isAlive { return "\(ref) is RUNNING on \(worker), where nothing runs" }
+        }
+        for template in templates where template.golden && template.status.goldenSnapshot == nil {
+            let actor = Actor(uid: "", template: template.ref)
+            if hasFreeWorker(for: actor) { return "\(template.ref) has no golden snapshot" }
         }
         for sandbox in machines.flatMap(\.sandboxes)
         where state.bindings[sandbox.run.worker]?.epoch != sandbox.run.epoch {

@@ -16,6 +16,8 @@ package struct Actor: Sendable, Equatable {
     package var lastFallback: Fallback?
     /// Why the last resume came to nothing; nil once it has run again.
     package var lastFailure: ResumeFailure?
+    /// Whether the control plane has made it, to take the golden snapshot of its template.
+    package var isGolden = false
     /// What a newer version of the control plane has stored beside all this.
     package var unknownFields = UnknownFields()
 

@@ -49,7 +49,7 @@ package struct ActorTemplate: Sendable, Equatable {
     package var workerSelector: Selector
     /// The one pool whose workers will do, as older manifests have it; nil for any.
     package var workerPool: PoolRef?
-    /// Whether new actors start from a snapshot of a first one. Kept; nothing takes such snapshots yet.
+    /// Whether new actors start from a snapshot that is taken of a first one.
     package var golden = false
     /// What becomes of an actor whose worker is lost. Kept; so far every actor reverts.
     package var onWorkerLoss = OnWorkerLoss.revert

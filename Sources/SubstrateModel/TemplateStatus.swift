@@ -1,5 +1,5 @@
 extension ActorTemplate {
-    /// How far the control plane is with the template's golden snapshot. Stored with the template; nothing writes it yet.
+    /// How far the control plane is with the template's golden snapshot. Stored with the template, and written by the leader.
     package struct Status: Sendable, Equatable {
         package enum Phase: String, Sendable, CaseIterable {
             /// Nothing has been done.
@@ -7,6 +7,7 @@ extension ActorTemplate {
             case resumeGoldenActor = "ResumeGoldenActor"
             case waitGoldenActor = "WaitGoldenActor"
             case ready = "Ready"
+            /// The last attempt has come to nothing; the condition says why, and it is tried again.
             case failed = "Failed"
         }
 

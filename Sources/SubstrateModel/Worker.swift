@@ -101,6 +101,8 @@ package struct Operation: Sendable, Equatable {
 package struct Atespace: Sendable, Equatable {
     /// The atespace that always exists, and that a bare actor id belongs to.
     package static let defaultName = "default"
+    /// Where golden actors are.
+    package static let golden = "ate-golden"
 
     package var uid: String
     package var unknownFields = UnknownFields()

@@ -42,11 +42,12 @@ package final class TestCluster: Sendable {
 
     /// - Parameters:
     ///   - store: of the test; the cluster works under its root.
-    ///   - chance: of the control plane.
+    ///   - chance, wallClock: of the control plane.
     ///   - controlEtcd, nodeEtcd: what the two see, if not what the test sees.
     package init(
         _ store: Store, options: ControlPlaneOptions = TestCluster.impatient,
-        chance: Chance = Chance(SystemRandomNumberGenerator()), controlEtcd: (any EtcdStore)? = nil,
+        chance: Chance = Chance(SystemRandomNumberGenerator()), wallClock: (@Sendable () -> Int64)? = nil,
+        controlEtcd: (any EtcdStore)? = nil,
         nodeEtcd: (any EtcdStore)? = nil
     ) async throws {
         fixture = try await StoreFixture(store)
@@ -54,6 +55,7 @@ package final class TestCluster: Sendable {
         self.nodeEtcd = InterceptedEtcd(nodeEtcd ?? store.etcd)
         var environment = Environment.test(log: log.log)
         environment.chance = chance
+        if let wallClock { environment.wallClock = wallClock }
         control = ControlPlane(
             store: Store(etcd: etcd, keys: store.keys), nodes: nodes, environment: environment, options: options)
     }

@@ -88,6 +88,7 @@ enum Ateapi {
         options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
         options.idleCheckInterval = try values.duration("idle-check-interval")
         options.nodeReturnLimit = try values.duration("node-return-limit")
+        options.goldenActorTime = try values.duration("golden-actor-time")
         return options
     }
 
@@ -286,6 +287,11 @@ enum Ateapi {
             "idle-check-interval", default: "5s",
             help:
                 "How often the leader asks the nodes how long actors have been idle whose template has an idleTimeout: one call to each node that has some. An actor is suspended at most two of these late, so leave it well below the timeouts."
+        )
+        flags.duration(
+            "golden-actor-time", default: "20s",
+            help:
+                "How long the actor runs that the golden snapshot of a template is taken of, before it is taken, when a container has no readyz. With one on each it is taken as soon as they are ready."
         )
         declareUpkeep(in: &flags)
         Logging.declare(in: &flags)

@@ -181,7 +181,6 @@ import Testing
             warnings == [
                 "document 1, line 7: spec.runsc has no effect here",
                 "document 1, line 13: spec.containers[0].ports has no effect here",
-                "document 1, line 16: spec.golden is kept and has no effect yet",
             ])
     }
 

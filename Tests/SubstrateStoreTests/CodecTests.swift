@@ -41,6 +41,7 @@ import Testing
             actor.lastFallback = Fallback(
                 snapshot: try local("0"), reason: state == .paused ? .nodeGone : .snapshotMissing, atMilliseconds: 11)
             actor.lastRecovery = Recovery(worker: assignment.worker, statusBefore: .running, releasedAtMilliseconds: 12)
+            actor.isGolden = state == .suspended
             #expect(try stored(actor) == actor)
         }
         let presence = Presence(

@@ -2,12 +2,13 @@ internal import ControlPlane
 internal import SubstrateAPI
 
 extension ControlServices {
-    /// `boot` asks to start without a golden snapshot; there are none yet, so it makes no difference.
+    /// `boot` asks to start without the template's golden snapshot; an actor that has a snapshot of its own starts from that
+    /// all the same.
     @Sendable func resumeActor(_ request: ResumeActorRequest, _ caller: Caller) async throws -> ActorResponse {
         try Validation.lookup(request.actor)
         let patience = caller.timeLeft.map { min(options.capacityWait, $0) } ?? options.capacityWait
         let actor = try await control.waitingForOthers(request.actor, caller.waits) { () throws(ControlError) in
-            try await control.resumeActor(request.actor, capacityWait: patience)
+            try await control.resumeActor(request.actor, boot: request.boot, capacityWait: patience)
         }
         return ActorResponse(actor: ActorInfo(request.actor, actor))
     }

@@ -10,6 +10,8 @@ package final class Catalog: Sendable {
     private let store: Store
     private let environment: Environment
     private let state = Mutex(State())
+    /// Hear when templates have been seen to change.
+    let listeners = Listeners()
 
     private struct State {
         var pools: [PoolRef: WorkerPool] = [:]
@@ -44,6 +46,13 @@ package final class Catalog: Sendable {
     /// After how long without a request actors of the template are suspended, as far as it has been seen; nil for never.
     func idleTimeout(of ref: TemplateRef) -> Duration? { state.withLock { $0.templates[ref]?.idleTimeout } }
 
+    /// The templates that want a golden snapshot and have none, as far as they have been seen, sorted.
+    package var templatesWithoutGoldenSnapshot: [TemplateRef] {
+        state.withLock { state in
+            state.templates.values.filter { $0.golden && $0.status.goldenSnapshot == nil }.map(\.ref)
+        }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+    }
+
     /// The pools, as far as they have been seen.
     package var pools: [WorkerPool] { state.withLock { Array($0.pools.values) } }
 
@@ -68,12 +77,14 @@ package final class Catalog: Sendable {
             self.state.withLock { state in
                 state.templates = Dictionary(uniqueKeysWithValues: templates.map { ($0.ref, $0) })
             }
+            self.listeners.tell()
         } changed: { events in
             for event in events {
                 guard let ref = self.store.keys.templateRef(event.key) else { continue }
                 let template = self.decode(event.pairs, as: ActorTemplate.self).first
                 self.state.withLock { $0.templates[ref] = template }
             }
+            self.listeners.tell()
         }
     }
 

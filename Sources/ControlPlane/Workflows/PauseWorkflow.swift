@@ -30,7 +30,8 @@ struct PauseWorkflow: Workflow {
         }
     }
 
-    private func begin(_ actor: Stored<Actor>, _ worker: WorkerRef) async throws(ControlError) -> BeginOutcome {
+    /// Makes the actor PAUSING.
+    func begin(_ actor: Stored<Actor>, _ worker: WorkerRef) async throws(ControlError) -> BeginOutcome {
         let operation = newOperation(.pause)
         guard let name = LocalSnapshotName(actorUID: actor.value.uid, nonce: operation.nonce) else {
             let reason = "the uid \(actor.value.uid.excerpt) cannot be part of a snapshot's name"

@@ -8,13 +8,16 @@ internal import SubstrateStore
 ///
 /// 1. claim: a free worker, in one transaction; when it turns out to be taken or gone, the next one. For an actor with a
 ///    local snapshot it has to be of the node that has it.
-/// 2. call the node: Restore from the last snapshot, or Run from the template.
+/// 2. call the node: Restore from the last snapshot, without one from the template's golden snapshot, or else Run from the
+///    template.
 /// 3. settle: RUNNING on the node's word, or undone on its receipt. When the node does not have the local snapshot, from 1
 ///    on without it.
 struct ResumeWorkflow: Workflow {
     let control: ControlPlane
     let hand: Hand
     let ref: ActorRef
+    /// Whether to start without the template's golden snapshot.
+    var boot = false
     /// A worker that its caller has reserved, to begin with if it would do.
     var offered: ReservedWorker?
 
@@ -128,7 +131,9 @@ struct ResumeWorkflow: Workflow {
         let content: SnapshotContent
         switch source {
         case .local(let local, _): (snapshot, content) = (.local(local.name), template.onPause)
-        case .anywhere: (snapshot, content) = (claim.actor.value.lastSnapshot.map { .external($0) }, template.onCommit)
+        case .anywhere:
+            let golden = boot ? nil : template.status.goldenSnapshot
+            (snapshot, content) = ((claim.actor.value.lastSnapshot ?? golden).map { .external($0) }, template.onCommit)
         }
         return try await settle(claim) { (nodes, address) throws(NodeFailure) in
             if let snapshot {

@@ -30,7 +30,6 @@ extension ActorTemplate {
         golden = try spec.boolean("golden") ?? false
         onWorkerLoss = try spec.choice("onWorkerLoss") ?? .revert
         idleTimeout = try spec.duration("idleTimeout")
-        if golden { spec.note("golden", "is kept and has no effect yet") }
     }
 }
 

@@ -34,7 +34,7 @@ extension Description {
         guard status.phase != .none || !status.conditions.isEmpty else { return }
         add("Phase", status.phase.rawValue)
         add("Golden actor", status.goldenActorID)
-        add("Taken from", status.goldenSnapshot?.text)
+        add("Starts from", status.goldenSnapshot?.text)
         add(
             "Conditions",
             status.conditions.map { condition in

@@ -20,7 +20,8 @@ struct Promises {
     private var happenedRows: Set<AcknowledgedWrites.Row> = []
 
     mutating func happened(_ step: ActorStep) {
-        if step.kind != .deleted { writes.happened(step) }
+        // Golden actors nobody has asked for.
+        if step.kind != .deleted, step.after?.value.isGolden != true { writes.happened(step) }
         guard let after = step.after else { return }
         happenedRows.insert(AcknowledgedWrites.Row(step.ref, after))
         // Each creation has a uid of its own, so one that comes again is the same write, applied twice.

@@ -38,6 +38,8 @@ final class Replica: @unchecked Sendable {
         options.operationSweepInterval = world.bug == .noOwnSweep ? .seconds(100_000) : .seconds(2)
         options.answerLimit = world.answerLimit
         options.idleCheckInterval = .seconds(1)
+        options.goldenCheckInterval = .seconds(1)
+        options.goldenActorTime = .seconds(1)
         options.failedWorkerAvoidance = .seconds(5)
         options.nodeReturnLimit = .seconds(2)
         options.snapshotRetention = .seconds(5)

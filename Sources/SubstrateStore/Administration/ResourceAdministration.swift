@@ -58,15 +58,21 @@ extension Store {
         return false
     }
 
-    /// Deletes a template as it was read.
+    /// Deletes a template as it was read. Its golden snapshot is named no more from then on.
     /// - Returns: whether it did; false when somebody else was first.
     package func deleteTemplate(_ stored: Stored<ActorTemplate>) async throws(StoreError) -> Bool {
-        try await delete(keys.template(stored.value.ref), modRevision: stored.modRevision)
+        let status = stored.value.status
+        let golden = ActorRef(atespace: Atespace.golden, name: status.goldenActorID)
+        return try await delete(
+            keys.template(stored.value.ref), modRevision: stored.modRevision,
+            and: try note(status.goldenSnapshot.map { [$0] } ?? [], of: golden))
     }
 
-    private func delete(_ key: Key, modRevision: Int64) async throws(StoreError) -> Bool {
+    private func delete(
+        _ key: Key, modRevision: Int64, and notes: [Transaction.Operation] = []
+    ) async throws(StoreError) -> Bool {
         let outcome = try await commit(
-            when: [key.modRevision == modRevision], then: [.delete(key)], otherwiseRead: [key])
+            when: [key.modRevision == modRevision], then: [.delete(key)] + notes, otherwiseRead: [key])
         if case .applied = outcome { return true }
         return false
     }

@@ -23,6 +23,7 @@ extension Actor: StoredValue {
             case .resuming(_, let rest): record.resumed_from = rest.state.status.wire
             case .suspended, .paused, .running: break
             }
+            record.golden = isGolden ? 1 : 0
             record.last_fallback = lastFallback.map { fallback in arena.message { fallback.fill(&$0, arena) } }
             record.last_failure = lastFailure.map { failure in arena.message { failure.fill(&$0, arena) } }
             record.last_recovery = lastRecovery.map { recovery in
@@ -42,6 +43,7 @@ extension Actor: StoredValue {
                 workerSelector: Selector(
                     matchLabels: try readLabels(
                         record.worker_selector, count: record.n_worker_selector, "worker_selector")))
+            actor.isGolden = record.golden != 0
             actor.localSnapshot = try record.local_snapshot.map { try LocalSnapshot($0.pointee) }
             actor.lastFallback = try record.last_fallback.map { try Fallback($0.pointee) }
             actor.state = try ActorState(record, hasLocalSnapshot: actor.localSnapshot != nil)

@@ -720,7 +720,7 @@ const ProtobufCEnumDescriptor substrate__store__actor_record__status__descriptor
   substrate__store__actor_record__status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[14] =
+static const ProtobufCFieldDescriptor substrate__store__actor_record__field_descriptors[15] =
 {
   {
     "uid",
@@ -890,9 +890,22 @@ static const ProtobufCFieldDescriptor substrate__store__actor_record__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "golden",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__ActorRecord, golden),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__actor_record__field_indices_by_name[] = {
   5,   /* field[5] = assignment */
+  14,   /* field[14] = golden */
   11,   /* field[11] = in_progress_local_snapshot */
   7,   /* field[7] = in_progress_snapshot */
   13,   /* field[13] = last_failure */
@@ -910,7 +923,7 @@ static const unsigned substrate__store__actor_record__field_indices_by_name[] = 
 static const ProtobufCIntRange substrate__store__actor_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
 {
@@ -920,7 +933,7 @@ const ProtobufCMessageDescriptor substrate__store__actor_record__descriptor =
   "Substrate__Store__ActorRecord",
   "substrate.store",
   sizeof(Substrate__Store__ActorRecord),
-  14,
+  15,
   substrate__store__actor_record__field_descriptors,
   substrate__store__actor_record__field_indices_by_name,
   1,  substrate__store__actor_record__number_ranges,

@@ -154,10 +154,14 @@ struct  Substrate__Store__ActorRecord
    * Why the last resume came to nothing; gone once the actor has run again.
    */
   Substrate__Store__FailureRecord *last_failure;
+  /*
+   * Made by the control plane, to take the golden snapshot of its template.
+   */
+  protobuf_c_boolean golden;
 };
 #define SUBSTRATE__STORE__ACTOR_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__actor_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, NULL, NULL, NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, {0,NULL}, {0,NULL}, NULL, SUBSTRATE__STORE__ACTOR_RECORD__STATUS__STATUS_UNSPECIFIED, NULL, NULL, NULL, NULL, 0 }
 
 
 /*

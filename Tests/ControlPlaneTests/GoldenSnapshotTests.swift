@@ -1,0 +1,237 @@
+import ControlPlane
+import Etcd
+import Foundation
+import GRPC
+import NodeAgent
+import ServiceKit
+import SubstrateAPI
+import SubstrateModel
+import SubstrateStore
+import TestKit
+import Testing
+
+/// Templates get the golden snapshots that they want, whatever happens on the way (B30).
+@Suite struct GoldenSnapshotTests {
+    let cluster: TestCluster
+    var fixture: StoreFixture { cluster.fixture }
+    var control: ControlPlane { cluster.control }
+
+    private static var options: ControlPlaneOptions {
+        var options = TestCluster.impatient
+        options.goldenCheckInterval = .milliseconds(20)
+        options.goldenActorTime = .milliseconds(20)
+        options.sweepInterval = .milliseconds(100)
+        options.snapshotRetention = .seconds(3600)
+        return options
+    }
+
+    init() async throws { cluster = try await Self.cluster(TestEtcd.store()) }
+
+    private static func cluster(
+        _ store: Store, _ options: ControlPlaneOptions = Self.options
+    ) async throws -> TestCluster {
+        try await TestCluster(store, options: options, wallClock: wallClock)
+    }
+
+    /// The time that golden actors are given is told by it.
+    private static let wallClock: @Sendable () -> Int64 = { Int64(Date.now.timeIntervalSince1970 * 1000) }
+
+    private func declare(_ change: (inout ActorTemplate) -> Void = { _ in }) async throws -> TemplateRef {
+        var template = fixture.template
+        template.ref.name = "golden"
+        template.golden = true
+        change(&template)
+        #expect(try await fixture.store.createTemplate(template))
+        return template.ref
+    }
+
+    private func status(_ template: TemplateRef) async throws -> ActorTemplate.Status? {
+        try await fixture.store.template(template)?.value.status
+    }
+
+    private func goldenActors() async throws -> [Actor] {
+        try await fixture.store.listActors(in: Atespace.golden, after: nil, limit: 100).actors.map(\.actor.value)
+    }
+
+    private func dropped() async throws -> [SnapshotURI] {
+        try await fixture.store.garbage(untilMilliseconds: .max / 2, behind: nil, limit: 100).dropped
+            .map(\.value.snapshot)
+    }
+
+    private func becomes(
+        _ phase: ActorTemplate.Status.Phase, _ template: TemplateRef
+    ) async throws -> ActorTemplate.Status {
+        try await eventualValue("the template is \(phase)") {
+            let now = try await status(template)
+            return now?.phase == phase ? now : nil
+        }
+    }
+
+    /// The golden snapshot once there is one, with nothing left behind.
+    private func becomesReady(_ template: TemplateRef) async throws -> SnapshotURI {
+        let status = try await becomes(.ready, template)
+        let snapshot = try #require(status.goldenSnapshot)
+        #expect(status.takeGoldenSnapshotAtMilliseconds == nil && status.conditions.map(\.status) == ["True"])
+        #expect(try await goldenActors().isEmpty)
+        #expect(try await !dropped().contains(snapshot))
+        return snapshot
+    }
+
+    /// A new actor of the template, and what it was started from.
+    private func run(
+        _ name: String, _ template: TemplateRef, on node: TestCluster.Node, boot: Bool = false
+    ) async throws -> SnapshotURI? {
+        _ = try await fixture.store.createActor(fixture.ref(name), Actor(uid: "uid-\(name)", template: template))
+        return try await resume(name, on: node, boot: boot)
+    }
+
+    private func resume(_ name: String, on node: TestCluster.Node, boot: Bool = false) async throws -> SnapshotURI? {
+        #expect(try await control.resumeActor(fixture.ref(name), boot: boot).value.status == .running)
+        return try #require(node.runtime.origins.last)
+    }
+
+    @Test func newActorsStartFromTheSnapshotUnlessTheyAreBooted() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 4)
+            let template = try await declare()
+            let golden = try await becomesReady(template)
+            #expect(node.runtime.origins == [nil] && node.runtime.running.isEmpty)
+            try await eventually("this replica has seen it") {
+                control.catalog.templatesWithoutGoldenSnapshot.isEmpty
+            }
+            #expect(try await run("alice", template, on: node) == golden)
+            #expect(try await run("bob", template, on: node, boot: true) == nil)
+            // What is an actor's own is never passed over.
+            let own = try await control.suspendActor(fixture.ref("alice")).value.lastSnapshot
+            #expect(own != golden)
+            #expect(try await resume("alice", on: node, boot: true) == own)
+            // Others start as before.
+            _ = try await fixture.createActor("carol")
+            #expect(try await resume("carol", on: node) == nil)
+        }
+    }
+
+    @Test func anActorThatSaysWhenItIsReadyIsNotWaitedFor() async throws {
+        var options = Self.options
+        options.goldenActorTime = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            let template = try await declare { template in
+                template.containers[0].readiness = Container.Readiness(path: "/readyz", port: 80)
+            }
+            _ = try await becomesReady(template)
+        }
+    }
+
+    /// The first leader's writes fail from the `count`th on, as if it had died there; then it goes.
+    @Test(arguments: 1...10) func theNextLeaderGoesOnWhereTheFirstHasStopped(count: Int) async throws {
+        let log = LogRecorder()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        var environment = Environment.test(log: log.log)
+        environment.wallClock = Self.wallClock
+        let first = ControlPlane(
+            store: Store(etcd: etcd, keys: fixture.store.keys), nodes: cluster.nodes, environment: environment,
+            options: Self.options)
+        let leading = Task { await first.run() }
+        try await eventually("the first replica leads") { log.contains(.info, "leading") }
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            try await eventually("the first knows the worker") { first.inventory.row(fixture.workerRef("a-0")) != nil }
+            let writes = Tally()
+            etcd.beforeWrite { _ in
+                writes.add()
+                if writes.count < count { return }
+                throw EtcdError(
+                    code: .unavailable, operation: "any", endpoint: "test", text: "dead", outcome: .notApplied)
+            }
+            let template = try await declare()
+            try await eventually("the first has come so far") { writes.count >= count }
+            leading.cancel()
+            await leading.value
+            let golden = try await becomesReady(template)
+            try await eventually("the worker is free") {
+                control.inventory.row(fixture.workerRef("a-0"))?.isFree == true
+            }
+            #expect(node.runtime.running.isEmpty)
+            #expect(try await run("alice", template, on: node) == golden)
+        }
+    }
+
+    @Test func whenTheTemplateIsDeletedMeanwhileItsActorGoesToo() async throws {
+        var options = Self.options
+        options.goldenActorTime = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            // Somebody else's, who may use the atespace.
+            _ = try await fixture.store.createAtespace(Atespace.golden, Atespace(uid: "u"))
+            let theirs = ActorRef(atespace: Atespace.golden, name: "theirs")
+            _ = try await fixture.store.createActor(theirs, Actor(uid: "uid-theirs", template: fixture.template.ref))
+            let template = try await declare()
+            try await eventually("it waits") { try await status(template)?.phase == .waitGoldenActor }
+            #expect(node.runtime.running.count == 1)
+            let stored = try #require(try await fixture.store.template(template))
+            #expect(try await fixture.store.deleteTemplate(stored))
+            try await eventually("the golden actor is gone") { try await goldenActors().map(\.uid) == ["uid-theirs"] }
+            try await eventually("the worker is free") {
+                cluster.control.inventory.row(fixture.workerRef("a-0"))?.isFree == true
+            }
+            #expect(node.runtime.running.isEmpty)
+            #expect(try await dropped().isEmpty)
+        }
+    }
+
+    @Test func theSnapshotGoesWithItsTemplateAndNotBefore() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            let template = try await declare()
+            let golden = try await becomesReady(template)
+            #expect(try await dropped().isEmpty)
+            let stored = try #require(try await fixture.store.template(template))
+            #expect(try await fixture.store.deleteTemplate(stored))
+            #expect(try await dropped() == [golden])
+        }
+    }
+
+    @Test func whyThereIsNoneIsSaidOnTheTemplateUntilItWorks() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            node.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "the program is not there"))
+            let template = try await declare()
+            let failed = try await becomes(.failed, template)
+            let condition = try #require(failed.conditions.first)
+            #expect(condition.type == "GoldenSnapshot" && condition.status == "False")
+            #expect(condition.reason == "ResumeFailed" && condition.message.contains("the program is not there"))
+            try await eventually("it is tried again") {
+                let pauses = cluster.log.lines.filter { $0.message.hasPrefix("could not take a golden snapshot") }
+                    .compactMap { $0.fields.first { $0.0 == "not before" }?.1.text() }
+                return pauses.starts(with: ["\"0.02 seconds\"", "\"0.04 seconds\"", "\"0.08 seconds\""])
+            }
+            #expect(try await goldenActors().count == 1)
+            node.runtime.failStarts(with: nil)
+            node.runtime.failCheckpoints(with: RuntimeFailure(.internal, "the disk is full"))
+            try await eventually("the snapshot fails") {
+                try await status(template)?.conditions.first?.reason == "SuspendFailed"
+            }
+            node.runtime.failCheckpoints(with: nil)
+            _ = try await becomesReady(template)
+        }
+    }
+
+    @Test func anActorWhoseWorkerIsLostIsStartedElsewhere() async throws {
+        var options = Self.options
+        options.goldenActorTime = .milliseconds(500)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            // Nobody else would resume it.
+            let template = try await declare { $0.onWorkerLoss = .hold }
+            try await eventually("it waits") { try await status(template)?.phase == .waitGoldenActor }
+            cluster.stop(node)
+            let other = try await cluster.addNode("b", workers: 1)
+            _ = try await becomesReady(template)
+            #expect(other.runtime.started.count == 1)
+        }
+    }
+}
