@@ -2,6 +2,7 @@ import Foundation
 import GRPC
 import HTTP
 import LocalCluster
+import Processes
 import ServiceKit
 import SubstrateAPI
 import SubstrateModel

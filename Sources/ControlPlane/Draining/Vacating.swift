@@ -116,7 +116,7 @@ struct VacateWorkflow: Workflow {
             }
             if after.value.uid == worker.binding.value.actorUID, after.value.status == .suspended {
                 environment.log.info(
-                    "suspended the actor of a draining worker",
+                    "the actor of a draining worker is suspended",
                     ["actor": .text(ref), "worker": .text(worker.ref)])
             }
         } catch {

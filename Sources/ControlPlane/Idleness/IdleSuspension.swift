@@ -43,6 +43,7 @@ struct IdleSuspension: Sendable {
 
     private func checkOnce() async {
         guard control.catalog.hasIdleTimeouts else { return }
+        underWay.forgetAll(but: Set(control.inventory.readyWorkers.map(\.ref)))
         var byAgent: [String: [Candidate]] = [:]
         for (worker, presence, binding) in control.inventory.readyWorkers where !presence.value.isDraining {
             guard let timeout = control.catalog.idleTimeout(of: binding.value.template) else { continue }
@@ -137,6 +138,10 @@ struct IdleSuspension: Sendable {
                 state.workers[worker] = epoch
                 return true
             }
+        }
+
+        func forgetAll(but known: Set<WorkerRef>) {
+            state.withLock { state in state.failures = state.failures.filter { known.contains($0.key) } }
         }
 
         /// - Parameter failed: since when it has failed; nil when it has not.

@@ -13,10 +13,15 @@ extension ControlPlane {
     package func waitingForOthers(
         _ ref: ActorRef, _ waits: Bool, _ body: () async throws(ControlError) -> Stored<Actor>
     ) async throws(ControlError) -> Stored<Actor> {
+        // What is in hand may have no operation for a moment, until somebody adopts it: then there is nothing to wait for.
+        var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
+        var turns = 0
         while true {
             do {
                 return try await body()
             } catch .operationInProgress where waits {
+                turns += 1
+                if turns > 1 { try await pause(environment.chance.jittered(backoff.pause())) }
                 let before = try await actor(ref).value.lastFailure
                 do { try await store.waitForOperationEnd(ref, clock: environment.clock) } catch {
                     throw ControlError(error)
@@ -24,6 +29,12 @@ extension ControlPlane {
                 let failure = try await actor(ref).value.lastFailure
                 if let failure, failure != before { throw .failed(failure) }
             }
+        }
+    }
+
+    private func pause(_ duration: Duration) async throws(ControlError) {
+        do { try await environment.clock.sleep(for: duration) } catch {
+            throw .unavailable("the call was cancelled")
         }
     }
 }

@@ -64,7 +64,7 @@ extension NodeAgent {
         if held.clock.isGood, watchdog.extend(hold), held.clock.renewed(hold) { return true }
         held.clock.lapse()
         if await thaw(held.clock, hold) { return true }
-        if held.clock.thawFailed() == Self.thawAttempts {
+        if held.clock.thawFailed() >= Self.thawAttempts {
             environment.log.error(
                 "the actors could not be let go on: giving up the lease, so that they come back elsewhere",
                 ["node": .string(options.node), "attempts": .integer(Int64(Self.thawAttempts))])
