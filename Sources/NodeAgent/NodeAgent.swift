@@ -67,7 +67,7 @@ package final class NodeAgent: Sendable {
             // An earlier agent's watchdog may still be killing what we would start.
             try await watchdog.start()
             try await runtime.killLeftovers()
-            try await addresses.begin(environment.clock, environment.log)
+            try await addresses.begin(environment)
             await runtime.localSnapshotStore.removeUnfinished()
             let generation: Generation?
             let sinceGrant: Stopwatch

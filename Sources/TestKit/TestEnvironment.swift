@@ -35,9 +35,9 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
 
 extension Environment {
     /// The real clock, random ids, and a log that nobody sees.
-    package static func test(log: Log = .none) -> Environment {
+    package static func test(log: Log = .none, clock: any Clock<Duration> = ContinuousClock()) -> Environment {
         Environment(
-            clock: ContinuousClock(), wallClock: { 1_700_000_000_000 }, chance: Chance(SystemRandomNumberGenerator()),
+            clock: clock, wallClock: { 1_700_000_000_000 }, chance: Chance(SystemRandomNumberGenerator()),
             log: log)
     }
 }

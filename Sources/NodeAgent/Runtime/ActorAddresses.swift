@@ -41,25 +41,29 @@ final class ActorAddresses: Sendable {
     /// Picks the part that this run uses. To be called when nothing of earlier runs is alive any more; all but the first call
     /// do nothing.
     /// - Throws: what the ledger throws: then no address may be given.
-    func begin(_ clock: any Clock<Duration>, _ log: Log) async throws {
+    func begin(_ environment: Environment) async throws {
         if state.withLock({ $0.pool != nil }) { return }
         let all = Array(0..<Self.parts)
         let known = try await ledger.read()
         let used = known.map { $0.range == "\(range)" ? $0.parts : all } ?? []
-        let first = (used.last ?? -1) + 1
+        // Without a record another run may have had any of them, as one whose state directory was lost: so that its last
+        // addresses are unlikely to be ours.
+        let first = used.last.map { $0 + 1 } ?? environment.chance.number(in: 0..<Self.parts)
         let fresh = all.map { (first + $0) % Self.parts }.first { !used.contains($0) }
         let part = fresh ?? first % Self.parts
         try await ledger.write(AddressRecord(range: "\(range)", parts: used.filter { $0 != part } + [part]))
         if fresh == nil {
-            log.warning(
+            environment.log.warning(
                 "all addresses rest, so no actor can be started for a while",
                 ["range": .text(range), "for": .string("\(rest)")])
         }
-        let now = clock.stopwatch()
+        let now = environment.clock.stopwatch()
         let size = range.count / Self.parts
+        let indices = part * size..<(part + 1) * size
+        let start = environment.chance.number(in: indices)
         state.withLock { state in
             state.pool = AddressPool(
-                range, part * size..<(part + 1) * size, rest: rest, quarantine: fresh == nil ? now : nil)
+                range, indices, startingAt: start, rest: rest, quarantine: fresh == nil ? now : nil)
             state.part = part
             state.sinceBegin = now
         }
@@ -83,23 +87,31 @@ final class ActorAddresses: Sendable {
     }
 
     /// An address for an activation on the worker, whose last one has ended and is bound no more.
-    /// - Throws: `RuntimeFailure` when all are in use or rest: another node may have one.
+    /// - Throws: `RuntimeFailure` when all are in use or rest. Then the worker is of no use until one has rested.
     func take(for pod: String, _ clock: any Clock<Duration>) throws(RuntimeFailure) -> ActorAddress {
         guard let address = state.withLock({ $0.pool?.take(for: pod, now: clock.stopwatch()) }) else {
-            throw RuntimeFailure(
-                .unavailable,
-                "the node has no address for the actor: all \(range.count / Self.parts) that it may use now are in use or "
-                    + "were until less than \(rest) ago; give it a larger --actor-addresses, or try again")
+            throw exhausted
         }
         return address
     }
 
-    /// Does something at an address that could be given now, of which nobody else is told; nil when there is none.
+    /// The start on the worker has come to nothing: nobody was told of its address, and nothing is there any more.
+    func giveBack(of pod: String) { state.withLock { $0.pool?.giveBack(of: pod) } }
+
+    /// Does something at an address that could be given now, of which nobody else is told.
+    /// - Throws: `RuntimeFailure`, also when there is none.
     func lending<Value>(
-        _ body: (ActorAddress?) async throws(RuntimeFailure) -> Value
+        _ body: (ActorAddress) async throws(RuntimeFailure) -> Value
     ) async throws(RuntimeFailure) -> Value {
-        let lent = state.withLock { $0.pool?.lend() }
-        defer { if let lent { state.withLock { $0.pool?.giveBack(lent.index) } } }
-        return try await body(lent?.address)
+        guard let lent = state.withLock({ $0.pool?.lend() }) else { throw exhausted }
+        defer { state.withLock { $0.pool?.giveBack(lent.index) } }
+        return try await body(lent.address)
+    }
+
+    private var exhausted: RuntimeFailure {
+        RuntimeFailure(
+            .unavailable,
+            "the node has no address for an actor: all \(range.count / Self.parts) that it may use now are in use or were "
+                + "until less than \(rest) ago; give it a larger --actor-addresses, or wait", mayLieInWorker: true)
     }
 }

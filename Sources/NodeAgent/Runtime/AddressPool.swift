@@ -25,14 +25,17 @@ package struct AddressPool: Sendable {
 
     /// - Parameters:
     ///   - indices: of the range, which may be given; not empty.
+    ///   - start: which of them is looked at first.
     ///   - rest: for how long an address is given to nobody.
     ///   - quarantine: begun when the last activation had ended that may have had one of these before.
-    package init(_ range: AddressRange, _ indices: Range<Int>, rest: Duration, quarantine: Stopwatch?) {
+    package init(
+        _ range: AddressRange, _ indices: Range<Int>, startingAt start: Int, rest: Duration, quarantine: Stopwatch?
+    ) {
         self.range = range
         self.indices = indices
         self.rest = rest
         self.quarantine = quarantine
-        cursor = indices.lowerBound
+        cursor = start
     }
 
     /// An address for the worker's next actor. That of its last one begins to rest.
@@ -44,6 +47,11 @@ package struct AddressPool: Sendable {
         held[pod] = index
         uses[index] = .given
         return range[index]
+    }
+
+    /// The start that the worker's address was taken for has come to nothing, and nobody has been told of it.
+    package mutating func giveBack(of pod: String) {
+        if let index = held.removeValue(forKey: pod) { uses[index] = nil }
     }
 
     /// One that could be given now, and is given to nobody until it is given back: for what nobody else is told of.

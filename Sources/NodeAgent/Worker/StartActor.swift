@@ -46,6 +46,7 @@ extension WorkerSlot {
             reconsider()
             return .success(Receipt(epoch: epoch, state: .running))
         } catch {
+            addresses.giveBack(of: ref.pod)
             output.end()
             log.warning(
                 "could not start an actor",
