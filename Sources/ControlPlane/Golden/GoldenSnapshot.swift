@@ -110,11 +110,14 @@ struct GoldenSnapshot: Sendable {
         status.goldenSnapshot = snapshot
         status.takeGoldenSnapshotAtMilliseconds = nil
         status.setGolden("True", "SnapshotTaken", "new actors start from it", at: environment.wallClock())
+        let isRecorded: Bool
         do throws(StoreError) {
-            guard try await store.recordGoldenSnapshot(stored, status, ref, actor) else { return }
+            isRecorded = try await store.recordGoldenSnapshot(stored, status, ref, actor)
         } catch {
             throw GoldenFailure(error)
         }
+        // Somebody has the actor in hand, who may take a while.
+        guard isRecorded else { return try await sleep(min(.milliseconds(100), control.options.goldenCheckInterval)) }
         environment.log.info(
             "took a golden snapshot", ["template": .text(template), "snapshot": .text(snapshot)])
     }

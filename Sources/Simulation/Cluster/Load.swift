@@ -88,7 +88,8 @@ final class Load: @unchecked Sendable {
     /// All drains are over.
     func undrainEverything() async {
         let clock = VirtualTime(process: world.outside)
-        while true {
+        // Cancelled when the run is taken apart, in which no time passes any more.
+        while !Task.isCancelled {
             do {
                 guard let store = world.replicas.first(where: \.isUp)?.control?.store else { throw CancellationError() }
                 for target in try await store.listDrainOrders().keys.sorted() { _ = try await store.undrain(target) }
@@ -159,6 +160,7 @@ final class Load: @unchecked Sendable {
         for ref in world.state.actors.keys.sorted().shuffled(using: &scheduler.random).prefix(2) {
             let end = clock.now.advanced(by: Self.returnLimit)
             while let failure = await resumeAndSuspend(ref) {
+                if Task.isCancelled { return }
                 guard clock.now < end else {
                     let text = "\(ref) does not come back: \(failure)"
                     return world.take([.init(.progress, at: world.cluster.model.revision, text)])
