@@ -105,7 +105,7 @@ enum ActivationBench {
         }
         let wanted = all.filter(isWanted).sorted { $0.time < $1.time }.suffix(runs).compactMap(\.ms)
         guard wanted.count == runs else {
-            throw ClusterError("the logs in \(stack.directory)/logs tell of \(wanted.count) activations, not of \(runs)")
+            throw ClusterError("the logs tell of \(wanted.count) activations, not of \(runs)")
         }
         return wanted.map { .microseconds(Int64($0 * 1000)) }
     }

@@ -106,7 +106,8 @@ struct Stage {
             let info = try await actor(name)
             if condition(info) { return info }
             guard .now - begun < limit else {
-                throw ClusterError("\(name) is \(info.status?.rawValue ?? "of no known status") after \(limit.short)\nLogs of this run:\n\(logs)")
+                let status = info.status?.rawValue ?? "of no known status"
+                throw ClusterError("\(name) is \(status) after \(limit.short)\nLogs of this run:\n\(logs)")
             }
             try await Task.sleep(for: .milliseconds(10))
         }
