@@ -70,7 +70,8 @@ struct Helpdesk {
         try await stage.beat(4, "alice is suspended into a snapshot") {
             try await stage.atectl("suspend", "actor", "alice")
             let alice = try await stage.actor("alice")
-            try stage.claim(alice.status == .suspended && alice.lastSnapshot != nil, "alice is SUSPENDED, with a snapshot")
+            try stage.claim(
+                alice.status == .suspended && alice.lastSnapshot != nil, "alice is SUSPENDED, with a snapshot")
         }
     }
 
@@ -123,7 +124,8 @@ struct Helpdesk {
                 $0.status == .suspended
             }
             let took = .now - killed
-            try stage.claim(took <= Self.leaseTimeToLive + .seconds(1), "alice is SUSPENDED after \(took.short), by itself")
+            try stage.claim(
+                took <= Self.leaseTimeToLive + .seconds(1), "alice is SUSPENDED after \(took.short), by itself")
             try stage.claim(
                 released.assignment == nil && released.inProgressSnapshot == nil
                     && released.lastSnapshot == alice.lastSnapshot,
@@ -136,7 +138,8 @@ struct Helpdesk {
             let node = try stage.node(of: try await stage.actor("alice"))
             try stage.claim(node != doomed, "alice is answered from \(node)")
             try stage.claim(
-                try await stage.actor("bob") == bob, "bob was not disturbed: his row is the same, version \(bob.version)")
+                try await stage.actor("bob") == bob,
+                "bob was not disturbed: his row is the same, version \(bob.version)")
             try await stage.chat("bob", expect: bobsChat)
         }
     }
