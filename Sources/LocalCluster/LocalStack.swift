@@ -229,7 +229,8 @@ package final class LocalStack: Sendable {
             "atelet-\(node)", "atelet",
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
-                "--runtime", runtime.rawValue, "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-addresses", addresses,
+                "--runtime", runtime.rawValue, "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots,
+                "--actor-addresses", addresses,
                 "--etcd-endpoints", etcdAddress,
             ])
     }

@@ -31,7 +31,8 @@ import Testing
         let agent = try await LocalProcess.start(
             "atelet", Self.atelet,
             [
-                "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--runtime", "process", "--state-dir", "\(files.path)/state",
+                "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--runtime", "process",
+                "--state-dir", "\(files.path)/state",
                 "--snapshot-dir", "\(files.path)/snapshots", "--actor-addresses", "127.66.0.0/16", "--etcd-endpoints",
                 etcd.endpoint, "--etcd-root", fixture.store.keys.root, "--drain-grace", grace,
             ], logs: files.path)
