@@ -54,7 +54,22 @@ enum ProcessTable {
                 }),
                 let end = text.lastIndex(of: ")")
             else { return nil }
-            return text[text.index(after: end)...].first { $0 != " " }
+            let state = text[text.index(after: end)...].first { $0 != " " }
+            return state == "D" && isStartingProcess("\(directory)/\(thread)") ? "T" : state
         }
     }
+
+    /// Whether a thread waits for its child to become another program. While that stands still it cannot be interrupted, and
+    /// when it goes on the signal to stop is there first: it stands still already.
+    private static func isStartingProcess(_ directory: String) -> Bool {
+        let call = KernelFile.contents("\(directory)/syscall").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return call.split(separator: " ").first.map { startingCalls.contains(String($0)) } ?? false
+    }
+
+    /// The numbers of clone, vfork and clone3.
+    #if arch(x86_64)
+        private static let startingCalls: Set<String> = ["56", "58", "435"]
+    #else
+        private static let startingCalls: Set<String> = ["220", "435"]
+    #endif
 }
