@@ -140,6 +140,19 @@ package final class LocalStack: Sendable {
         for name in ["atenet"] + nodes.map({ "atelet-\($0)" }) + replicas.indices.map(Self.replicaName) {
             await running[name]?.process.stop(grace: .seconds(10))
         }
+        await clearNodes()
+    }
+
+    /// Removes what agents that were killed have left in the kernel.
+    private func clearNodes() async {
+        guard runtime == .gvisor else { return }
+        for (index, node) in nodes.enumerated() {
+            let process = try? await ChildProcess.start(
+                Command(
+                    "\(programs)/atelet", ["clear", "\(directory)/\(node)", addresses(ofNode: index)],
+                    environment: ProcessInfo.processInfo.environment))
+            await process?.wait()
+        }
     }
 
     /// Kills the agent of a node without warning.

@@ -15,6 +15,9 @@ enum Atelet {
         if CommandLine.arguments.dropFirst().first == WatchdogProcess.command {
             WatchdogProcess.main(Array(CommandLine.arguments.dropFirst(2)))
         }
+        if CommandLine.arguments.dropFirst().first == Clearing.command {
+            await Clearing.main(Array(CommandLine.arguments.dropFirst(2)))
+        }
         let stopping = Readiness()
         await Program.run(flags, stopping: stopping) { values, log in
             let environment = Environment.system(log: log)

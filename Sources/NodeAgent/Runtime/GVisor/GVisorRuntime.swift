@@ -68,12 +68,17 @@ package final class GVisorRuntime: Runtime {
     }
 
     package func killLeftovers() async throws {
+        try await killAll()
+        try await network.begin()
+    }
+
+    /// Kills every actor of this state directory, and removes all that there is in the kernel and on the disk because of them.
+    package func killAll() async throws {
         let killed = try await BlockingThread.result { [directory] in try directory.killProcesses() }
         if killed > 0 {
             log.warning("killed processes that had been left behind", ["count": .integer(Int64(killed))])
         }
         try await clear()
-        try await network.begin()
     }
 
     /// Removes all that there is in the kernel and on the disk because of actors, once none runs any more.
