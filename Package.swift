@@ -69,7 +69,7 @@ let package = Package(
             "NodeAgent",
             uses: [
                 "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit",
-                "CArchive", "CSpawn",
+                "CArchive", "CSpawn", "COpenSSL",
             ]),
         module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
         module(

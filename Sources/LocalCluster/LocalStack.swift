@@ -140,6 +140,19 @@ package final class LocalStack: Sendable {
         for name in ["atenet"] + nodes.map({ "atelet-\($0)" }) + replicas.indices.map(Self.replicaName) {
             await running[name]?.process.stop(grace: .seconds(10))
         }
+        await clearNodes()
+    }
+
+    /// Removes what agents that were killed have left in the kernel.
+    private func clearNodes() async {
+        guard runtime == .gvisor else { return }
+        for (index, node) in nodes.enumerated() {
+            let process = try? await ChildProcess.start(
+                Command(
+                    "\(programs)/atelet", ["clear", "\(directory)/\(node)", addresses(ofNode: index)],
+                    environment: ProcessInfo.processInfo.environment))
+            await process?.wait()
+        }
     }
 
     /// Kills the agent of a node without warning.
@@ -219,8 +232,8 @@ package final class LocalStack: Sendable {
     private func addresses(ofNode index: Int) -> String {
         switch runtime {
         case .process: "127.\(addressBlock).\(index * 64).0/18"
-        // Of the block that RFC 2544 has set aside for tests of networks.
-        case .gvisor: "198.18.\(addressBlock).\(index * 64)/26"
+        // Of the block that RFC 2544 has set aside for tests of networks, which has room for 128 stacks.
+        case .gvisor: "198.\(18 + addressBlock % 128 / 64).\(addressBlock % 64 * 4 + index).0/24"
         }
     }
 
@@ -229,9 +242,10 @@ package final class LocalStack: Sendable {
             "atelet-\(node)", "atelet",
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
-                "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots, "--actor-addresses", addresses,
+                "--runtime", runtime.rawValue, "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots,
+                "--actor-addresses", addresses,
                 "--etcd-endpoints", etcdAddress,
-            ] + (runtime == .gvisor ? ["--runtime", runtime.rawValue] : []))
+            ])
     }
 
     private func startRouter() async throws {

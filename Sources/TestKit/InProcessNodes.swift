@@ -42,7 +42,7 @@ package final class InProcessNodes: NodeAgents {
     ) async throws(NodeFailure) -> Receipt {
         try await hook.withLock { $0 }?("checkpoint", fences)
         return try await slot(request.workerUID, address).checkpoint(
-            to: request.snapshot, fences, minimumIdleness: request.minimumIdleness)
+            to: request.snapshot, fences, content: request.content ?? .data, minimumIdleness: request.minimumIdleness)
     }
 
     /// The uids of workers whose actors nodes have been told of as serving, in order.

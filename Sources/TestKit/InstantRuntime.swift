@@ -196,7 +196,9 @@ final class InstantSandbox: Sandbox {
         for waiter in waiters { waiter.resume(returning: "it ended") }
     }
 
-    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+    func checkpoint(
+        to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
+    ) async throws(RuntimeFailure) {
         do throws(RuntimeFailure) {
             try await condition?()
             await runtime.checkpointHook?()

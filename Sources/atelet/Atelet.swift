@@ -15,6 +15,9 @@ enum Atelet {
         if CommandLine.arguments.dropFirst().first == WatchdogProcess.command {
             WatchdogProcess.main(Array(CommandLine.arguments.dropFirst(2)))
         }
+        if CommandLine.arguments.dropFirst().first == Clearing.command {
+            await Clearing.main(Array(CommandLine.arguments.dropFirst(2)))
+        }
         let stopping = Readiness()
         await Program.run(flags, stopping: stopping) { values, log in
             let environment = Environment.system(log: log)
@@ -23,8 +26,7 @@ enum Atelet {
             let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
             let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
             let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
-            let secrets = SecretDirectory(path: try values.optional("secrets") == nil ? nil : path(values, "secrets"))
-            let runtime = ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
+            let runtime = try await RuntimeFlags.runtime(values, directory, snapshots, log)
 
             let address = try values.text("grpc-listen-addr")
             let credentials = try TLSFlags.server(values, clients: .required)
@@ -33,8 +35,8 @@ enum Atelet {
                 flag: "--grpc-listen-addr")
             let slots = WorkerSlots()
             let methods =
-                NodeServices(slots: slots).methods
-                + SnapshotServices(snapshots: snapshots, local: runtime.localSnapshots).methods
+                NodeServices(slots: slots, sandboxClass: runtime.sandboxClass).methods
+                + SnapshotServices(snapshots: snapshots, local: directory.localSnapshots).methods
             let readiness = Readiness()
             let health = Health(of: methods, readiness)
             let reflection = Reflection(of: methods + health.methods) { _ in }
@@ -43,7 +45,8 @@ enum Atelet {
                 options: CallLog.serverOptions(log))
 
             let agent = NodeAgent(
-                options: try options(values, listening: address, port: server.port), slots: slots, store: store,
+                options: try options(values, listening: address, port: server.port, runtime.sandboxClass), slots: slots,
+                store: store,
                 runtime: runtime, watchdog: ProcessWatchdog(directory: directory, executable: "/proc/self/exe"),
                 environment: environment, bootID: BootID.current, directoryID: directory.id,
                 addressLedger: directory.addressLedger, readiness: readiness, drain: drain)
@@ -57,11 +60,13 @@ enum Atelet {
                 defer { group.cancelAll() }
                 try await group.next()
             }
+            // The workers are withdrawn; their networks need not outlive them.
+            if let runtime = runtime as? GVisorRuntime { try await runtime.clear() }
         }
     }
 
     private static func options(
-        _ values: Flags.Values, listening address: String, port: Int
+        _ values: Flags.Values, listening address: String, port: Int, _ sandboxClass: SandboxClass
     ) throws(FlagError) -> NodeOptions {
         let node = try values.text("node-name")
         let workers = try values.number("workers")
@@ -77,7 +82,7 @@ enum Atelet {
             try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
         return NodeOptions(
             node: node, pool: PoolRef(namespace: pool[0], name: pool[1]), workers: workers,
-            addresses: try addresses(of: try values.text("actor-addresses"), port: actorPort, workers: workers),
+            addresses: try RuntimeFlags.addresses(values, port: actorPort, workers: workers, sandboxClass),
             addressRest: try values.duration("address-rest"),
             agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
             leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
@@ -85,22 +90,7 @@ enum Atelet {
             collectionInterval: try values.duration("collection-interval"))
     }
 
-    private static func addresses(
-        of subnet: String, port: Int, workers: Int
-    ) throws(FlagError) -> AddressRange {
-        guard let range = AddressRange(subnet: subnet, port: port), range.isLoopback else {
-            throw FlagError("--actor-addresses \(subnet): must be a subnet of 127.0.0.0/8, for example 127.1.0.0/16")
-        }
-        let needed = NodeOptions.addressesNeeded(workers: workers)
-        guard range.count >= needed else {
-            throw FlagError(
-                "--actor-addresses \(subnet): \(workers) workers need at least \(needed) addresses, of which it has "
-                    + "\(range.count)")
-        }
-        return range
-    }
-
-    private static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {
+    static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {
         let path = try values.text(flag)
         guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
             throw FlagError("--\(flag) \(path): must be an absolute path without '..'")
@@ -126,16 +116,7 @@ enum Atelet {
         flags.text(
             "snapshot-dir", "DIRECTORY", default: "/var/lib/substrate/snapshots",
             help: "Snapshots of file:// locations have to lie below this; shared by all nodes that may run an actor.")
-        flags.text(
-            "secrets", "DIRECTORY",
-            help:
-                "Where the values of secrets lie that templates refer to, each as the whole of the file NAMESPACE/NAME/KEY. Read anew at every start of an actor. Without it there are none."
-        )
-        flags.text(
-            "actor-addresses", "SUBNET", default: "127.1.0.0/16",
-            help:
-                "Loopback addresses on which actors listen; each start of one gets another. Agents on one machine need subnets that do not overlap. At least 64 addresses for each worker."
-        )
+        RuntimeFlags.declare(in: &flags)
         flags.duration(
             "address-rest", default: "60s",
             help:

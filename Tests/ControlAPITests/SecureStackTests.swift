@@ -113,7 +113,8 @@ import Testing
             [
                 "--grpc-listen-addr", addresses[1], "--tls-cert", cert, "--tls-key", key, "--tls-client-cacert",
                 certificates.path("control.pem"), "--pool", "default/small", "--node-name", "node", "--workers", "1",
-                "--state-dir", "\(directory.path)/state", "--snapshot-dir", "\(directory.path)/snapshots",
+                "--runtime", "process", "--state-dir", "\(directory.path)/state", "--snapshot-dir",
+                "\(directory.path)/snapshots",
                 "--actor-addresses", "127.\(201 + Int(getpid()) % 50).0.0/16", "--lease-ttl", "2s", "--lease-margin",
                 "500ms",
             ] + etcdFlags("node"), logs: directory.path, environment: environment)

@@ -29,7 +29,8 @@ import Testing
             "atelet", WatchdogTests.atelet,
             [
                 "--pool", "\(fixture.pool.ref)", "--node-name", "node", "--workers", "1",
-                "--state-dir", "\(files.path)/state", "--snapshot-dir", "\(files.path)/snapshots",
+                "--runtime", "process", "--state-dir", "\(files.path)/state", "--snapshot-dir",
+                "\(files.path)/snapshots",
                 "--actor-addresses", "127.77.0.0/16", "--actor-port", "\(try port ?? FreePort.find())",
                 "--etcd-endpoints", try await TestEtcd.server().endpoint, "--etcd-root", fixture.store.keys.root,
                 "--lease-ttl", "10s", "--lease-margin", "5s",

@@ -31,7 +31,8 @@ import Testing
         let agent = try await LocalProcess.start(
             "atelet", Self.atelet,
             [
-                "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--state-dir", "\(files.path)/state",
+                "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--runtime", "process",
+                "--state-dir", "\(files.path)/state",
                 "--snapshot-dir", "\(files.path)/snapshots", "--actor-addresses", "127.66.0.0/16", "--etcd-endpoints",
                 etcd.endpoint, "--etcd-root", fixture.store.keys.root, "--drain-grace", grace,
             ], logs: files.path)
@@ -67,8 +68,7 @@ import Testing
         #expect(try await fixture.store.presence(of: claim.worker) == nil)
         #expect(try await fixture.store.binding(of: claim.worker) != nil)
         let directory = try String(contentsOfFile: "\(files.path)/state/directory-id", encoding: .utf8)
-        let marker = ProcessRuntime.marker(of: directory)
-        #expect(ProcessTable.signal(SIGCONT, processesWithEnvironmentEntry: marker) == 0)
+        #expect(ProcessTable.signal(SIGCONT, ProcessMark.directory(id: directory)) == 0)
     }
 
     @Test func sigtermWithoutAControlPlaneEndsByTheGracePeriod() async throws {

@@ -31,7 +31,8 @@ import Testing
             watchdog: InstantWatchdog(runtime), environment: .test(), bootID: "boot", directoryID: "directory",
             addressLedger: AddressNotes())
         let server = try Server(
-            address: "127.0.0.1:0", credentials: .insecure, methods: NodeServices(slots: slots).methods)
+            address: "127.0.0.1:0", credentials: .insecure,
+            methods: NodeServices(slots: slots, sandboxClass: .process).methods)
         try await running(agent.run) {
             try await running(server.run) {
                 let slot = try await eventualValue("the worker is registered") { slots.all.first }

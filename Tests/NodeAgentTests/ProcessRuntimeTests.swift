@@ -121,7 +121,7 @@ import Testing
         for refusal in 1...2 {
             let asked = Counter()
             await #expect(throws: RuntimeFailure.self) {
-                try await sandbox.checkpoint(to: uri) { () throws(RuntimeFailure) in
+                try await sandbox.checkpoint(to: uri, .data) { () throws(RuntimeFailure) in
                     if asked.next() + 1 == refusal { throw RuntimeFailure(.failedPrecondition, "not now") }
                 }
             }
@@ -131,7 +131,7 @@ import Testing
             try await eventually("it counts on") { file(1, "count") != before }
         }
         let counts = Collected<String?>()
-        try await sandbox.checkpoint(to: SnapshotURI("file://\(files.path)/snapshots/uid/2")) {
+        try await sandbox.checkpoint(to: SnapshotURI("file://\(files.path)/snapshots/uid/2"), .data) {
             () throws(RuntimeFailure) in
             counts.append(file(1, "count"))
         }
@@ -320,6 +320,6 @@ import Testing
 
 extension Sandbox {
     fileprivate func checkpoint(to snapshot: SnapshotURI) async throws(RuntimeFailure) {
-        try await checkpoint(to: snapshot, if: nil)
+        try await checkpoint(to: snapshot, .data, if: nil)
     }
 }

@@ -42,7 +42,7 @@ import Testing
     }
 
     private func kill(_ actors: ChildProcess...) async {
-        while ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: directory.marker) > 0 {}
+        while ProcessTable.signal(SIGKILL, directory.mark) > 0 {}
         for actor in actors { await actor.killAndWait() }
     }
 

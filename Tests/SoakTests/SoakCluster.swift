@@ -84,7 +84,8 @@ final class SoakCluster: Sendable {
             [
                 "--pool", "\(pool)", "--node-name", "node-\(index)", "--workers", "\(workersPerNode)", "--drain-grace",
                 "3s",
-                "--state-dir", "\(directory)/node-\(index)", "--snapshot-dir", "\(directory)/snapshots",
+                "--runtime", "process", "--state-dir", "\(directory)/node-\(index)", "--snapshot-dir",
+                "\(directory)/snapshots",
                 "--actor-addresses", "127.\(1 + Int(getpid()) % 200).\(index * 64).0/18",
                 "--grpc-listen-addr", "127.0.0.1:\(port)", "--advertise-addr", entrance.endpoint,
                 "--etcd-endpoints", ways.rotated(by: index).joined(separator: ","),

@@ -55,7 +55,7 @@ package final class StateDirectory: Sendable {
     deinit { close(lock) }
 
     /// The snapshots of paused actors.
-    var localSnapshots: LocalSnapshots { LocalSnapshots(root: "\(path)/snapshots") }
+    package var localSnapshots: LocalSnapshots { LocalSnapshots(root: "\(path)/snapshots") }
 
     package var addressLedger: any AddressLedger { AddressFile(path: "\(path)/addresses") }
 
@@ -65,6 +65,8 @@ package final class StateDirectory: Sendable {
 
     /// In the environment of every process that runs because of this directory.
     var marker: String { ProcessRuntime.marker(of: id) }
+    /// Every process that runs because of this directory has it.
+    var mark: ProcessMark { .directory(id: id) }
 
     /// Removes what activations of an earlier agent have left.
     func removeActivations() throws {
@@ -78,9 +80,11 @@ package final class StateDirectory: Sendable {
 /// The directory of one activation.
 struct ActivationDirectory: Sendable {
     let path: String
+    let activation: ActivationID
 
     /// - Parameter directory: path of the state directory.
     init(_ activation: ActivationID, in directory: String) {
+        self.activation = activation
         path = "\(directory)/workers/\(activation.pod)/\(activation.epoch)"
     }
 
@@ -91,6 +95,8 @@ struct ActivationDirectory: Sendable {
     static let variable = "ATE_DURABLE_DIR"
     /// The same as an entry of an environment.
     var marker: String { "\(Self.variable)=\(durable)" }
+    /// Every process of the activation has it.
+    var mark: ProcessMark { ProcessMark(entry: marker, cgroup: ActorCgroup.name(of: activation)) }
 
     func create() throws {
         try FileManager.default.createDirectory(

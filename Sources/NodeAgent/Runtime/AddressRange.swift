@@ -30,7 +30,10 @@ package struct AddressRange: Sendable, Equatable, CustomStringConvertible {
     /// Whether all of them are the machine's own, reached from nowhere else.
     package var isLoopback: Bool { network >> 24 == 127 }
 
-    package var description: String { "\(Self.text(network))/\(prefixLength):\(port)" }
+    /// As it was given: `<address>/<length of the prefix>`.
+    package var subnet: String { "\(Self.text(network))/\(prefixLength)" }
+
+    package var description: String { "\(subnet):\(port)" }
 
     private static func text(_ address: UInt32) -> String {
         [24, 16, 8, 0].map { "\(address >> UInt32($0) & 0xff)" }.joined(separator: ".")

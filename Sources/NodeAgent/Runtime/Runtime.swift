@@ -44,10 +44,14 @@ package protocol Sandbox: Sendable {
 
     /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
     /// stands still until the watchdog lets it go on.
-    /// - Parameter condition: asked when the actor does not move any more, and again before it is ended; what it throws is what
-    ///   this throws.
+    /// - Parameters:
+    ///   - content: with memory, or the durable directory alone.
+    ///   - condition: asked when the actor does not move any more, and again before it is ended; what it throws is what this
+    ///     throws.
     /// - Throws: `RuntimeFailure`.
-    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure)
+    func checkpoint(
+        to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
+    ) async throws(RuntimeFailure)
 
     /// Kills it at once, in whatever it is, and does not wait for its end. A checkpoint that is being written may still be
     /// completed: what it reads changes no more.

@@ -1,36 +1,42 @@
 package import GRPC
 internal import SubstrateAPI
-internal import SubstrateModel
+package import SubstrateModel
 
 /// `atelet.AteomHerder` and `substrate.Node` over the workers of a node.
 package struct NodeServices: Sendable {
     private let slots: WorkerSlots
+    private let sandboxClass: SandboxClass
     private let readers = ReaderLimit()
 
-    package init(slots: WorkerSlots) { self.slots = slots }
+    /// - Parameter sandboxClass: what the node's workers have, which decides what can be asked of them.
+    package init(slots: WorkerSlots, sandboxClass: SandboxClass) {
+        self.slots = slots
+        self.sandboxClass = sandboxClass
+    }
 
     /// Every method that a node serves.
     package var methods: [ServerMethod] {
         [
             ServerMethod(NodeMethods.run) { request, call in
-                try NodeValidation.check(request.workload)
+                try NodeValidation.check(request.workload, sandboxClass)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
                     ReceiptResponse(receipt: try await slot.start(request.workload, from: nil, fences))
                 }
             },
             ServerMethod(NodeMethods.restore) { request, call in
-                try NodeValidation.check(request.workload)
-                try NodeValidation.check(request.snapshot, request.content, of: request.workload)
+                try NodeValidation.check(request.workload, sandboxClass)
+                _ = try NodeValidation.check(request.snapshot, request.content, of: request.workload, sandboxClass)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
                     ReceiptResponse(receipt: try await slot.start(request.workload, from: request.snapshot, fences))
                 }
             },
             ServerMethod(NodeMethods.checkpoint) { request, call in
-                try NodeValidation.check(request.snapshot, request.content, of: request.workload)
+                let content = try NodeValidation.check(
+                    request.snapshot, request.content, of: request.workload, sandboxClass)
                 return try await answer(request.workerUID, call) { slot, fences throws(NodeFailure) in
                     ReceiptResponse(
                         receipt: try await slot.checkpoint(
-                            to: request.snapshot, fences, minimumIdleness: request.minimumIdleness))
+                            to: request.snapshot, fences, content: content, minimumIdleness: request.minimumIdleness))
                 }
             },
             ServerMethod(NodeMethods.activity) { request, _ in
@@ -101,19 +107,20 @@ package struct NodeServices: Sendable {
 
 /// The checks of requests to a node.
 enum NodeValidation {
-    static func check(_ workload: Workload) throws(Status) {
+    static func check(_ workload: Workload, _ sandboxClass: SandboxClass) throws(Status) {
         let actor = workload.actor
         guard NameRule.allows(actor.name), NameRule.allows(actor.atespace) else {
             throw Status(code: .invalidArgument, message: "invalid actor \(actor)")
         }
-        if let violation = ContainerRules.violation(of: workload.containers, .process) {
+        if let violation = ContainerRules.violation(of: workload.containers, sandboxClass) {
             throw Status(code: .invalidArgument, message: violation)
         }
     }
 
+    /// - Returns: what the snapshot holds, or is to hold.
     static func check(
-        _ snapshot: Snapshot, _ content: SnapshotContent?, of workload: Workload
-    ) throws(Status) {
+        _ snapshot: Snapshot, _ content: SnapshotContent?, of workload: Workload, _ sandboxClass: SandboxClass
+    ) throws(Status) -> SnapshotContent {
         switch snapshot {
         case .external(let uri):
             if uri.text.isEmpty {
@@ -130,12 +137,13 @@ enum NodeValidation {
         }
         switch content {
         case nil: throw Status(code: .invalidArgument, message: "scope is required")
-        case .full:
+        case .full where sandboxClass == .process:
             throw Status(
                 code: .failedPrecondition,
                 message: "this node runs actors as plain processes, whose memory cannot be saved: "
                     + "the scope must be SNAPSHOT_SCOPE_DATA")
-        case .data: break
+        case .full: return .full
+        case .data: return .data
         }
     }
 }

@@ -49,9 +49,11 @@ enum Archive {
     }
 
     /// Unpacks into an existing directory. An entry that would land outside of it, or through a link in it, is an error.
-    /// - Parameter isCancelled: as for `pack`.
+    /// - Parameters:
+    ///   - owner: the user and group that everything is to belong to; nil for ours.
+    ///   - isCancelled: as for `pack`.
     static func unpack(
-        _ file: String, into directory: String, isCancelled: () -> Bool = { false }
+        _ file: String, into directory: String, owner: UInt32? = nil, isCancelled: () -> Bool = { false }
     ) throws(ArchiveError) {
         guard let base = realpath(directory, nil) else { throw ArchiveError("\(directory) is not there") }
         defer { free(base) }
@@ -66,7 +68,8 @@ enum Archive {
         try check(archive_read_support_filter_zstd(reader), reader)
         archive_write_disk_set_options(
             disk,
-            ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS
+            (owner == nil ? 0 : ARCHIVE_EXTRACT_OWNER) | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME
+                | ARCHIVE_EXTRACT_SECURE_SYMLINKS
                 | ARCHIVE_EXTRACT_SECURE_NODOTDOT)
         try check(archive_read_open_filename(reader, file, 64 << 10), reader)
         var entry: OpaquePointer?
@@ -77,6 +80,13 @@ enum Archive {
             if isCancelled() { throw .interrupted }
             guard let entry else { break }
             guard isPacked(entry) else { throw ArchiveError("an entry is neither file, directory nor link") }
+            if let owner {
+                archive_entry_set_uid(entry, Int64(owner))
+                archive_entry_set_gid(entry, Int64(owner))
+                // A name would count for more.
+                archive_entry_set_uname(entry, nil)
+                archive_entry_set_gname(entry, nil)
+            }
             let name = try contained(archive_entry_pathname(entry))
             archive_entry_set_pathname(entry, terminated(try bytes(base) + [slash] + name))
             if archive_entry_hardlink(entry) != nil {

@@ -12,6 +12,12 @@ enum DurableDirectory {
         for path in created { try sync((path as NSString).deletingLastPathComponent) }
     }
 
+    /// Whether there is a directory.
+    static func exists(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+    }
+
     static func sync(_ path: String) throws(FileError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError("open", path) }

@@ -8,7 +8,7 @@ extension SnapshotDirectory {
     /// be asked for again. When it returns, nothing of the snapshot comes back with a power failure.
     ///
     /// Whoever calls is believed that nobody needs the snapshot, but not that it is one: only a directory is touched that
-    /// holds the two files of a snapshot and nothing else, with a manifest that is of the actor in its path. A snapshot that
+    /// holds the files of a snapshot and nothing else, with a manifest that is of the actor in its path. A snapshot that
     /// is damaged, or in which somebody has put something, is left to people.
     func remove(_ snapshot: SnapshotURI) throws(RuntimeFailure) {
         guard let path = try directory(of: snapshot) else { return }
@@ -70,7 +70,8 @@ extension SnapshotDirectory {
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
         let manifest = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)")
         let members = manifest.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
-        guard Set(names) == [Self.archiveName, Self.manifestName], members?["actorUid"] as? String == actorUID else {
+        let own = Set(names).subtracting(SnapshotManifest.memoryNames)
+        guard own == [Self.archiveName, Self.manifestName], members?["actorUid"] as? String == actorUID else {
             throw RuntimeFailure(
                 .failedPrecondition,
                 "\(path) is not a snapshot as agents write them; look what it is, and remove it by hand")
@@ -80,7 +81,8 @@ extension SnapshotDirectory {
     /// Removes the files of a snapshot and the directory that they are in, if there is one, and nothing else.
     private static func removeFiles(in directory: String) throws(FileError) {
         guard try isDirectory(directory) else { return }
-        for name in [archiveName, manifestName] where unlink("\(directory)/\(name)") != 0 && errno != ENOENT {
+        for name in [archiveName, manifestName, "reserve"] + SnapshotManifest.memoryNames
+        where unlink("\(directory)/\(name)") != 0 && errno != ENOENT {
             throw FileError("remove", "\(directory)/\(name)")
         }
         guard rmdir(directory) == 0 else { throw FileError("remove", directory) }

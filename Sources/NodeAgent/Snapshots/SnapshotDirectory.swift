@@ -1,13 +1,13 @@
 internal import Foundation
 internal import GRPC
 internal import Glibc
-internal import ServiceKit
 internal import SubstrateModel
 
 /// Snapshots in a directory that all nodes share, and in the node's own for local ones.
 ///
 /// ```
 /// <location>/<actor uid>/<nonce>/durable.tar.zst
+/// <location>/<actor uid>/<nonce>/checkpoint.img    the memory, where it was saved
 /// <location>/<actor uid>/<nonce>/manifest.json     written last
 /// ```
 /// A snapshot is written under a temporary name, synced, and renamed: under its own name it is complete. All functions
@@ -31,57 +31,63 @@ package struct SnapshotDirectory: Sendable {
     func write(
         _ directory: String, to snapshot: SnapshotURI, actorUID: String, isCancelled: () -> Bool = { false }
     ) throws(RuntimeFailure) {
-        let path = try path(of: snapshot)
-        let parent = (path as NSString).deletingLastPathComponent
-        let temporary = Self.partial(of: path)
-        do {
-            try? FileManager.default.removeItem(atPath: temporary)
-            try DurableDirectory.create(temporary)
-            let bytes = try Archive.pack(
-                directory, into: "\(temporary)/\(Self.archiveName)", isCancelled: isCancelled)
-            let manifest = JSON.object([
-                ("format", 1), ("content", .string(SnapshotContent.data.rawValue)), ("actorUid", .string(actorUID)),
-                ("archive", .string(Self.archiveName)), ("archiveBytes", .integer(Int64(bytes))),
-            ])
-            try Data(manifest.text(indentation: 2).utf8).write(
-                to: URL(fileURLWithPath: "\(temporary)/\(Self.manifestName)"))
-            for name in [Self.archiveName, Self.manifestName] { try DurableDirectory.sync("\(temporary)/\(name)") }
-            try DurableDirectory.sync(temporary)
-            guard rename(temporary, path) == 0 else { throw FileError("rename", path) }
-            try DurableDirectory.sync(parent)
+        let draft = try SnapshotDraft(snapshot, in: self, actorUID: actorUID)
+        do throws(RuntimeFailure) {
+            try draft.pack(directory, isCancelled: isCancelled)
+            try draft.commit()
         } catch {
-            try? FileManager.default.removeItem(atPath: temporary)
-            throw RuntimeFailure(.internal, "cannot write the snapshot \(snapshot): \(error)")
+            draft.abandon()
+            throw error
         }
     }
 
-    /// Unpacks a snapshot into an empty directory, unless `isCancelled` comes to say yes.
+    /// Unpacks the durable directory of a snapshot into an empty one, unless `isCancelled` comes to say yes. Every file of the
+    /// snapshot has been found to be what was written, when this returns.
+    @discardableResult
     func read(
-        _ snapshot: SnapshotURI, into directory: String, isCancelled: () -> Bool = { false }
-    ) throws(RuntimeFailure) {
+        _ snapshot: SnapshotURI, into directory: String, owner: UInt32? = nil, isCancelled: () -> Bool = { false }
+    ) throws(RuntimeFailure) -> SnapshotManifest {
         let path = try path(of: snapshot)
-        guard let manifest = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {
+        guard let data = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {
             throw RuntimeFailure(
                 .failedPrecondition, "the snapshot \(snapshot) is missing or incomplete\(remedy(snapshot))")
         }
         let archive = "\(path)/\(Self.archiveName)"
-        let members = (try? JSONSerialization.jsonObject(with: manifest)) as? [String: Any]
-        let attributes = try? FileManager.default.attributesOfItem(atPath: archive)
-        guard let expected = members?["archiveBytes"] as? Int, let actual = attributes?[.size] as? Int,
-            expected == actual
-        else {
-            throw RuntimeFailure(
-                .dataLoss,
-                "the snapshot \(snapshot) is damaged: its archive is not as the manifest says\(remedy(snapshot))")
+        let manifest = SnapshotManifest(data)
+        guard let manifest, try isIntact(archive, manifest.archive, isCancelled) else {
+            throw damaged(snapshot, "archive")
+        }
+        for (name, digest) in manifest.memory?.files ?? [:] {
+            guard try isIntact("\(path)/\(name)", digest, isCancelled) else { throw damaged(snapshot, "memory") }
         }
         do {
-            try Archive.unpack(archive, into: directory, isCancelled: isCancelled)
+            try Archive.unpack(archive, into: directory, owner: owner, isCancelled: isCancelled)
         } catch {
             if isCancelled() { throw RuntimeFailure(.cancelled, "unpacking the snapshot \(snapshot) was interrupted") }
             // A full disk looks the same.
             throw RuntimeFailure(
                 .dataLoss, "the snapshot \(snapshot) cannot be unpacked: \(error)\(remedy(snapshot))",
                 mayLieInWorker: true)
+        }
+        return manifest
+    }
+
+    private func damaged(_ snapshot: SnapshotURI, _ part: String) -> RuntimeFailure {
+        RuntimeFailure(
+            .dataLoss,
+            "the snapshot \(snapshot) is damaged: its \(part) is not as the manifest says\(remedy(snapshot))")
+    }
+
+    private func isIntact(
+        _ file: String, _ expected: FileDigest, _ isCancelled: () -> Bool
+    ) throws(RuntimeFailure) -> Bool {
+        let size = (try? FileManager.default.attributesOfItem(atPath: file))?[.size] as? Int
+        guard size == expected.bytes else { return false }
+        // Written before there were checksums; the archive has those of its compression.
+        if expected.hash.isEmpty { return true }
+        do throws(FileError) { return try FileDigest(of: file, isCancelled: isCancelled) == expected } catch {
+            if isCancelled() { throw RuntimeFailure(.cancelled, "reading \(file) was interrupted") }
+            throw RuntimeFailure(.unavailable, "cannot read \(file): \(error)")
         }
     }
 

@@ -82,11 +82,11 @@ package final class ProcessWatchdog: Watchdog {
     package func freeze() async {
         // Before the signals: the watchdog, too, looks again for what may just be starting.
         if let file = state.withLock({ $0.file }), file.set(deadline: 0) { file.wake() }
-        let marker = directory.marker
+        let mark = directory.mark
         await BlockingThread.result {
             // Those that are just being forked show themselves only in a later look.
             let end = ContinuousClock.now + Self.freezeLimit
-            while ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker) > 0, ContinuousClock.now < end {
+            while ProcessTable.signal(SIGSTOP, mark) > 0, ContinuousClock.now < end {
                 usleep(2_000)
             }
         }

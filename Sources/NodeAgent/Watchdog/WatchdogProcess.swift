@@ -22,7 +22,7 @@ package enum WatchdogProcess {
         guard arguments.count == 3, let agent = Int32(arguments[2]), let file = WatchdogFile(directory: arguments[0])
         else { exit(64) }
         let descriptor = cspawn_descriptor(agent)
-        let marker = ProcessRuntime.marker(of: arguments[1])
+        let mark = ProcessMark.directory(id: arguments[1])
         // An earlier one is still clearing up; the agent waits for us only so long, and does not outlive us for nothing.
         while !file.tryLock() { if hasEnded(descriptor, agent, file, within: pauseMilliseconds) { exit(0) } }
         // What was asked of an earlier one is nothing to us.
@@ -33,27 +33,27 @@ package enum WatchdogProcess {
             guard file.set(guardian: 0) else { break }
             file.clearWakeUps()
             if BootClock.nanoseconds >= file.deadline {
-                _ = ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)
+                _ = ProcessTable.signal(SIGSTOP, mark)
             }
             let request = file.request
             if request > handled {
-                guard file.set(answer: letGoOn(file, arguments[0], marker) ? request : -request) else { break }
+                guard file.set(answer: letGoOn(file, arguments[0], mark) ? request : -request) else { break }
                 handled = request
             }
             guard file.set(guardian: getpid()) else { break }
         }
-        while ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: marker) > 0 {
+        while ProcessTable.signal(SIGKILL, mark) > 0 {
             _ = poll(nil, 0, pauseMilliseconds)
         }
         exit(0)
     }
 
     /// Lets the activations of the last request go on, unless the deadline has passed.
-    private static func letGoOn(_ file: WatchdogFile, _ directory: String, _ marker: String) -> Bool {
+    private static func letGoOn(_ file: WatchdogFile, _ directory: String, _ mark: ProcessMark) -> Bool {
         guard let activations = file.activations else { return false }
-        let markers = activations.map { Array(ActivationDirectory($0, in: directory).marker.utf8) }
+        let marks = activations.map { ProcessMark.activation($0, in: directory) }
         var isInTime = true
-        _ = ProcessTable.signal(SIGCONT, processesWithEnvironmentEntry: marker, andOneOf: Set(markers)) {
+        _ = ProcessTable.signal(SIGCONT, mark, andOneOf: marks) {
             isInTime = BootClock.nanoseconds < file.deadline
             return isInTime
         }

@@ -7,7 +7,7 @@ internal import Synchronization
 extension WorkerSlot {
     /// Writes the snapshot of the running actor and ends it, or lets it go on when that fails.
     func writeCheckpoint(
-        to snapshot: Snapshot, _ epoch: Epoch, _ minimumIdleness: Duration?
+        to snapshot: Snapshot, _ content: SnapshotContent, _ epoch: Epoch, _ minimumIdleness: Duration?
     ) async -> Result<Receipt, NodeFailure> {
         // An actor that is frozen stays as it is until it is known to belong here.
         if !lease.isGood {
@@ -24,7 +24,7 @@ extension WorkerSlot {
             // Before it is stopped for nothing.
             try await condition?()
             let target = try await places.target(snapshot, running.actor, uid: running.actorUID)
-            try await sandbox.checkpoint(to: target, if: condition)
+            try await sandbox.checkpoint(to: target, content, if: condition)
             // The snapshot counts once the actor is known to have belonged here to its end.
             guard await lease.waitUntilGood() else { return .failure(.interrupted(ref)) }
             state.withLock { state in

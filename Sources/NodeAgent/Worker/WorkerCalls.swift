@@ -18,15 +18,17 @@ extension WorkerSlot {
         }
     }
 
-    /// - Parameter minimumIdleness: unless the actor has served nothing for that long, it goes on running.
+    /// - Parameters:
+    ///   - content: what goes into it.
+    ///   - minimumIdleness: unless the actor has served nothing for that long, it goes on running.
     package func checkpoint(
-        to snapshot: Snapshot, _ fences: Fences, minimumIdleness: Duration? = nil
+        to snapshot: Snapshot, _ fences: Fences, content: SnapshotContent = .data, minimumIdleness: Duration? = nil
     ) async throws(NodeFailure) -> Receipt {
         let epoch = fences.epoch
         return try await follow(fences) {
             $0.checkpoint(epoch, fences.operation)
         } act: { () throws(NodeFailure) in
-            await self.writeCheckpoint(to: snapshot, epoch, minimumIdleness)
+            await self.writeCheckpoint(to: snapshot, content, epoch, minimumIdleness)
         }
     }
 

@@ -141,7 +141,9 @@ final class SimulatedSandbox: Sandbox, @unchecked Sendable {
         return await process.wait { answer in waiting.append(answer) }
     }
 
-    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+    func checkpoint(
+        to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
+    ) async throws(RuntimeFailure) {
         machine.stop(self)
         try await condition?()
         do { try await runtime.pass(.zero, .milliseconds(100)) } catch {

@@ -6,7 +6,15 @@ internal import SubstrateModel
 enum Connections {
     /// The local addresses that somebody is connected to, or has just begun to connect to. A connection whose client has
     /// closed its side counts, since the answer may be under way; one that the server has closed does not.
-    static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> {
+    static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> { try addresses { openAddresses(in: $0) } }
+
+    /// The addresses that this machine is connected to, or is connecting to. A connection that this machine has closed counts,
+    /// since the answer may be under way; one that the other side has closed does not.
+    static func openPeers() throws(RuntimeFailure) -> Set<ActorAddress> { try addresses { openPeers(in: $0) } }
+
+    private static func addresses(
+        _ read: (String) -> Set<ActorAddress>
+    ) throws(RuntimeFailure) -> Set<ActorAddress> {
         var addresses: Set<ActorAddress> = []
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
             guard let bytes = KernelFile.contents(file) else {
@@ -14,17 +22,21 @@ enum Connections {
                 if file == "/proc/net/tcp6", errno == ENOENT { continue }
                 throw RuntimeFailure(.internal, "cannot read \(file): \(String(cString: strerror(errno)))")
             }
-            addresses.formUnion(openAddresses(in: String(decoding: bytes, as: UTF8.self)))
+            addresses.formUnion(read(String(decoding: bytes, as: UTF8.self)))
         }
         return addresses
     }
 
     /// Reads lines like `0: 0101007F:1F90 0100007F:C350 01 ...`: number, local and remote address, state.
-    static func openAddresses(in table: String) -> Set<ActorAddress> {
+    static func openAddresses(in table: String) -> Set<ActorAddress> { addresses(in: table, field: 1, openStates) }
+
+    static func openPeers(in table: String) -> Set<ActorAddress> { addresses(in: table, field: 2, openPeerStates) }
+
+    private static func addresses(in table: String, field: Int, _ states: Set<String>) -> Set<ActorAddress> {
         var addresses: Set<ActorAddress> = []
         for line in table.split(separator: "\n").dropFirst() {
             let fields = line.split(separator: " ", maxSplits: 4)
-            guard fields.count > 3, openStates.contains(String(fields[3])), let address = address(fields[1]) else {
+            guard fields.count > 3, states.contains(String(fields[3])), let address = address(fields[field]) else {
                 continue
             }
             addresses.insert(address)
@@ -34,6 +46,9 @@ enum Connections {
 
     /// ESTABLISHED, SYN_RECV, CLOSE_WAIT, NEW_SYN_RECV; from the kernel's net/tcp_states.h.
     private static let openStates: Set<String> = ["01", "03", "08", "0C"]
+
+    /// ESTABLISHED, SYN_SENT, FIN_WAIT1, FIN_WAIT2.
+    private static let openPeerStates: Set<String> = ["01", "02", "04", "05"]
 
     /// An IPv4 address, also one within IPv6; others are no actor's. The words are printed as numbers of this machine, which
     /// has them in little-endian order.

@@ -23,8 +23,11 @@ enum KernelFile {
     }
 
     /// The ids of all processes.
-    static func processes() -> [Int32] {
-        guard let directory = opendir("/proc") else { return [] }
+    static func processes() -> [Int32] { numbers(in: "/proc") }
+
+    /// The entries of a directory that are numbers.
+    static func numbers(in path: String) -> [Int32] {
+        guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var ids: [Int32] = []
         while let entry = readdir(directory) {

@@ -43,18 +43,7 @@ package struct ProcessRuntime: Runtime {
 
     package func killLeftovers() async throws {
         let killed = try await BlockingThread.result { [directory] in
-            let deadline = ContinuousClock.now + Self.killLimit
-            var killed = 0
-            // One that is just being forked shows itself a moment later, and one that is told to die takes a moment.
-            while case let count = ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: directory.marker),
-                count > 0
-            {
-                killed = max(killed, count)
-                if ContinuousClock.now > deadline {
-                    throw LeftoverError(count: count, limit: Self.killLimit)
-                }
-                usleep(2_000)
-            }
+            let killed = try directory.killProcesses()
             try directory.removeActivations()
             return killed
         }
@@ -62,9 +51,6 @@ package struct ProcessRuntime: Runtime {
             log.warning("killed processes that had been left behind", ["count": .integer(Int64(killed))])
         }
     }
-
-    /// What a process that is told to die may take for it.
-    private static let killLimit = Duration.seconds(30)
 
     package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
         try await BlockingThread.result { () throws(RuntimeFailure) in try Connections.openAddresses() }
@@ -149,16 +135,5 @@ package struct ProcessRuntime: Runtime {
         return Command(
             container.command.first ?? "", Array(container.command.dropFirst()), environment: environment,
             directory: place.durable)
-    }
-}
-
-/// Processes that do not die, as one does that waits for a disk which does not answer.
-struct LeftoverError: Error, CustomStringConvertible {
-    let count: Int
-    let limit: Duration
-
-    var description: String {
-        "\(count) processes of earlier actors have not ended \(limit) after they were killed: nothing can be started before "
-            + "they have; look for processes in state D, and at the disks that they use"
     }
 }

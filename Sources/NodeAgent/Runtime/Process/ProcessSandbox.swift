@@ -33,7 +33,7 @@ struct ProcessSandbox: Sandbox {
         await BlockingThread.result { [place] in
             // Children that have left their group. One that is being forked shows itself a moment later.
             let deadline = ContinuousClock.now + Self.killLimit
-            while ProcessTable.signal(SIGKILL, processesWithEnvironmentEntry: place.marker) > 0,
+            while ProcessTable.signal(SIGKILL, place.mark) > 0,
                 ContinuousClock.now < deadline
             {
                 usleep(1_000)
@@ -47,7 +47,15 @@ struct ProcessSandbox: Sandbox {
     private static let killLimit = Duration.seconds(5)
 
     /// Stops the processes where they are, packs the directory, and only then kills them. If packing fails, they can go on.
-    func checkpoint(to snapshot: SnapshotURI, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+    func checkpoint(
+        to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
+    ) async throws(RuntimeFailure) {
+        guard content == .data else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "this node runs actors as processes, whose memory cannot be saved: the scope must be SNAPSHOT_SCOPE_DATA"
+            )
+        }
         try await freeze()
         try await condition?()
         try await BlockingThread.result(interruptibly: {
@@ -66,8 +74,8 @@ struct ProcessSandbox: Sandbox {
         // The signal is delivered at once, but a process in the middle of a system call finishes that first.
         let deadline = ContinuousClock.now + .seconds(5)
         while true {
-            let moving = await BlockingThread.result { [marker = place.marker] in
-                ProcessTable.signal(SIGSTOP, processesWithEnvironmentEntry: marker)
+            let moving = await BlockingThread.result { [mark = place.mark] in
+                ProcessTable.signal(SIGSTOP, mark)
             }
             if moving == 0 { return }
             if ContinuousClock.now > deadline {

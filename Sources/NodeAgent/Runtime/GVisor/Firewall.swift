@@ -1,0 +1,112 @@
+/// The rules of nftables for what passes between the node and its actors, as text for `nft`.
+///
+/// Each worker has two chains, `from_<n>` and `to_<n>`, to which the table's own lead by the name of the device, so that their
+/// number costs no packet anything. A worker is closed unless an actor runs: then it has one address. Beside that, the table
+/// keeps the connections that have been made to each actor (`flows_<n>`), for `QuietConnections`.
+enum Firewall {
+    static func table(_ names: NetworkNames) -> String {
+        """
+        table inet \(names.table) {
+          map from { type ifname : verdict; }
+          map to { type ifname : verdict; }
+          chain input {
+            type filter hook input priority -10; policy accept;
+            iifname vmap @from
+            iifname "\(names.devicePrefix)*" drop
+          }
+          chain forward {
+            type filter hook forward priority -10; policy accept;
+            oifname vmap @to
+            iifname vmap @from
+            iifname "\(names.devicePrefix)*" drop
+          }
+          chain output {
+            type filter hook output priority -10; policy accept;
+            oifname vmap @to
+          }
+        }
+        """
+    }
+
+    /// What a node can have open to one actor, and what has been closed in the last two minutes. When it is full, no more
+    /// connections are made, because one that is not noted would cost the actor its life at the next checkpoint.
+    static let maximumFlows = 65_536
+    /// Longer than a connection is remembered by either side after it was closed.
+    private static let closedTimeout = "130s"
+    private static let key = "ipv4_addr . inet_service . ipv4_addr . inet_service"
+    private static let outward = "ip saddr . tcp sport . ip daddr . tcp dport"
+    private static let inward = "ip daddr . tcp dport . ip saddr . tcp sport"
+
+    static func newWorker(_ table: String, _ number: Int, device: String) -> String {
+        """
+        add set inet \(table) flows_\(number) { type \(key); flags timeout,dynamic; size \(maximumFlows); }
+        add set inet \(table) alive_\(number) { type \(key); flags dynamic; size \(maximumFlows); }
+        add set inet \(table) answered_\(number) { type \(key); flags dynamic; size \(maximumFlows); }
+        add chain inet \(table) from_\(number)
+        add chain inet \(table) to_\(number)
+        \(closed(table, number))
+        add element inet \(table) from { "\(device)" : jump from_\(number) }
+        add element inet \(table) to { "\(device)" : jump to_\(number) }
+        """
+    }
+
+    /// Nothing passes, and whoever tries to connect hears so at once.
+    static func closed(_ table: String, _ number: Int) -> String {
+        """
+        \(empty(table, number))
+        add rule inet \(table) from_\(number) drop
+        add rule inet \(table) to_\(number) meta l4proto tcp reject with tcp reset
+        add rule inet \(table) to_\(number) reject with icmpx host-unreachable
+        """
+    }
+
+    static func forgetFlows(_ table: String, _ number: Int) -> String { "flush set inet \(table) flows_\(number)" }
+
+    /// The actor at the address is reached, and answers.
+    static func open(_ table: String, _ number: Int, address: String) -> String {
+        let from = "add rule inet \(table) from_\(number)"
+        let to = "add rule inet \(table) to_\(number)"
+        return """
+            \(empty(table, number))
+            \(from) ip saddr != \(address) drop
+            \(from) tcp flags & (fin|rst) != 0 update @flows_\(number) { \(inward) timeout \(closedTimeout) }
+            \(from) ct state established accept
+            \(from) meta l4proto tcp reject with tcp reset
+            \(from) reject with icmpx admin-prohibited
+            \(to) ip daddr != \(address) meta l4proto tcp reject with tcp reset
+            \(to) ip daddr != \(address) reject with icmpx host-unreachable
+            \(to) meta nfproto ipv6 drop
+            \(to) tcp flags & (syn|ack) == syn update @flows_\(number) { \(outward) timeout 30d } accept
+            \(to) tcp flags & (syn|ack) == syn reject with tcp reset
+            \(to) tcp flags & rst == rst update @flows_\(number) { \(outward) timeout \(closedTimeout) }
+            """
+    }
+
+    /// Whoever is connected is cut off on both sides, but what carries the mark passes. What the actor's side answers as a
+    /// connection that it knows is noted in `alive_<n>`; whatever it answers, in `answered_<n>`.
+    static func quiet(_ table: String, _ number: Int, mark: Int) -> String {
+        let from = "add rule inet \(table) from_\(number)"
+        let to = "add rule inet \(table) to_\(number)"
+        return """
+            \(empty(table, number))
+            \(forget(table, number))
+            \(from) tcp flags & (syn|rst|ack) == ack add @alive_\(number) { \(inward) }
+            \(from) meta l4proto tcp add @answered_\(number) { \(inward) }
+            \(from) meta l4proto tcp reject with tcp reset
+            \(from) drop
+            \(to) meta mark \(mark) accept
+            \(to) tcp flags & rst == rst accept
+            \(to) meta l4proto tcp reject with tcp reset
+            \(to) drop
+            """
+    }
+
+    /// Empties `alive_<n>` and `answered_<n>`.
+    static func forget(_ table: String, _ number: Int) -> String {
+        "flush set inet \(table) alive_\(number)\nflush set inet \(table) answered_\(number)"
+    }
+
+    private static func empty(_ table: String, _ number: Int) -> String {
+        "flush chain inet \(table) from_\(number)\nflush chain inet \(table) to_\(number)"
+    }
+}

@@ -1,0 +1,132 @@
+internal import Foundation
+internal import GRPC
+internal import Glibc
+internal import Processes
+package import ServiceKit
+internal import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
+
+/// Actors in gVisor, by the runsc of Debian: a kernel of their own, a network of their own, and a memory that can be saved.
+///
+/// An actor listens at `ATE_ADDRESS`, which is every address of its own, and `ATE_PORT`. Its working directory is
+/// `ATE_DURABLE_DIR`. Needs root.
+package final class GVisorRuntime: Runtime {
+    package var sandboxClass: SandboxClass { .gvisor }
+    package var localSnapshots: LocalSnapshots { directory.localSnapshots }
+    package var localSnapshotStore: any LocalSnapshotStore { LocalSnapshotsOnDisk(localSnapshots) }
+
+    let directory: StateDirectory
+    let snapshots: SnapshotDirectory
+    let network: NodeNetwork
+    let options: Options
+    let log: Log
+    /// What was last started on each worker, by the worker's pod name.
+    private let sandboxes = Mutex<[String: GVisorSandbox]>([:])
+
+    package struct Options: Sendable {
+        /// What containers' variables may refer to.
+        package var secrets: SecretDirectory
+        package var images: ImageStore
+        /// Where addresses of actors come from, as `a.b.c.d/n`.
+        package var subnets: [String]
+        /// What an actor may use, in bytes, with 80 MB or so for its sandbox.
+        package var memoryLimit: Int
+        /// In thousandths of a processor; nil for as much as there is.
+        package var processorLimit: Int?
+        /// Threads of an actor and of its sandbox, which has one or two for each of the actor's.
+        package var processLimit = 2_000
+        /// Directories of the node that actors with the node's files must not see.
+        package var hiddenDirectories: [String]
+
+        package init(
+            secrets: SecretDirectory = SecretDirectory(path: nil), images: ImageStore = ImageStore(directory: nil),
+            subnets: [String], memoryLimit: Int = 1 << 30, processorLimit: Int? = nil, hiddenDirectories: [String] = []
+        ) {
+            self.secrets = secrets
+            self.images = images
+            self.subnets = subnets
+            self.memoryLimit = memoryLimit
+            self.processorLimit = processorLimit
+            self.hiddenDirectories = hiddenDirectories
+        }
+
+        var limits: ActorCgroup.Limits {
+            ActorCgroup.Limits(memory: memoryLimit, milliCPUs: processorLimit, processes: processLimit)
+        }
+    }
+
+    /// - Parameters:
+    ///   - directory: for the directories of running actors, and for local snapshots. Its id has to be a name.
+    ///   - snapshots: where external snapshots may lie.
+    package init(directory: StateDirectory, snapshots: SnapshotDirectory, options: Options, log: Log) {
+        self.directory = directory
+        self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
+        self.options = options
+        self.log = log
+        network = NodeNetwork(directoryID: directory.id, subnets: options.subnets)
+    }
+
+    package func killLeftovers() async throws {
+        try await killAll()
+        try await network.begin()
+    }
+
+    /// Kills every actor of this state directory, and removes all that there is in the kernel and on the disk because of them.
+    package func killAll() async throws {
+        let killed = try await BlockingThread.result { [directory] in try directory.killProcesses() }
+        if killed > 0 {
+            log.warning("killed processes that had been left behind", ["count": .integer(Int64(killed))])
+        }
+        try await clear()
+    }
+
+    /// Removes all that there is in the kernel and on the disk because of actors, once none runs any more.
+    package func clear() async throws {
+        sandboxes.withLock { $0 = [:] }
+        guard NameRule.allows(directory.id) else {
+            throw StateDirectoryError(
+                "the id in \(directory.path)/directory-id cannot be part of a name: remove the file")
+        }
+        try await network.removeAll()
+        try await BlockingThread.result { [directory] in
+            try ActorCgroup.removeLeftovers(directoryID: directory.id)
+            try directory.removeActivations()
+        }
+    }
+
+    package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {
+        try await BlockingThread.result { () throws(RuntimeFailure) in try Connections.openPeers() }
+    }
+
+    package func start(_ activation: Activation) async throws(RuntimeFailure) -> any Sandbox {
+        guard NameRule.allows(activation.pod) else {
+            throw RuntimeFailure(
+                .invalidArgument, "the worker's name \(activation.pod.excerpt) cannot be part of a path")
+        }
+        guard let container = activation.workload.containers.first, activation.workload.containers.count == 1 else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "an actor of class gvisor has one container on this node, and its template has "
+                    + "\(activation.workload.containers.count)")
+        }
+        // What was here before may have ended by itself, and still hold the worker's network.
+        let previous = sandboxes.withLock { $0[activation.pod] }
+        await previous?.kill()
+        let worker = try await network.worker(activation.pod)
+        let start = GVisorStart(activation, container, on: worker, self)
+        let sandbox = try await start.run()
+        sandboxes.withLock { $0[activation.pod] = sandbox }
+        return sandbox
+    }
+
+    /// A thread can be had, the state directory answers, and so does the thread that starts and reaps all processes.
+    package func answer() async {
+        let path = directory.path
+        _ = await BlockingThread.answer {
+            var status = stat()
+            return stat(path, &status)
+        }
+        await ChildProcess.hostAnswer()
+    }
+}

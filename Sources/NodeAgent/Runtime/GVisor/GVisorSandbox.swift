@@ -1,0 +1,157 @@
+internal import GRPC
+internal import Glibc
+internal import Processes
+internal import ServiceKit
+internal import SubstrateModel
+internal import Synchronization
+
+/// An actor in gVisor: a process of ours that lasts as long as the sandbox, and the sandbox's own in their cgroup.
+final class GVisorSandbox: Sandbox {
+    let process: ChildProcess
+    let runsc: Runsc
+    let snapshots: SnapshotDirectory
+    let actorUID: String
+    let address: ActorAddress
+    private let state = Mutex(State())
+
+    private struct State {
+        var isBeingCleared = false
+        var isCleared = false
+        var waiting: [UnsafeContinuation<Void, Never>] = []
+    }
+
+    init(
+        _ process: ChildProcess, _ runsc: Runsc, _ snapshots: SnapshotDirectory, actorUID: String, address: ActorAddress
+    ) {
+        self.process = process
+        self.runsc = runsc
+        self.snapshots = snapshots
+        self.actorUID = actorUID
+        self.address = address
+    }
+
+    private var mark: ProcessMark { runsc.place.mark }
+
+    func waitForEnd() async -> String? {
+        guard let status = await process.wait() else { return nil }
+        terminate()
+        return "a process \(status)"
+    }
+
+    var hasEnded: Bool { process.exitStatus != nil }
+
+    func terminate() {
+        _ = ProcessTable.signal(SIGKILL, mark, among: runsc.cgroup.processes)
+        process.signalGroup(SIGKILL)
+    }
+
+    func kill() async {
+        terminate()
+        let isFirst = state.withLock { state in
+            defer { state.isBeingCleared = true }
+            return !state.isBeingCleared
+        }
+        guard isFirst else { return await waitUntilCleared() }
+        await uncancelled { await self.clear() }
+        let waiting = state.withLock { state in
+            state.isCleared = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    private func waitUntilCleared() async {
+        await withUnsafeContinuation { continuation in
+            let isCleared = state.withLock { state in
+                if !state.isCleared { state.waiting.append(continuation) }
+                return state.isCleared
+            }
+            if isCleared { continuation.resume() }
+        }
+    }
+
+    private func clear() async {
+        await BlockingThread.result { [runsc, mark] in
+            // One that is being forked shows itself a moment later. What does not die is left to the next start of an agent.
+            let deadline = ContinuousClock.now + Self.killLimit
+            while ProcessTable.signal(SIGKILL, mark, among: runsc.cgroup.processes) > 0, ContinuousClock.now < deadline
+            {
+                usleep(1_000)
+            }
+        }
+        await process.killAndWait()
+        await runsc.network.close(address, runsc.place.path)
+        await BlockingThread.result { [runsc] in
+            runsc.cgroup.remove()
+            runsc.place.remove()
+        }
+    }
+
+    private static let killLimit = Duration.seconds(5)
+    /// What saving a memory may take; whoever asked for it gives up before.
+    private static let checkpointLimit = Duration.seconds(600)
+    /// For how long an actor is told to go on after a snapshot that came to nothing. Longer than that its sandbox stands still
+    /// only while the node's lease is in doubt.
+    private static let resumeLimit = Duration.seconds(30)
+    /// More than the files of a snapshot have beside the memory.
+    private static let slack = 16 << 20
+
+    /// Stops the actor, packs the directory, and then either saves its memory, which ends it, or kills it. Until the memory is
+    /// about to be saved, it can go on.
+    func checkpoint(
+        to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
+    ) async throws(RuntimeFailure) {
+        if let status = process.exitStatus { throw RuntimeFailure(.failedPrecondition, "a process \(status)") }
+        let draft = try await BlockingThread.result { [snapshots, actorUID] () throws(RuntimeFailure) in
+            try SnapshotDraft(snapshot, in: snapshots, actorUID: actorUID)
+        }
+        do throws(RuntimeFailure) {
+            try await runsc.pause()
+            try await condition?()
+            try await BlockingThread.result(interruptibly: { [runsc] isCancelled throws(RuntimeFailure) in
+                try draft.pack(runsc.place.durable, isCancelled: isCancelled)
+                if content == .full { try draft.reserve(runsc.cgroup.memoryInUse + Self.slack) }
+            })
+            try await condition?()
+            switch content {
+            case .full: try await saveMemory(draft)
+            case .data:
+                try await BlockingThread.result { () throws(RuntimeFailure) in try draft.commit() }
+                try await condition?()
+            }
+        } catch {
+            await uncancelled { await self.recover(draft) }
+            throw error
+        }
+        await kill()
+    }
+
+    private func saveMemory(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
+        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.place.path)
+        try await quiet.end()
+        try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
+        let port = address.port
+        try await BlockingThread.result { () throws(RuntimeFailure) in
+            try draft.commit(memory: (Runsc.name, port))
+        }
+    }
+
+    /// Lets the actor go on as if nothing had been.
+    private func recover(_ draft: SnapshotDraft) async {
+        await BlockingThread.result { draft.abandon() }
+        let deadline = ContinuousClock.now + Self.resumeLimit
+        while !hasEnded {
+            do throws(RuntimeFailure) {
+                try await runsc.network.reopen(for: address)
+                // It may not have come to a stop at all.
+                if try await runsc.isRunning() { return }
+                return try await runsc.resume()
+            } catch {
+                // Better dead, which is noticed, than standing still for ever.
+                if ContinuousClock.now > deadline { return terminate() }
+            }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+internal import Foundation
+internal import GRPC
+internal import Glibc
+internal import Processes
+internal import ServiceKit
+internal import SubstrateAPI
+internal import SubstrateModel
+
+/// One start of an actor in gVisor.
+struct GVisorStart: Sendable {
+    let activation: Activation
+    let container: Container
+    let runtime: GVisorRuntime
+    let place: ActivationDirectory
+    let cgroup: ActorCgroup
+    let network: WorkerNetwork
+    let runsc: Runsc
+
+    init(_ activation: Activation, _ container: Container, on network: WorkerNetwork, _ runtime: GVisorRuntime) {
+        self.activation = activation
+        self.container = container
+        self.runtime = runtime
+        self.network = network
+        let directory = runtime.directory
+        place = directory.activation(pod: activation.pod, epoch: activation.epoch)
+        cgroup = ActorCgroup(activation.id, directoryID: directory.id)
+        runsc = Runsc(
+            place: place, network: network, cgroup: cgroup,
+            environment: ShortCommand.path.merging([
+                ProcessRuntime.marker: directory.id, ActivationDirectory.variable: place.durable,
+            ]) { $1 })
+    }
+
+    /// - Throws: `RuntimeFailure`; then nothing of the activation is left.
+    func run() async throws(RuntimeFailure) -> GVisorSandbox {
+        do throws(RuntimeFailure) {
+            let memory = try await prepare()
+            try await network.open(for: activation.address)
+            try await activation.permit()
+            let process = try await startProcess(from: memory)
+            let sandbox = GVisorSandbox(
+                process, runsc, runtime.snapshots, actorUID: activation.workload.actorUID, address: activation.address)
+            do throws(RuntimeFailure) {
+                try await waitUntilReady(sandbox)
+            } catch {
+                await sandbox.kill()
+                throw error
+            }
+            return sandbox
+        } catch {
+            await uncancelled { [network, cgroup, place, activation] in
+                await network.close(activation.address, place.path)
+                await BlockingThread.result {
+                    cgroup.remove()
+                    place.remove()
+                }
+            }
+            throw error
+        }
+    }
+
+    /// Makes directory, cgroup and bundle. Returns the directory of the memory to go on with, if there is one.
+    private func prepare() async throws(RuntimeFailure) -> String? {
+        try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
+            let root = try RootFileSystem.of(container, runtime.options.images)
+            let image = try prepareDirectory(owner: root.user, isCancelled)
+            try writeBundle(root)
+            try cgroup.create(runtime.options.limits)
+            return image
+        })
+    }
+
+    private func prepareDirectory(
+        owner: UInt32, _ isCancelled: () -> Bool
+    ) throws(RuntimeFailure) -> String? {
+        do { try place.create() } catch {
+            throw RuntimeFailure(
+                .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
+        }
+        guard lchown(place.durable, owner, owner) == 0 else {
+            throw RuntimeFailure(.internal, FileError("change the owner of", place.durable).description)
+        }
+        guard let snapshot = activation.snapshot else { return nil }
+        let manifest = try runtime.snapshots.read(
+            snapshot, into: place.durable, owner: owner, isCancelled: isCancelled)
+        guard let memory = manifest.memory else { return nil }
+        try check(memory)
+        return try runtime.snapshots.path(of: snapshot)
+    }
+
+    private func writeBundle(_ root: RootFileSystem) throws(RuntimeFailure) {
+        let variables = try runtime.options.secrets.variables(of: container, activation.workload.template.namespace)
+        let bundle = RunscBundle(
+            container: container, variables: environment(variables, root), root: root, durable: place.durable,
+            networkNamespace: network.path,
+            hiddenDirectories: runtime.options.hiddenDirectories + [runtime.directory.path, runtime.snapshots.root])
+        try bundle.write(to: place.path)
+    }
+
+    /// Whether this node can go on with a memory.
+    private func check(_ memory: SnapshotManifest.Memory) throws(RuntimeFailure) {
+        guard memory.runtime == Runsc.name else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the snapshot holds a memory of \(memory.runtime.excerpt), which \(Runsc.name) cannot read")
+        }
+        guard memory.port == activation.address.port else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the actor was saved listening on port \(memory.port), and this node's actors are reached at port "
+                    + "\(activation.address.port): start its agent with --actor-port \(memory.port)")
+        }
+    }
+
+    private func environment(_ variables: [String: String], _ root: RootFileSystem) -> [String: String] {
+        let workload = activation.workload
+        let durable = GVisorLayout.durable(of: container)
+        var environment = [
+            "PATH": path(root), "HOME": durable, "LANG": "C.UTF-8",
+        ]
+        environment.merge(variables) { $1 }
+        environment.merge([
+            "ATE_ACTOR_ID": workload.actor.name, "ATE_ATESPACE": workload.actor.atespace,
+            "ATE_ACTOR_UID": workload.actorUID, "ATE_CONTAINER": container.name,
+            "ATE_ADDRESS": GVisorLayout.listenAddress, "ATE_PORT": "\(activation.address.port)",
+            ActivationDirectory.variable: durable,
+        ]) { $1 }
+        return environment
+    }
+
+    /// On the node's files, programs are found as the agent finds them.
+    private func path(_ root: RootFileSystem) -> String {
+        let nodes = root.isNodes ? ProcessInfo.processInfo.environment["PATH"] : nil
+        return nodes ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    }
+
+    private func startProcess(from memory: String?) async throws(RuntimeFailure) -> ChildProcess {
+        var command = runsc.sandbox(from: memory)
+        command.output = ProcessOutput(activation, runtime.log).of(container)
+        do { return try await ChildProcess.start(command) } catch {
+            throw RuntimeFailure(.failedPrecondition, "\(error)", mayLieInWorker: true)
+        }
+    }
+
+    private func waitUntilReady(_ sandbox: GVisorSandbox) async throws(RuntimeFailure) {
+        if container.readiness != nil { return try await ReadyProbe.wait(for: activation, sandbox) }
+        let deadline = ContinuousClock.now + ReadyProbe.limit
+        while ContinuousClock.now < deadline {
+            if let status = sandbox.process.exitStatus {
+                throw RuntimeFailure(
+                    .failedPrecondition, "a process \(status) before the actor ran", mayLieInWorker: true)
+            }
+            // Before there is a sandbox this is an error like any other.
+            if (try? await runsc.isRunning()) == true { return }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch {
+                throw RuntimeFailure(.cancelled, "the start was given up")
+            }
+        }
+        throw RuntimeFailure(
+            .deadlineExceeded, "the sandbox does not run after \(ReadyProbe.limit)", mayLieInWorker: true)
+    }
+}

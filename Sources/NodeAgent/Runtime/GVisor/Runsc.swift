@@ -1,0 +1,76 @@
+internal import GRPC
+internal import Processes
+internal import SubstrateModel
+
+/// The commands of runsc for one sandbox.
+struct Runsc: Sendable {
+    let place: ActivationDirectory
+    let network: WorkerNetwork
+    let cgroup: ActorCgroup
+    /// In the environment of everything that is started, so that it is found.
+    let environment: [String: String]
+
+    /// Of the sandbox: it has to be unique in the worker's network namespace, where the sandbox has its socket.
+    private var id: String { "a\(place.activation.epoch)" }
+
+    /// What memory is saved by, in the manifests of snapshots.
+    static let name = "gvisor"
+
+    private var flags: [String] {
+        [
+            // In the activation's own directory, so that all of it goes with that.
+            "--root=\(place.path)/runsc",
+            // We have one of our own, in which runsc is started.
+            "--ignore-cgroups", "--network=sandbox",
+            // What is written to the root file system is part of the memory.
+            "--overlay2=root:memory",
+        ]
+    }
+
+    /// Runs the sandbox for as long as it lasts.
+    /// - Parameter image: the directory of a saved memory to go on with; nil to begin anew.
+    func sandbox(from image: String?) -> Command {
+        // runsc refuses to work where a file of the kernel's network settings shows that newer kernels show in every
+        // namespace, so it does not get to see these.
+        let settings = "mount -t tmpfs tmpfs /proc/sys/net/core; exec \"$@\""
+        let enter =
+            "n=$1; shift; while [ $n -gt 0 ]; do echo $$ >\"$1/cgroup.procs\"; shift; n=$((n - 1)); done; exec \"$@\""
+        let action = image.map { ["restore", "--image-path=\($0)"] } ?? ["run"]
+        return Command(
+            "/bin/sh",
+            ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths + inNetwork
+                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", settings, "sh", "runsc"] + flags + action
+                + ["--bundle=\(place.path)", id],
+            environment: environment, directory: place.path)
+    }
+
+    /// Stops the actor where it is; the sandbox around it goes on.
+    func pause() async throws(RuntimeFailure) { try await call(["pause", id], to: "stop the actor for its snapshot") }
+
+    /// Lets it go on.
+    func resume() async throws(RuntimeFailure) { try await call(["resume", id], to: "let the actor go on") }
+
+    /// Saves its memory into a directory, and ends it.
+    /// - Parameter limit: for as much as it may be, on a slow disk.
+    func checkpoint(to image: String, within limit: Duration) async throws(RuntimeFailure) {
+        try await call(["checkpoint", "--image-path=\(image)", id], to: "save the actor's memory", within: limit)
+    }
+
+    /// Whether it runs, or is about to.
+    func isRunning() async throws(RuntimeFailure) -> Bool {
+        let state = try await call(["state", id], to: "look at the sandbox")
+        return state.contains("\"status\": \"running\"")
+    }
+
+    @discardableResult
+    private func call(
+        _ arguments: [String], to purpose: String, within limit: Duration = ShortCommand.limit
+    ) async throws(RuntimeFailure) -> String {
+        let command = inNetwork + ["runsc"] + flags + arguments
+        return try await ShortCommand.run(
+            command[0], Array(command.dropFirst()), environment: environment, to: purpose, within: limit)
+    }
+
+    /// The sandbox's socket is in its network namespace.
+    private var inNetwork: [String] { ["nsenter", "--net=\(network.path)"] }
+}

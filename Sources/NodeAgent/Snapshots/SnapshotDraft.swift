@@ -1,0 +1,83 @@
+internal import Foundation
+internal import GRPC
+internal import Glibc
+internal import SubstrateModel
+
+/// A snapshot that is being written, under a temporary name, until it is complete. All functions block.
+struct SnapshotDraft: Sendable {
+    let snapshot: SnapshotURI
+    /// Where its files go.
+    let path: String
+    private let target: String
+    private let actorUID: String
+
+    /// Begins anew, whatever an earlier writer has left.
+    init(
+        _ snapshot: SnapshotURI, in directory: SnapshotDirectory, actorUID: String
+    ) throws(RuntimeFailure) {
+        self.snapshot = snapshot
+        self.actorUID = actorUID
+        target = try directory.path(of: snapshot)
+        path = SnapshotDirectory.partial(of: target)
+        do {
+            try? FileManager.default.removeItem(atPath: path)
+            try DurableDirectory.create(path)
+        } catch { throw failure(error) }
+    }
+
+    /// Packs the durable directory.
+    func pack(_ directory: String, isCancelled: () -> Bool) throws(RuntimeFailure) {
+        do {
+            _ = try Archive.pack(
+                directory, into: "\(path)/\(SnapshotDirectory.archiveName)", isCancelled: isCancelled)
+        } catch { throw failure(error) }
+    }
+
+    /// Whether so many bytes can be written now, beside what has been: takes them, and gives them back.
+    func reserve(_ bytes: Int) throws(RuntimeFailure) {
+        let file = "\(path)/reserve"
+        defer { unlink(file) }
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure(FileError("make", file)) }
+        defer { close(descriptor) }
+        let error = posix_fallocate(descriptor, 0, off_t(bytes))
+        // Some file systems over a network cannot tell.
+        guard error == 0 || error == EOPNOTSUPP || error == EINVAL else {
+            errno = error
+            throw failure(FileError("reserve \(bytes) bytes in", file))
+        }
+    }
+
+    /// Completes it: checksums, the manifest last, everything synced, its own name.
+    /// - Parameter memory: the runtime that has saved one, and the port that the actor listens on; nil for data alone.
+    func commit(memory: (runtime: String, port: Int)? = nil) throws(RuntimeFailure) {
+        do {
+            let archive = try FileDigest(of: "\(path)/\(SnapshotDirectory.archiveName)")
+            var names = [SnapshotDirectory.archiveName]
+            var saved: SnapshotManifest.Memory?
+            if let memory {
+                var files: [String: FileDigest] = [:]
+                for name in SnapshotManifest.memoryNames
+                where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
+                    files[name] = try FileDigest(of: "\(path)/\(name)")
+                }
+                saved = SnapshotManifest.Memory(runtime: memory.runtime, files: files, port: memory.port)
+                names += files.keys
+            }
+            let manifest = SnapshotManifest(actorUID: actorUID, archive: archive, memory: saved)
+            for name in names { try DurableDirectory.sync("\(path)/\(name)") }
+            try Data(manifest.text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(SnapshotDirectory.manifestName)"))
+            try DurableDirectory.sync("\(path)/\(SnapshotDirectory.manifestName)")
+            try DurableDirectory.sync(path)
+            guard rename(path, target) == 0 else { throw FileError("rename", target) }
+            try DurableDirectory.sync((target as NSString).deletingLastPathComponent)
+        } catch { throw failure(error) }
+    }
+
+    /// Removes what has been written.
+    func abandon() { try? FileManager.default.removeItem(atPath: path) }
+
+    private func failure(_ error: any Error) -> RuntimeFailure {
+        RuntimeFailure(.internal, "cannot write the snapshot \(snapshot): \(error)")
+    }
+}

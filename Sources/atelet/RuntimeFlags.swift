@@ -1,0 +1,90 @@
+import GRPC
+import NodeAgent
+import ServiceKit
+import SubstrateModel
+
+/// The flags that say how actors are run.
+enum RuntimeFlags {
+    static func declare(in flags: inout Flags) {
+        flags.choice(
+            "runtime", ["auto", "gvisor", "process"], default: "auto",
+            help:
+                "What runs the actors. gvisor: a sandbox each, with a network of its own, whose memory can be saved; needs root and runsc. process: processes whose snapshots hold their durable directory only. auto: gvisor where a process could be run, saved and restored at the start, else process; the log says why."
+        )
+        flags.text(
+            "images", "DIRECTORY",
+            help:
+                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST. Without it containers have 'rootfs:' and a directory, or the node's own files."
+        )
+        flags.number(
+            "actor-memory", 128...1_048_576, default: 1024,
+            help:
+                "With gvisor: how many MiB of memory an actor may use, with about 80 for its sandbox. One that needs more is killed, and goes on from its last snapshot."
+        )
+        flags.number(
+            "actor-cpu", 0...1_024_000, default: 0,
+            help: "With gvisor: thousandths of a processor that an actor may use; 0 for as many as there are.")
+        flags.text(
+            "secrets", "DIRECTORY",
+            help:
+                "Where the values of secrets lie that templates refer to, each as the whole of the file NAMESPACE/NAME/KEY. Read anew at every start of an actor. Without it there are none."
+        )
+        flags.text(
+            "actor-addresses", "SUBNET",
+            help:
+                "Addresses of actors; each start of one gets another. Agents on one machine need subnets that do not overlap. At least 64 addresses for each worker. With gvisor a subnet that nothing else uses, 198.18.0.0/16 unless given; else one of 127.0.0.0/8, 127.1.0.0/16 unless given."
+        )
+    }
+
+    /// The runtime that the flags ask for.
+    /// - Throws: why there is no gVisor, when it was asked for.
+    static func runtime(
+        _ values: Flags.Values, _ directory: StateDirectory, _ snapshots: SnapshotDirectory, _ log: Log
+    ) async throws -> any Runtime {
+        let secretsPath = try values.optional("secrets") == nil ? nil : Atelet.path(values, "secrets")
+        let secrets = SecretDirectory(path: secretsPath)
+        let choice = try values.text("runtime")
+        if choice != "process" {
+            let images = try values.optional("images") == nil ? nil : Atelet.path(values, "images")
+            let cpu = try values.number("actor-cpu")
+            let options = GVisorRuntime.Options(
+                secrets: secrets, images: ImageStore(directory: images),
+                subnets: [try addresses(values, port: 0, workers: try values.number("workers"), .gvisor).subnet],
+                memoryLimit: try values.number("actor-memory") << 20, processorLimit: cpu == 0 ? nil : cpu,
+                hiddenDirectories: [secretsPath, images].compactMap { $0 })
+            let runtime = GVisorRuntime(directory: directory, snapshots: snapshots, options: options, log: log)
+            do {
+                try await runtime.selfTest()
+                log.info("actors run in gVisor: its self-test has passed")
+                return runtime
+            } catch {
+                if choice == "gvisor" { throw error }
+                log.warning(
+                    "actors run as processes, without a sandbox and without memory in their snapshots, since the self-test of gVisor fails",
+                    ["reason": .string("\(error)")])
+            }
+        }
+        return ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
+    }
+
+    static func addresses(
+        _ values: Flags.Values, port: Int, workers: Int, _ sandboxClass: SandboxClass
+    ) throws(FlagError) -> AddressRange {
+        let isLoopback = sandboxClass == .process
+        let subnet = values.optional("actor-addresses") ?? (isLoopback ? "127.1.0.0/16" : "198.18.0.0/16")
+        guard let range = AddressRange(subnet: subnet, port: port), range.isLoopback == isLoopback else {
+            throw FlagError(
+                "--actor-addresses \(subnet): must be a subnet "
+                    + (isLoopback
+                        ? "of 127.0.0.0/8, for example 127.1.0.0/16"
+                        : "outside of 127.0.0.0/8 with gvisor, for example 198.18.0.0/16"))
+        }
+        let needed = NodeOptions.addressesNeeded(workers: workers)
+        guard range.count >= needed else {
+            throw FlagError(
+                "--actor-addresses \(subnet): \(workers) workers need at least \(needed) addresses, of which it has "
+                    + "\(range.count)")
+        }
+        return range
+    }
+}

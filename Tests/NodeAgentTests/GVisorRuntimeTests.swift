@@ -1,0 +1,304 @@
+import Etcd
+import Foundation
+import GRPC
+import Glibc
+import Processes
+import ServiceKit
+import SubstrateAPI
+import SubstrateModel
+import TestKit
+import Testing
+
+@testable import NodeAgent
+
+/// Real actors in gVisor. As root, where runsc is; `scripts/deps` installs it.
+@Suite(.serialized, .enabled(if: GVisorFixture.obstacle == nil, "gVisor cannot run here: see GVisorFixture.obstacle"))
+struct GVisorRuntimeTests {
+    @Test func memoryGoesOnOnAnotherNodeInAnotherNamespaceAtAnotherAddress() async throws {
+        let first = try GVisorFixture()
+        let second = try GVisorFixture(snapshots: first.runtime.snapshots.root)
+        try await first.use {
+            let before = try await first.start(1)
+            #expect(try await before.ask("/remember?one") == "one")
+            #expect(try await before.ask("/remember?two") == "one,two")
+            try await before.sandbox.checkpoint(to: first.uri("a"), .full, if: nil)
+            #expect(before.sandbox.hasEnded)
+            try await second.use {
+                let after = try await second.start(7, pod: "node-3", from: first.uri("a"))
+                #expect(after.activation.address != before.activation.address)
+                #expect(try await after.ask("/remember?three") == "one,two,three")
+                await after.sandbox.kill()
+            }
+        }
+        #expect(try first.traces() == [])
+        #expect(try second.traces() == [])
+    }
+
+    @Test func connectionsOpenAndClosedDoNotCostAnActorItsMemory() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            // The actor closes these first, and remembers them for a minute.
+            for word in ["one", "two"] { _ = try await before.ask("/remember?\(word)close") }
+            let open = try Connection(to: before.activation.address)
+            defer { open.end() }
+            try open.send("GET /remember?three HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try open.receive(until: "three").hasSuffix("oneclose,twoclose,three"))
+            try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            #expect(open.isReset)
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "oneclose,twoclose,three")
+            await after.sandbox.kill()
+        }
+    }
+
+    @Test func aCheckpointThatDoesNotFitOnTheDiskLeavesTheActorRunning() async throws {
+        let disk = try SmallDisk(megabytes: 4)
+        let fixture = try GVisorFixture(snapshots: disk.path)
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            _ = try await actor.ask("/remember?one")
+            let failure = await #expect(throws: RuntimeFailure.self) {
+                try await actor.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            }
+            #expect(failure?.reason.contains("No space left on device") == true, "\(String(describing: failure))")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(disk.path)/uid").isEmpty)
+            #expect(try await actor.ask("/remember?two") == "one,two")
+            await actor.sandbox.kill()
+        }
+        try disk.remove()
+    }
+
+    @Test func aConditionThatFailsLeavesTheActorRunning() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            let before = try await actor.ask("/count")
+            let busy: CheckpointCondition = { () throws(RuntimeFailure) in
+                throw RuntimeFailure(.failedPrecondition, "not idle")
+            }
+            let failure = await #expect(throws: RuntimeFailure.self) {
+                try await actor.sandbox.checkpoint(to: fixture.uri("a"), .full, if: busy)
+            }
+            #expect(failure?.reason == "not idle")
+            try await eventually("it counts on") { try await actor.ask("/count") != before }
+            await actor.sandbox.kill()
+        }
+    }
+
+    @Test func aSnapshotOfDataHoldsTheDurableDirectoryAndNoMemory() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            _ = try await before.ask("/remember?one")
+            #expect(try await before.ask("/write?file") == "written")
+            try await before.sandbox.checkpoint(to: fixture.uri("a"), .data, if: nil)
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "")
+            #expect(try await after.ask("/read?.") == "file,log")
+            await after.sandbox.kill()
+        }
+    }
+
+    @Test func aMemoryThatIsNotWhatWasWrittenIsRefused() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            try await fixture.start(1).sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            let path = "\(fixture.runtime.snapshots.root)/uid/a/checkpoint.img"
+            let file = try #require(FileHandle(forUpdatingAtPath: path))
+            try file.seek(toOffset: 1000)
+            try file.write(contentsOf: Data(repeating: 7, count: 8))
+            try file.close()
+            let failure = await #expect(throws: RuntimeFailure.self) {
+                try await fixture.start(2, from: fixture.uri("a"))
+            }
+            #expect(failure?.code == .dataLoss)
+            #expect(failure?.reason.contains("its memory is not as the manifest says") == true)
+            #expect(try fixture.activationTraces() == [])
+        }
+    }
+
+    @Test func whatTheWatchdogFreezesStandsStillAndGoesOn() async throws {
+        let fixture = try GVisorFixture()
+        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        let hold = LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())
+        #expect(await watchdog.begin(hold))
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            await watchdog.freeze()
+            let cgroup = ActorCgroup(actor.activation.id, directoryID: fixture.directory.id)
+            #expect(cgroup.processes.count > 3)
+            let before = try processorTime(of: cgroup.processes)
+            // Nothing that a processor does for it is missed, however long this takes.
+            _ = ProcessTable.signal(SIGSTOP, fixture.directory.mark)
+            #expect(ProcessTable.signal(SIGSTOP, fixture.directory.mark) == 0)
+            #expect(try processorTime(of: cgroup.processes) == before)
+            await #expect(throws: (any Error).self) { try await actor.ask("/count", within: .milliseconds(200)) }
+            #expect(try processorTime(of: cgroup.processes) == before)
+            #expect(await watchdog.thaw([actor.activation.id], hold))
+            let count = try await actor.ask("/count")
+            try await eventually("it counts on") { try await actor.ask("/count") != count }
+            await actor.sandbox.kill()
+        }
+        try await WatchdogTests.end(watchdog)
+    }
+
+    @Test func anActorReachesNeitherOtherActorsNorTheNodeNorTheWorld() async throws {
+        let fixture = try GVisorFixture()
+        let server = try Server(address: "0.0.0.0:0", credentials: .insecure, methods: [])
+        try await running(server.run) {
+            try await fixture.use {
+                let alice = try await fixture.start(1, pod: "node-0")
+                let bob = try await fixture.start(2, pod: "node-1")
+                let node = "\(NodeNetwork.gateway):\(server.port)"
+                // The same places are reached from the node.
+                #expect(try await bob.ask("/words") == "")
+                try Connection(to: ActorAddress(ip: NodeNetwork.gateway, port: server.port)).end()
+                for place in ["\(bob.activation.address.ip):80", node, "1.1.1.1:80"] {
+                    #expect(try await alice.ask("/reach?\(place)") != "reached", "\(place)")
+                }
+                await alice.sandbox.kill()
+                await bob.sandbox.kill()
+            }
+        }
+    }
+
+    @Test func anActorSeesOfTheNodeWhatEverybodyMayAndWritesNowhereButInItsDirectory() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            for path in ["/root", "/home"] { #expect(try await actor.ask("/read?\(path)") == "") }
+            #expect(try await actor.ask("/read?\(fixture.directory.path)") == "FileNotFoundError")
+            #expect(try await actor.ask("/write?/usr/bin/x") == "PermissionError")
+            #expect(try await actor.ask("/write?/tmp/x") == "written")
+            #expect(try await actor.ask("/write?x") == "written")
+            #expect(
+                FileManager.default.fileExists(
+                    atPath: "\(fixture.directory.activation(pod: "node-0", epoch: Epoch(1)).durable)/x"))
+            #expect(!FileManager.default.fileExists(atPath: "/tmp/x"))
+            await actor.sandbox.kill()
+        }
+    }
+
+    @Test func whoeverIsConnectedToAnActorThatDiesIsToldAtOnce() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            let open = try Connection(to: actor.activation.address)
+            defer { open.end() }
+            // The answer never comes, and the client sends nothing more.
+            try open.send("GET /reach")
+            await actor.sandbox.kill()
+            #expect(open.isReset)
+        }
+    }
+
+    @Test func aForkBombStaysInItsSandbox() async throws {
+        let limit = 100
+        let fixture = try GVisorFixture(processLimit: limit)
+        try await fixture.use {
+            let other = try await fixture.start(1, pod: "node-0")
+            let bomb = try await fixture.start(2, pod: "node-1")
+            let cgroup = ActorCgroup(bomb.activation.id, directoryID: fixture.directory.id)
+            // The actor is refused more, or dies of it.
+            _ = try? await bomb.ask("/bomb", within: .seconds(5))
+            let threads = cgroup.processes.map { KernelFile.numbers(in: "/proc/\($0)/task").count }.reduce(0, +)
+            #expect(threads <= limit)
+            #expect(try await other.ask("/remember?one") == "one")
+            await bomb.sandbox.kill()
+            #expect(cgroup.processes.isEmpty)
+            await other.sandbox.kill()
+        }
+    }
+
+    @Test func anActorThatTakesTooMuchMemoryDiesAndNobodyElse() async throws {
+        let fixture = try GVisorFixture(memoryLimit: 256)
+        try await fixture.use {
+            let other = try await fixture.start(1, pod: "node-0")
+            let hog = try await fixture.start(2, pod: "node-1")
+            _ = try? await hog.ask("/hog", within: .seconds(20))
+            #expect(await hog.sandbox.waitForEnd() != nil)
+            #expect(try await other.ask("/remember?one") == "one")
+            await hog.sandbox.kill()
+            await other.sandbox.kill()
+        }
+    }
+
+    @Test func whatAnAgentLeavesBehindIsGoneWhenTheNextOneBegins() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            // As far as the kernel does it when an agent dies.
+            (actor.sandbox as? GVisorSandbox)?.process.signal(SIGKILL)
+            try await fixture.runtime.killLeftovers()
+            #expect(processStates(fixture.directory.marker).isEmpty)
+            #expect(try fixture.traces() == [])
+        }
+    }
+
+    @Test func aStartThatIsCancelledLeavesNothing() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            var activation = fixture.activation(1, command: ["/bin/sleep", "600"])
+            activation.workload.containers[0].readiness = Container.Readiness(path: "/", port: 9)
+            let cgroup = ActorCgroup(activation.id, directoryID: fixture.directory.id)
+            let start = Task { [runtime = fixture.runtime, activation] in try await runtime.start(activation) }
+            try await eventually("the sandbox runs") { cgroup.processes.count > 3 }
+            start.cancel()
+            await #expect(throws: RuntimeFailure.self) { try await start.value }
+            #expect(try fixture.activationTraces() == [])
+            #expect(
+                !FileManager.default.fileExists(
+                    atPath: fixture.directory.activation(pod: "node-0", epoch: Epoch(1)).path))
+        }
+    }
+
+    @Test func whatCannotBeRunIsRefusedWithItsReason() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use { () async throws in
+            func failure(_ change: (inout Activation) -> Void) async -> String? {
+                var activation = fixture.activation(1, command: ["/bin/sleep", "600"])
+                change(&activation)
+                do throws(RuntimeFailure) {
+                    try await fixture.runtime.start(activation).kill()
+                    return nil
+                } catch {
+                    return error.reason
+                }
+            }
+            #expect(await failure { $0.pod = "../node-0" }?.contains("cannot be part of a path") == true)
+            #expect(
+                await failure { $0.workload.containers.append($0.workload.containers[0]) }?.contains(
+                    "has one container") == true)
+            for image in ["rootfs:/../etc", "rootfs:etc", "rootfs:/"] {
+                #expect(
+                    await failure { $0.workload.containers[0].image = image }?.contains("absolute path without '..'")
+                        == true)
+            }
+            #expect(
+                await failure { $0.workload.containers[0].image = "a@sha256:../../etc" }?.contains("64 digits") == true)
+            #expect(await failure { $0.address.ip = "127.0.0.1" }?.contains("not of 127.0.0.0/8") == true)
+            #expect(
+                await failure { $0.workload.containers[0].command = ["/no/such/program"] }?.contains(
+                    "exited with status") == true)
+            #expect(try fixture.activationTraces() == [])
+        }
+    }
+
+    @Test func theSelfTestPassesAndLeavesNothing() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.runtime.selfTest()
+        #expect(try fixture.traces() == [])
+        #expect(await fixture.runtime.localSnapshotStore.all == [])
+    }
+
+    /// In ticks of the kernel.
+    private func processorTime(of processes: [Int32]) throws -> Int {
+        try processes.map { pid in
+            let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+            let fields = text[text.index(after: try #require(text.lastIndex(of: ")")))...].split(separator: " ")
+            return try #require(Int(fields[11])) + #require(Int(fields[12]))
+        }.reduce(0, +)
+    }
+}
