@@ -107,11 +107,11 @@ struct Helpdesk {
     }
 
     private func loseNode() async throws {
-        var questions: [String] = []
         try await stage.beat(8, "the node under alice is killed with -9; she is answered from another one") {
-            try await stage.settleApart("alice", "bob")
             // What the last snapshot has, and one question more.
-            questions = try await stage.chat("alice")
+            try await stage.atectl("suspend", "actor", "alice")
+            try await stage.settleApart("alice", "bob")
+            let questions = try await stage.chat("alice")
             try await stage.ask("alice", Self.network, expect: "Unplug the cable")
             let alice = try await stage.actor("alice")
             let bob = try await stage.actor("bob")
