@@ -16,7 +16,7 @@ build: deps ## build everything
 run: build ## the whole system on loopback, until Ctrl-C
 	@$(PROGRAMS)/ate-local run
 
-demo: build ## the story of a worker that dies, with every claim checked
+demo: build ## a helpdesk's story in ten beats, with every claim checked
 	@$(PROGRAMS)/ate-local demo
 
 test: deps ## the quick tests, and 2,000 seeds of the simulation
