@@ -2,6 +2,7 @@ import ControlPlane
 import Etcd
 import GRPC
 import NodeAgent
+import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
@@ -89,26 +90,57 @@ import Testing
         }
     }
 
-    @Test func aNodeThatHasNoAddressLeftSaysSoAndKeepsItsWorkers() async throws {
+    /// Whose runs have three addresses each.
+    private var small: AddressRange { get throws { try #require(AddressRange(subnet: "10.2.0.0/26", port: 80)) } }
+
+    @Test func aNodeThatHasNoAddressLeftOffersNoWorkerAndOthersDo() async throws {
         try await cluster.run {
-            let range = try #require(AddressRange(subnet: "10.2.0.0/26", port: 80))
-            let node = try await cluster.addNode("node", workers: 1, addresses: range)
-            let before = try #require(node.slots.all.first?.presence)
+            let node = try await cluster.addNode("node", workers: 1, addresses: small)
             _ = try await fixture.createActor("alice")
-            // A run uses a sixteenth of its range.
             for _ in 0..<3 {
                 _ = try await resume("alice")
                 _ = try await control.suspendActor(fixture.ref("alice"))
             }
-            let failure = await #expect(throws: ControlError.self) { try await resume("alice") }
-            #expect("\(try #require(failure))".contains("the node has no address for the actor"))
-            let actor = try await fixture.current("alice").value
-            #expect(actor.state == .suspended && actor.lastFailure?.message.contains("--actor-addresses") == true)
-            #expect(node.slots.all.map(\.presence) == [before])
-            // Another node has addresses of its own.
+            await #expect(throws: ControlError.self) { try await resume("alice") }
+            try await eventually("the node says so") {
+                cluster.log.lines.contains { line in
+                    line.message.hasPrefix("could not start an actor")
+                        && line.fields.contains { $0.1.text().contains("the node has no address for an actor") }
+                }
+            }
+            try await eventually("its worker is not offered") { node.slots.all.isEmpty }
+            try await eventually("alice is where she was") {
+                try await fixture.current("alice").value.state == .suspended
+            }
             let other = try await cluster.addNode("other", workers: 1)
             _ = try await resume("alice")
             #expect(other.runtime.running.count == 1)
+        }
+    }
+
+    @Test func aStartThatIsRefusedFreesNoAddress() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 1, addresses: small)
+            let slot = try #require(node.slots.all.first)
+            var given: [ActorAddress] = []
+            for name in ["alice", "bob", "carol"] {
+                _ = try await fixture.createActor(name)
+                given.append(try await resume(name))
+                let binding = try #require(try await fixture.store.binding(of: slot.ref))
+                _ = try await control.suspendActor(fixture.ref(name))
+                // A late call, for a claim that does not stand.
+                let workload = Workload(
+                    actor: fixture.ref(name), actorUID: "uid-\(name)", template: fixture.template.ref,
+                    containers: fixture.template.containers)
+                let fences = Fences(
+                    incarnation: slot.presence.incarnation, epoch: Epoch(binding.epoch.revision + 1),
+                    operation: OperationToken(binding.modRevision + 1))
+                await #expect(throws: NodeFailure.self) { try await slot.start(workload, from: nil, fences) }
+            }
+            #expect(Set(given).count == 3)
+            // All three rest, so there is none that dave could have.
+            _ = try await fixture.createActor("dave")
+            await #expect(throws: ControlError.self) { try await resume("dave") }
         }
     }
 }

@@ -70,13 +70,17 @@ import Testing
         #expect(take(&pool) == first[0])
     }
 
-    @Test func whatNobodyWasToldOfNeedsNoRest() {
+    @Test func whatNobodyWasToldOfNeedsNoRest() throws {
         var pool = pool(0..<2)
-        let first = take(&pool)
-        pool.giveBack(of: "a-0")
-        #expect(take(&pool) != first)
-        pool.giveBack(of: "a-0")
-        #expect(take(&pool) == first)
+        let first = pool.take(for: "a-0", now: clock.stopwatch())
+        pool.giveBack(try #require(first), of: "a-0")
+        let second = pool.take(for: "a-0", now: clock.stopwatch())
+        #expect(second != first)
+        // Only what this start had taken.
+        pool.giveBack(try #require(first), of: "a-0")
+        #expect(take(&pool, "a-1") == first?.description)
+        pool.giveBack(try #require(second), of: "a-0")
+        #expect(take(&pool) == second?.description)
     }
 
     @Test func whatIsLentIsGivenToNobodyUntilItIsGivenBack() throws {

@@ -12,8 +12,7 @@ internal import Synchronization
 /// have rested, and only its own is left. So nothing is written for an activation and no clock has to outlive the agent; and
 /// only a run that finds every part used, after as many restarts within the time of rest, has to wait for it.
 final class ActorAddresses: Sendable {
-    /// How many runs can follow each other within the time of rest without waiting.
-    static let parts = 16
+    static let parts = AddressRecord.parts
     /// Fewest addresses in a range for each worker: of its part, four.
     static let perWorker = 4 * parts
 
@@ -96,7 +95,9 @@ final class ActorAddresses: Sendable {
     }
 
     /// The start on the worker has come to nothing: nobody was told of its address, and nothing is there any more.
-    func giveBack(of pod: String) { state.withLock { $0.pool?.giveBack(of: pod) } }
+    func giveBack(_ address: ActorAddress, of pod: String) {
+        state.withLock { $0.pool?.giveBack(address, of: pod) }
+    }
 
     /// Does something at an address that could be given now, of which nobody else is told.
     /// - Throws: `RuntimeFailure`, also when there is none.

@@ -11,6 +11,9 @@ package protocol AddressLedger: Sendable {
 
 /// The parts of the range whose addresses may still be known to somebody.
 package struct AddressRecord: Sendable, Equatable {
+    /// How many parts a range has, and so how many runs can follow each other within the time of rest without waiting.
+    package static let parts = 16
+
     /// The range that they are parts of, as text.
     package var range: String
     /// Their numbers in the order of their use.

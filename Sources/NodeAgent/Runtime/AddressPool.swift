@@ -49,9 +49,12 @@ package struct AddressPool: Sendable {
         return range[index]
     }
 
-    /// The start that the worker's address was taken for has come to nothing, and nobody has been told of it.
-    package mutating func giveBack(of pod: String) {
-        if let index = held.removeValue(forKey: pod) { uses[index] = nil }
+    /// The start that this address was taken for has come to nothing, and nobody has been told of it. What the worker has from
+    /// an earlier start stays as it is: that was known.
+    package mutating func giveBack(_ address: ActorAddress, of pod: String) {
+        guard let index = held[pod], range[index] == address else { return }
+        held[pod] = nil
+        uses[index] = nil
     }
 
     /// One that could be given now, and is given to nobody until it is given back: for what nobody else is told of.

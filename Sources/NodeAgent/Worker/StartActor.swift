@@ -11,6 +11,7 @@ extension WorkerSlot {
         _ workload: Workload, from snapshot: Snapshot?, _ epoch: Epoch
     ) async -> Result<Receipt, NodeFailure> {
         let output = ActorOutput(epoch: epoch, workerPod: ref.pod, wallClock: environment.wallClock)
+        var taken: ActorAddress?
         do throws(RuntimeFailure) {
             let revision = try await verify(epoch)
             state.withLock { state in
@@ -18,6 +19,7 @@ extension WorkerSlot {
                 state.verifiedAt = max(state.verifiedAt, revision)
             }
             let address = try addresses.take(for: ref.pod, environment.clock)
+            taken = address
             let activation = Activation(
                 pod: ref.pod, epoch: epoch, workload: workload, address: address,
                 snapshot: try await places.source(snapshot), output: output,
@@ -46,7 +48,7 @@ extension WorkerSlot {
             reconsider()
             return .success(Receipt(epoch: epoch, state: .running))
         } catch {
-            addresses.giveBack(of: ref.pod)
+            if let taken { addresses.giveBack(taken, of: ref.pod) }
             output.end()
             log.warning(
                 "could not start an actor",

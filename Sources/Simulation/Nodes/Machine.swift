@@ -35,8 +35,8 @@ final class Machine: @unchecked Sendable {
 
     static let leaseTimeToLive: Duration = .seconds(5)
     static let leaseMargin: Duration = .seconds(1)
-    /// Short, since runs are.
-    static let addressRest: Duration = .seconds(2)
+    /// Shorter than in production, since runs are, and long enough for an agent to be back within it.
+    static let addressRest: Duration = .seconds(8)
 
     /// The agent that runs on it.
     struct Agent {
@@ -71,7 +71,7 @@ final class Machine: @unchecked Sendable {
         agent = Agent(process: process, slots: slots, drain: drain)
         let etcd = SimulatedEtcd(process, world.cluster, world.faults, world.bug, isNode: true)
         let runtime = SimulatedRuntime(self, process)
-        guard let addresses = AddressRange(subnet: "10.0.\(number).0/24", port: 80) else { return }
+        guard let addresses = AddressRange(subnet: "10.\(number).0.0/24", port: 80) else { return }
         let options = NodeOptions(
             node: name, pool: World.pool.ref, workers: workers, addresses: addresses, addressRest: Self.addressRest,
             agentAddress: address,
@@ -137,7 +137,7 @@ final class Machine: @unchecked Sendable {
         directoryID = "directory-\(number)-\(agents)"
         localSnapshots = [:]
         addressRecord = nil
-        world.addresses.forget { [number] in $0.ip.hasPrefix("10.0.\(number).") }
+        world.addresses.forget { [number] in $0.ip.hasPrefix("10.\(number).") }
         owners = [:]
     }
 

@@ -36,7 +36,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .noNewRegistration: "a worker is not registered anew when its ready sandbox has died"
         case .unguardedRetry: "a write that is not guarded is sent again"
         case .watchFromCreatedHeader: "a watch goes on from the revision that its creation was answered with"
-        case .addressesForgotten: "an agent that is restarted knows nothing of the addresses that were given before"
+        case .addressesForgotten: "an agent that is restarted gives the addresses again that it has given before"
         }
     }
 }
