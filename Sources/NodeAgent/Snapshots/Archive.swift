@@ -121,7 +121,7 @@ enum Archive {
 
     private static func terminated(_ bytes: some Sequence<CChar>) -> [CChar] { Array(bytes) + [0] }
 
-    private static func isPacked(_ entry: OpaquePointer) -> Bool {
+    static func isPacked(_ entry: OpaquePointer) -> Bool {
         if archive_entry_hardlink(entry) != nil { return true }
         let kind = mode_t(archive_entry_filetype(entry))
         return kind == Glibc.S_IFREG || kind == Glibc.S_IFDIR || kind == Glibc.S_IFLNK
@@ -159,7 +159,7 @@ enum Archive {
         }
     }
 
-    private static func copyBlocks(
+    static func copyBlocks(
         from source: OpaquePointer, to disk: OpaquePointer, _ isCancelled: () -> Bool
     ) throws(ArchiveError) {
         var block: UnsafeRawPointer?
@@ -174,7 +174,7 @@ enum Archive {
         }
     }
 
-    private static func check(_ result: Int32, _ archive: OpaquePointer) throws(ArchiveError) {
+    static func check(_ result: Int32, _ archive: OpaquePointer) throws(ArchiveError) {
         // Warnings are about attributes that could not be kept.
         if result < ARCHIVE_WARN { throw ArchiveError(archive) }
     }
