@@ -191,6 +191,10 @@ extension Atelet__Container: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__container__init(message) }
 }
 
+extension Atelet__VolumeMount: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__volume_mount__init(message) }
+}
+
 extension Atelet__WorkloadSpec: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { atelet__workload_spec__init(message) }
 }

@@ -68,6 +68,10 @@ extension Container {
                 }
             }
         }
+        (message.n_volume_mounts, message.volume_mounts) = arena.repeated(volumeMounts) { mount, entry in
+            entry.name = arena.bytes(mount.name)
+            entry.mount_path = arena.bytes(mount.path)
+        }
     }
 
     fileprivate init(_ message: borrowing Atelet__Container) throws {
@@ -87,6 +91,9 @@ extension Container {
                 let path = try probe.pointee.path.text("readyz path")
                 return Readiness(path: path.isEmpty ? Readiness.defaultPath : path, port: Int(probe.pointee.port))
             })
+        volumeMounts = try map(message.volume_mounts, count: message.n_volume_mounts) { entry in
+            VolumeMount(name: try entry.name.text("mount name"), path: try entry.mount_path.text("mount_path"))
+        }
     }
 }
 

@@ -187,6 +187,51 @@ void   atelet__container__free_unpacked
   assert(message->base.descriptor == &atelet__container__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   atelet__volume_mount__init
+                     (Atelet__VolumeMount         *message)
+{
+  static const Atelet__VolumeMount init_value = ATELET__VOLUME_MOUNT__INIT;
+  *message = init_value;
+}
+size_t atelet__volume_mount__get_packed_size
+                     (const Atelet__VolumeMount *message)
+{
+  assert(message->base.descriptor == &atelet__volume_mount__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t atelet__volume_mount__pack
+                     (const Atelet__VolumeMount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &atelet__volume_mount__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t atelet__volume_mount__pack_to_buffer
+                     (const Atelet__VolumeMount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &atelet__volume_mount__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Atelet__VolumeMount *
+       atelet__volume_mount__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Atelet__VolumeMount *)
+     protobuf_c_message_unpack (&atelet__volume_mount__descriptor,
+                                allocator, len, data);
+}
+void   atelet__volume_mount__free_unpacked
+                     (Atelet__VolumeMount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &atelet__volume_mount__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   atelet__workload_spec__init
                      (Atelet__WorkloadSpec         *message)
 {
@@ -746,7 +791,7 @@ const ProtobufCMessageDescriptor atelet__env_entry__descriptor =
   (ProtobufCMessageInit) atelet__env_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__container__field_descriptors[5] =
+static const ProtobufCFieldDescriptor atelet__container__field_descriptors[6] =
 {
   {
     "name",
@@ -808,6 +853,18 @@ static const ProtobufCFieldDescriptor atelet__container__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "volume_mounts",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Atelet__Container, n_volume_mounts),
+    offsetof(Atelet__Container, volume_mounts),
+    &atelet__volume_mount__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned atelet__container__field_indices_by_name[] = {
   2,   /* field[2] = command */
@@ -815,11 +872,12 @@ static const unsigned atelet__container__field_indices_by_name[] = {
   1,   /* field[1] = image */
   0,   /* field[0] = name */
   4,   /* field[4] = readyz */
+  5,   /* field[5] = volume_mounts */
 };
 static const ProtobufCIntRange atelet__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor atelet__container__descriptor =
 {
@@ -829,11 +887,62 @@ const ProtobufCMessageDescriptor atelet__container__descriptor =
   "Atelet__Container",
   "atelet",
   sizeof(Atelet__Container),
-  5,
+  6,
   atelet__container__field_descriptors,
   atelet__container__field_indices_by_name,
   1,  atelet__container__number_ranges,
   (ProtobufCMessageInit) atelet__container__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor atelet__volume_mount__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__VolumeMount, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mount_path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__VolumeMount, mount_path),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned atelet__volume_mount__field_indices_by_name[] = {
+  1,   /* field[1] = mount_path */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange atelet__volume_mount__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor atelet__volume_mount__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "atelet.VolumeMount",
+  "VolumeMount",
+  "Atelet__VolumeMount",
+  "atelet",
+  sizeof(Atelet__VolumeMount),
+  2,
+  atelet__volume_mount__field_descriptors,
+  atelet__volume_mount__field_indices_by_name,
+  1,  atelet__volume_mount__number_ranges,
+  (ProtobufCMessageInit) atelet__volume_mount__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor atelet__workload_spec__field_descriptors[1] =

@@ -21,6 +21,7 @@ typedef struct Atelet__HTTPGetAction Atelet__HTTPGetAction;
 typedef struct Atelet__Readyz Atelet__Readyz;
 typedef struct Atelet__EnvEntry Atelet__EnvEntry;
 typedef struct Atelet__Container Atelet__Container;
+typedef struct Atelet__VolumeMount Atelet__VolumeMount;
 typedef struct Atelet__WorkloadSpec Atelet__WorkloadSpec;
 typedef struct Atelet__LocalCheckpointConfiguration Atelet__LocalCheckpointConfiguration;
 typedef struct Atelet__ExternalCheckpointConfiguration Atelet__ExternalCheckpointConfiguration;
@@ -98,10 +99,26 @@ struct  Atelet__Container
   size_t n_env;
   Atelet__EnvEntry **env;
   Atelet__Readyz *readyz;
+  size_t n_volume_mounts;
+  Atelet__VolumeMount **volume_mounts;
 };
 #define ATELET__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&atelet__container__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, 0,NULL }
+
+
+/*
+ * Where a container finds a volume. The only kind there is here is the actor's durable directory.
+ */
+struct  Atelet__VolumeMount
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData mount_path;
+};
+#define ATELET__VOLUME_MOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&atelet__volume_mount__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 struct  Atelet__WorkloadSpec
@@ -328,6 +345,25 @@ Atelet__Container *
 void   atelet__container__free_unpacked
                      (Atelet__Container *message,
                       ProtobufCAllocator *allocator);
+/* Atelet__VolumeMount methods */
+void   atelet__volume_mount__init
+                     (Atelet__VolumeMount         *message);
+size_t atelet__volume_mount__get_packed_size
+                     (const Atelet__VolumeMount   *message);
+size_t atelet__volume_mount__pack
+                     (const Atelet__VolumeMount   *message,
+                      uint8_t             *out);
+size_t atelet__volume_mount__pack_to_buffer
+                     (const Atelet__VolumeMount   *message,
+                      ProtobufCBuffer     *buffer);
+Atelet__VolumeMount *
+       atelet__volume_mount__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   atelet__volume_mount__free_unpacked
+                     (Atelet__VolumeMount *message,
+                      ProtobufCAllocator *allocator);
 /* Atelet__WorkloadSpec methods */
 void   atelet__workload_spec__init
                      (Atelet__WorkloadSpec         *message);
@@ -513,6 +549,9 @@ typedef void (*Atelet__EnvEntry_Closure)
 typedef void (*Atelet__Container_Closure)
                  (const Atelet__Container *message,
                   void *closure_data);
+typedef void (*Atelet__VolumeMount_Closure)
+                 (const Atelet__VolumeMount *message,
+                  void *closure_data);
 typedef void (*Atelet__WorkloadSpec_Closure)
                  (const Atelet__WorkloadSpec *message,
                   void *closure_data);
@@ -591,6 +630,7 @@ extern const ProtobufCMessageDescriptor atelet__httpget_action__descriptor;
 extern const ProtobufCMessageDescriptor atelet__readyz__descriptor;
 extern const ProtobufCMessageDescriptor atelet__env_entry__descriptor;
 extern const ProtobufCMessageDescriptor atelet__container__descriptor;
+extern const ProtobufCMessageDescriptor atelet__volume_mount__descriptor;
 extern const ProtobufCMessageDescriptor atelet__workload_spec__descriptor;
 extern const ProtobufCMessageDescriptor atelet__local_checkpoint_configuration__descriptor;
 extern const ProtobufCMessageDescriptor atelet__external_checkpoint_configuration__descriptor;
