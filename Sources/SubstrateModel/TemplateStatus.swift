@@ -15,6 +15,10 @@ extension ActorTemplate {
         package var goldenActorID = ""
         /// Unix time in milliseconds.
         package var takeGoldenSnapshotAtMilliseconds: Int64?
+        /// The golden actor's stay on a worker that this time is about; empty for none.
+        package var goldenStay = ""
+        /// What the snapshot that is being taken is called: no other becomes the golden one.
+        package var goldenSnapshotInProgress: SnapshotURI?
         package var goldenSnapshot: SnapshotURI?
         package var conditions: [Condition] = []
         package var unknownFields = UnknownFields()

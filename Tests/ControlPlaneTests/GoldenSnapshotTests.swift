@@ -7,6 +7,7 @@ import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import SubstrateStore
+import Synchronization
 import TestKit
 import Testing
 
@@ -125,7 +126,7 @@ import Testing
     }
 
     /// The first leader's writes fail from the `count`th on, as if it had died there; then it goes.
-    @Test(arguments: 1...10) func theNextLeaderGoesOnWhereTheFirstHasStopped(count: Int) async throws {
+    @Test(arguments: 1...11) func theNextLeaderGoesOnWhereTheFirstHasStopped(count: Int) async throws {
         let log = LogRecorder()
         let etcd = InterceptedEtcd(fixture.store.etcd)
         var environment = Environment.test(log: log.log)
@@ -216,6 +217,75 @@ import Testing
             }
             node.runtime.failCheckpoints(with: nil)
             _ = try await becomesReady(template)
+        }
+    }
+
+    /// Marks the worker until it has no actor any more.
+    private func drain(_ worker: String) async throws {
+        try await fixture.store.drain(
+            .worker(fixture.workerRef(worker)), DrainOrder(graceMilliseconds: 3_600_000, orderedAtMilliseconds: 1))
+    }
+
+    /// The time that golden actors are given is told by it when a test moves it on.
+    private final class MovedTime: Sendable {
+        private let now = Mutex<Int64>(1_700_000_000_000)
+
+        func moveOn(_ duration: Duration) { now.withLock { $0 += Int64(duration / .milliseconds(1)) } }
+        func callAsFunction() -> Int64 { now.withLock { $0 } }
+    }
+
+    @Test func theSnapshotOfADrainBeforeItsTimeIsNotTheGoldenOneWhenThatTimeHasPassed() async throws {
+        let time = MovedTime()
+        var options = Self.options
+        options.goldenActorTime = .seconds(20)
+        let cluster = try await TestCluster(fixture.store, options: options, wallClock: { time() })
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            let template = try await declare()
+            _ = try await becomes(.waitGoldenActor, template)
+            try await drain("a-0")
+            let early = try await eventualValue("the drain has suspended it") {
+                try await goldenActors().first { $0.state == .suspended }?.lastSnapshot
+            }
+            time.moveOn(.seconds(60))
+            let other = try await cluster.addNode("b", workers: 1)
+            let again = try await eventualValue("it has its time before it again") {
+                let due = try await status(template)?.takeGoldenSnapshotAtMilliseconds
+                return try await goldenActors().first?.status == .running ? due : nil
+            }
+            #expect(again == time() + 20_000)
+            time.moveOn(.seconds(20))
+            let golden = try await becomesReady(template)
+            #expect(golden != early && node.runtime.started.count == 1 && other.runtime.origins == [early])
+        }
+    }
+
+    @Test func anActorThatWasResumedElsewhereAtOnceHasItsTimeBeforeItAnew() async throws {
+        let time = MovedTime()
+        var options = Self.options
+        options.goldenActorTime = .seconds(20)
+        // Nobody looks in between.
+        options.goldenCheckInterval = .seconds(1)
+        let cluster = try await TestCluster(fixture.store, options: options, wallClock: { time() })
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            let other = try await cluster.addNode("b", workers: 1)
+            let template = try await declare { $0.onWorkerLoss = .resume }
+            let first = try await becomes(.waitGoldenActor, template)
+            let (lost, left) = node.runtime.running.isEmpty ? (other, node) : (node, other)
+            time.moveOn(.seconds(15))
+            cluster.stop(lost)
+            try await eventually("it is resumed elsewhere") { left.runtime.started.count == 1 }
+            time.moveOn(.seconds(10))
+            let due = try await eventualValue("the reconciler has seen it") {
+                let now = try await status(template)
+                try #require(now?.goldenSnapshot == nil && now?.goldenSnapshotInProgress == nil)
+                return now?.goldenStay == first.goldenStay ? nil : now?.takeGoldenSnapshotAtMilliseconds
+            }
+            #expect(due > time())
+            time.moveOn(.seconds(20))
+            _ = try await becomesReady(template)
+            #expect(left.runtime.started.count == 1)
         }
     }
 

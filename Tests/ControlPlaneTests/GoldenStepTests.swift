@@ -11,12 +11,15 @@ import Testing
     private let now: Int64 = 1000
 
     private func step(
-        _ phase: ActorTemplate.Status.Phase, due: Int64? = nil, _ state: ActorState?, last: SnapshotURI? = nil
+        _ phase: ActorTemplate.Status.Phase, due: Int64? = nil, stay: Assignment? = nil, taking: SnapshotURI? = nil,
+        _ state: ActorState?, last: SnapshotURI? = nil
     ) -> GoldenStep {
         var status = ActorTemplate.Status()
         status.phase = phase
         status.goldenActorID = phase == .none ? "" : "id"
         status.takeGoldenSnapshotAtMilliseconds = due
+        status.goldenStay = stay?.goldenStay ?? ""
+        status.goldenSnapshotInProgress = taking
         let actor = state.map { state in
             var actor = Actor(uid: "uid", template: TemplateRef(namespace: "n", name: "t"))
             actor.state = state
@@ -30,15 +33,43 @@ import Testing
         #expect(step(.none, nil) == .nameActor)
         #expect(step(.resumeGoldenActor, nil) == .createActor)
         #expect(step(.resumeGoldenActor, .suspended) == .resume)
-        #expect(step(.resumeGoldenActor, .running(assignment)) == .noteRunning)
-        #expect(step(.waitGoldenActor, due: 1001, .running(assignment)) == .wait(untilMilliseconds: 1001))
-        #expect(step(.waitGoldenActor, due: 1000, .running(assignment)) == .suspend)
-        #expect(step(.waitGoldenActor, due: 1000, .suspended, last: snapshot) == .record(snapshot))
+        let stay = assignment.goldenStay
+        #expect(step(.resumeGoldenActor, .running(assignment)) == .noteRunning(stay: stay))
+        #expect(
+            step(.waitGoldenActor, due: 1001, stay: assignment, .running(assignment)) == .wait(untilMilliseconds: 1001))
+        #expect(step(.waitGoldenActor, due: 1000, stay: assignment, .running(assignment)) == .take(stay: stay))
+        #expect(
+            step(.waitGoldenActor, due: 1000, stay: assignment, taking: snapshot, .suspended, last: snapshot)
+                == .record(snapshot))
     }
 
-    @Test func anActorThatWasSuspendedTooEarlyGoesOnUntilItsTimeHasCome() {
-        #expect(step(.waitGoldenActor, due: 1001, .suspended, last: snapshot) == .resume)
-        #expect(step(.resumeGoldenActor, .suspended, last: snapshot) == .resume)
+    @Test func aSnapshotThatSomebodyElseHasTakenIsNotTheGoldenOne() {
+        let other = SnapshotURI("file:///s/uid/2")
+        // Before its time and after it, and when the suspend for the golden one has come to nothing.
+        for due in [1001, 1000] as [Int64] {
+            #expect(step(.waitGoldenActor, due: due, stay: assignment, .suspended, last: other) == .noteStart)
+            #expect(
+                step(.waitGoldenActor, due: due, stay: assignment, taking: snapshot, .suspended, last: other)
+                    == .noteStart)
+        }
+        #expect(step(.resumeGoldenActor, .suspended, last: other) == .resume)
+    }
+
+    @Test func anotherStayHasItsTimeBeforeItAnew() {
+        var elsewhere = assignment
+        elsewhere.uid = "other"
+        var again = assignment
+        again.address = ActorAddress(ip: "127.0.0.2", port: 80)
+        for next in [elsewhere, again] {
+            for due in [1001, 1000] as [Int64] {
+                #expect(
+                    step(.waitGoldenActor, due: due, stay: assignment, taking: snapshot, .running(next))
+                        == .noteRunning(stay: next.goldenStay))
+            }
+        }
+        // An older version of the control plane has not written the stay.
+        #expect(
+            step(.waitGoldenActor, due: 1000, .running(assignment)) == .noteRunning(stay: assignment.goldenStay))
     }
 
     @Test func anActorThatHasLostEverythingHasItsTimeBeforeItAnew() {
@@ -53,7 +84,8 @@ import Testing
         let name = try #require(LocalSnapshotName("uid/1"))
         let local = LocalSnapshot(name: name, node: "a", directoryID: "d")
         #expect(step(.waitGoldenActor, due: 1, .pausing(assignment, snapshot: local)) == .resume)
-        #expect(step(.waitGoldenActor, due: 1, .paused) == .resume)
-        #expect(step(.failed, due: 1, .running(assignment)) == .suspend)
+        #expect(step(.waitGoldenActor, due: 1, .paused) == .noteStart)
+        #expect(step(.resumeGoldenActor, .paused) == .resume)
+        #expect(step(.failed, due: 1, stay: assignment, .running(assignment)) == .take(stay: assignment.goldenStay))
     }
 }

@@ -47,6 +47,8 @@ import Testing
         template.idleTimeout = .milliseconds(1500)
         template.status.goldenActorID = "golden"
         template.status.takeGoldenSnapshotAtMilliseconds = 17
+        template.status.goldenStay = "stay"
+        template.status.goldenSnapshotInProgress = SnapshotURI("gs://bucket/s/u/2")
         template.status.goldenSnapshot = SnapshotURI("gs://bucket/s/u/1")
         template.status.conditions = [
             ActorTemplate.Condition(

@@ -25,26 +25,28 @@ struct GoldenSnapshot: Sendable {
             switch GoldenStep(stored.value.status, actor: actor?.value, now: environment.wallClock()) {
             case .nameActor:
                 try await update(stored) { status in
-                    status.phase = .resumeGoldenActor
+                    status.startAnew()
                     status.goldenActorID = environment.chance.uuid()
                 }
             case .createActor: try await create(ref)
             case .noteStart:
-                try await update(stored) { status in
-                    status.phase = .resumeGoldenActor
-                    status.takeGoldenSnapshotAtMilliseconds = nil
-                }
+                try await update(stored) { status in status.startAnew() }
             case .resume: try await resume(ref)
-            case .noteRunning:
+            case .noteRunning(let stay):
                 let time = environment.wallClock() + Int64(timeToSettle(stored.value) / .milliseconds(1))
                 try await update(stored) { status in
                     status.phase = .waitGoldenActor
                     status.takeGoldenSnapshotAtMilliseconds = time
+                    status.goldenStay = stay
+                    status.goldenSnapshotInProgress = nil
                 }
             case .wait(let time):
                 // No longer than once and again somebody looks whether the template is still there.
                 let left = Duration.milliseconds(max(1, time - environment.wallClock()))
                 try await sleep(min(left, control.options.goldenCheckInterval))
+            case .take(let stay):
+                guard let actor else { continue }
+                try await take(of: stay, stored, ref, actor.value)
             case .suspend:
                 try await trying("SuspendFailed") { () throws(ControlError) in
                     try await control.waitingForOthers(ref, true) { () throws(ControlError) in
@@ -102,13 +104,33 @@ struct GoldenSnapshot: Sendable {
         }
     }
 
+    /// Takes the snapshot under a name that is written down first, so that it can be told from what others take of the actor.
+    /// The name is a new one each time: of an earlier attempt something may be there.
+    private func take(
+        of stay: String, _ stored: Stored<ActorTemplate>, _ ref: ActorRef, _ actor: Actor
+    ) async throws(GoldenFailure) {
+        let snapshot = SnapshotURI(
+            location: stored.value.snapshotLocation, actorUID: actor.uid, nonce: environment.chance.id())
+        guard try await update(stored, { $0.goldenSnapshotInProgress = snapshot }) else { return }
+        try await trying("SuspendFailed") { () throws(ControlError) in
+            try await control.waitingForOthers(ref, true) { () throws(ControlError) in
+                let actor = try await control.actor(ref)
+                return try await control.replica.perform { hand throws(ControlError) in
+                    try await SuspendWorkflow(
+                        control: control, hand: hand, ref: ref, cause: .golden(stay: stay, snapshot)
+                    ).run(from: actor)
+                }
+            }
+        }
+    }
+
     private func record(
         _ snapshot: SnapshotURI, _ stored: Stored<ActorTemplate>, _ ref: ActorRef, _ actor: Stored<Actor>
     ) async throws(GoldenFailure) {
         var status = stored.value.status
+        status.startAnew()
         status.phase = .ready
         status.goldenSnapshot = snapshot
-        status.takeGoldenSnapshotAtMilliseconds = nil
         status.setGolden("True", "SnapshotTaken", "new actors start from it", at: environment.wallClock())
         let isRecorded: Bool
         do throws(StoreError) {
@@ -137,13 +159,15 @@ struct GoldenSnapshot: Sendable {
     }
 
     /// Writes a status. That somebody else was first is no failure either.
+    /// - Returns: whether it did.
+    @discardableResult
     private func update(
         _ stored: Stored<ActorTemplate>, _ change: (inout ActorTemplate.Status) -> Void
-    ) async throws(GoldenFailure) {
+    ) async throws(GoldenFailure) -> Bool {
         var status = stored.value.status
         change(&status)
         do throws(StoreError) {
-            _ = try await store.updateTemplate(stored, status)
+            return try await store.updateTemplate(stored, status)
         } catch {
             throw GoldenFailure(error)
         }
@@ -212,6 +236,14 @@ extension ControlError {
 extension ActorTemplate.Status {
     /// The type of the condition that says whether there is a golden snapshot.
     private static let golden = "GoldenSnapshot"
+
+    /// The golden actor has its time before it.
+    fileprivate mutating func startAnew() {
+        phase = .resumeGoldenActor
+        takeGoldenSnapshotAtMilliseconds = nil
+        goldenStay = ""
+        goldenSnapshotInProgress = nil
+    }
 
     fileprivate mutating func setGolden(_ status: String, _ reason: String, _ message: String, at now: Int64) {
         let old = conditions.first { $0.type == Self.golden }

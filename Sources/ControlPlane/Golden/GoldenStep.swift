@@ -9,11 +9,13 @@ package enum GoldenStep: Equatable, Sendable {
     case noteStart
     /// Bring it up.
     case resume
-    /// Write down from when on the snapshot can be taken.
-    case noteRunning
+    /// Write down from when on the snapshot of this stay can be taken.
+    case noteRunning(stay: String)
     /// The snapshot can be taken then, in Unix time in milliseconds.
     case wait(untilMilliseconds: Int64)
-    /// Take the snapshot.
+    /// Write down what the snapshot is called, and take it of this stay.
+    case take(stay: String)
+    /// Bring the suspend that somebody has begun to its end.
     case suspend
     /// Record the snapshot, and remove the actor.
     case record(SnapshotURI)
@@ -32,22 +34,27 @@ package enum GoldenStep: Equatable, Sendable {
         }
         let due = status.takeGoldenSnapshotAtMilliseconds
         switch actor.state {
-        case .suspended:
-            if let snapshot = actor.lastSnapshot {
-                // Somebody else may have suspended it too early, as a drain does: it goes on from where it was.
-                self = due.map { $0 <= now } ?? false ? .record(snapshot) : .resume
+        case .suspended, .paused:
+            if actor.state == .suspended, let last = actor.lastSnapshot, last == status.goldenSnapshotInProgress {
+                self = .record(last)
             } else {
-                // It starts from nothing, so it has its time before it anew.
+                // Somebody else has stopped it, as a drain does, maybe too early. Its next stay has its time before it anew.
                 self = status.phase == .resumeGoldenActor && due == nil ? .resume : .noteStart
             }
-        case .paused, .resuming, .pausing: self = .resume
-        case .running:
-            guard let due else {
-                self = .noteRunning
+        case .resuming, .pausing: self = .resume
+        case .running(let assignment):
+            guard let due, status.goldenStay == assignment.goldenStay else {
+                self = .noteRunning(stay: assignment.goldenStay)
                 return
             }
-            self = due <= now ? .suspend : .wait(untilMilliseconds: due)
+            self = due <= now ? .take(stay: status.goldenStay) : .wait(untilMilliseconds: due)
         case .suspending: self = .suspend
         }
     }
+}
+
+extension Assignment {
+    /// Tells a stay on a worker from others, also from the next one on the same worker, which has another address for as
+    /// long as nodes let addresses rest.
+    package var goldenStay: String { "\(uid) \(address.map { "\($0)" } ?? "")" }
 }

@@ -44,8 +44,9 @@ struct SuspendWorkflow: Workflow {
         _ actor: Stored<Actor>, _ assignment: Assignment, _ template: ActorTemplate
     ) async throws(ControlError) -> BeginOutcome {
         let operation = newOperation(.suspend)
-        let snapshot = SnapshotURI(
-            location: template.snapshotLocation, actorUID: actor.value.uid, nonce: operation.nonce)
+        let snapshot =
+            cause.snapshot
+            ?? SnapshotURI(location: template.snapshotLocation, actorUID: actor.value.uid, nonce: operation.nonce)
         let worker = assignment.worker
         return try await begin(operation, actor, on: worker) { (binding) throws(StoreError) in
             try await store.beginSuspend(

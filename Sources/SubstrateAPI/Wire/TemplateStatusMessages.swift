@@ -7,6 +7,8 @@ extension ActorTemplate.Status {
         message.phase = phase.wire
         message.golden_actor_id = arena.bytes(goldenActorID)
         message.take_golden_snapshot_at_ms = takeGoldenSnapshotAtMilliseconds ?? 0
+        message.golden_stay = arena.bytes(goldenStay)
+        message.golden_snapshot_in_progress = arena.bytes(goldenSnapshotInProgress?.text ?? "")
         message.golden_snapshot = arena.bytes(goldenSnapshot?.text ?? "")
         (message.n_conditions, message.conditions) = arena.repeated(conditions) { condition, entry in
             entry.type = arena.bytes(condition.type)
@@ -24,6 +26,9 @@ extension ActorTemplate.Status {
         goldenActorID = try message.golden_actor_id.text("golden_actor_id")
         let time = message.take_golden_snapshot_at_ms
         takeGoldenSnapshotAtMilliseconds = time == 0 ? nil : time
+        goldenStay = try message.golden_stay.text("golden_stay")
+        let inProgress = try message.golden_snapshot_in_progress.text("golden_snapshot_in_progress")
+        goldenSnapshotInProgress = inProgress.isEmpty ? nil : SnapshotURI(inProgress)
         let snapshot = try message.golden_snapshot.text("golden_snapshot")
         goldenSnapshot = snapshot.isEmpty ? nil : SnapshotURI(snapshot)
         conditions = try map(message.conditions, count: message.n_conditions) { entry in

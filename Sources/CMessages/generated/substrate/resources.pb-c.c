@@ -2368,7 +2368,7 @@ const ProtobufCEnumDescriptor substrate__actor_template_status__phase__descripto
   substrate__actor_template_status__phase__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor substrate__actor_template_status__field_descriptors[5] =
+static const ProtobufCFieldDescriptor substrate__actor_template_status__field_descriptors[7] =
 {
   {
     "phase",
@@ -2430,18 +2430,44 @@ static const ProtobufCFieldDescriptor substrate__actor_template_status__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "golden_stay",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, golden_stay),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "golden_snapshot_in_progress",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplateStatus, golden_snapshot_in_progress),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__actor_template_status__field_indices_by_name[] = {
   4,   /* field[4] = conditions */
   1,   /* field[1] = golden_actor_id */
   3,   /* field[3] = golden_snapshot */
+  6,   /* field[6] = golden_snapshot_in_progress */
+  5,   /* field[5] = golden_stay */
   0,   /* field[0] = phase */
   2,   /* field[2] = take_golden_snapshot_at_ms */
 };
 static const ProtobufCIntRange substrate__actor_template_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor substrate__actor_template_status__descriptor =
 {
@@ -2451,7 +2477,7 @@ const ProtobufCMessageDescriptor substrate__actor_template_status__descriptor =
   "Substrate__ActorTemplateStatus",
   "substrate",
   sizeof(Substrate__ActorTemplateStatus),
-  5,
+  7,
   substrate__actor_template_status__field_descriptors,
   substrate__actor_template_status__field_indices_by_name,
   1,  substrate__actor_template_status__number_ranges,

@@ -381,10 +381,18 @@ struct  Substrate__ActorTemplateStatus
   ProtobufCBinaryData golden_snapshot;
   size_t n_conditions;
   Substrate__Condition **conditions;
+  /*
+   * The stay of the golden actor on a worker that take_golden_snapshot_at_ms is about.
+   */
+  ProtobufCBinaryData golden_stay;
+  /*
+   * URI prefix of the snapshot that is being taken: no other becomes the golden one.
+   */
+  ProtobufCBinaryData golden_snapshot_in_progress;
 };
 #define SUBSTRATE__ACTOR_TEMPLATE_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_template_status__descriptor) \
-    , SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_UNSPECIFIED, {0,NULL}, 0, {0,NULL}, 0,NULL }
+    , SUBSTRATE__ACTOR_TEMPLATE_STATUS__PHASE__PHASE_UNSPECIFIED, {0,NULL}, 0, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL} }
 
 
 /*
