@@ -183,6 +183,23 @@ import Testing
         }
     }
 
+    @Test func anActorOfSomebodyElseUnderTheNameIsLeftAlone() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            _ = try await fixture.store.createAtespace(Atespace.golden, Atespace(uid: "u"))
+            let theirs = ActorRef(atespace: Atespace.golden, name: "theirs")
+            _ = try await fixture.store.createActor(theirs, Actor(uid: "uid-theirs", template: fixture.template.ref))
+            let before = try await fixture.store.actor(theirs)
+            let template = try await declare { template in
+                template.status.phase = .resumeGoldenActor
+                template.status.goldenActorID = theirs.name
+            }
+            let status = try await becomes(.ready, template)
+            #expect(status.goldenActorID != theirs.name && node.runtime.started.count == 1)
+            #expect(try await fixture.store.actor(theirs) == before)
+        }
+    }
+
     @Test func theSnapshotGoesWithItsTemplateAndNotBefore() async throws {
         try await cluster.run {
             _ = try await cluster.addNode("a", workers: 1)

@@ -7,6 +7,7 @@ import Testing
     private let assignment = Assignment(
         worker: WorkerRef(pool: PoolRef(namespace: "n", name: "p"), pod: "a-0"), uid: "uid",
         address: ActorAddress(ip: "127.0.0.1", port: 80))
+    private let template = TemplateRef(namespace: "n", name: "t")
     private let snapshot = SnapshotURI("file:///s/uid/1")
     private let now: Int64 = 1000
 
@@ -21,12 +22,13 @@ import Testing
         status.goldenStay = stay?.goldenStay ?? ""
         status.goldenSnapshotInProgress = taking
         let actor = state.map { state in
-            var actor = Actor(uid: "uid", template: TemplateRef(namespace: "n", name: "t"))
+            var actor = Actor(uid: "uid", template: template)
+            actor.isGolden = true
             actor.state = state
             actor.lastSnapshot = last
             return actor
         }
-        return GoldenStep(status, actor: actor, now: now)
+        return GoldenStep(status, of: template, actor: actor, now: now)
     }
 
     @Test func theWayThatAllGoesWell() {
@@ -76,6 +78,19 @@ import Testing
         #expect(step(.waitGoldenActor, due: 1, .suspended) == .noteStart)
         #expect(step(.failed, due: 1, .suspended) == .noteStart)
         #expect(step(.failed, .suspended) == .noteStart)
+    }
+
+    @Test func anActorOfSomebodyElseIsLeftAlone() {
+        var status = ActorTemplate.Status()
+        status.phase = .waitGoldenActor
+        status.goldenActorID = "id"
+        status.goldenSnapshotInProgress = snapshot
+        var theirs = Actor(uid: "uid", template: template)
+        theirs.lastSnapshot = snapshot
+        #expect(GoldenStep(status, of: template, actor: theirs, now: now) == .nameActor)
+        theirs.isGolden = true
+        let other = TemplateRef(namespace: "n", name: "other")
+        #expect(GoldenStep(status, of: other, actor: theirs, now: now) == .nameActor)
     }
 
     @Test func whatIsUnderWayIsBroughtToItsEnd() throws {

@@ -22,7 +22,7 @@ struct GoldenSnapshot: Sendable {
         while let stored = try await wanting() {
             let ref = ActorRef(atespace: Atespace.golden, name: stored.value.status.goldenActorID)
             let actor = try await actor(ref, of: stored)
-            switch GoldenStep(stored.value.status, actor: actor?.value, now: environment.wallClock()) {
+            switch GoldenStep(stored.value.status, of: template, actor: actor?.value, now: environment.wallClock()) {
             case .nameActor:
                 try await update(stored) { status in
                     status.startAnew()

@@ -22,14 +22,20 @@ package enum GoldenStep: Equatable, Sendable {
 
     /// - Parameters:
     ///   - actor: the one that the status names; nil when there is none.
+    ///   - template: whose status it is.
     ///   - now: Unix time in milliseconds.
-    package init(_ status: ActorTemplate.Status, actor: Actor?, now: Int64) {
+    package init(_ status: ActorTemplate.Status, of template: TemplateRef, actor: Actor?, now: Int64) {
         guard !status.goldenActorID.isEmpty else {
             self = .nameActor
             return
         }
         guard let actor else {
             self = .createActor
+            return
+        }
+        // Somebody else's actor bears the name, so another name it is.
+        guard actor.isGolden, actor.template == template else {
+            self = .nameActor
             return
         }
         let due = status.takeGoldenSnapshotAtMilliseconds
