@@ -237,6 +237,24 @@ import Testing
         }
     }
 
+    @Test func anActorWhoseSnapshotFailsHoldsNoWorkerBetweenTwoAttempts() async throws {
+        var options = Self.options
+        options.goldenCheckInterval = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            node.runtime.failCheckpoints(with: RuntimeFailure(.internal, "the disk is full"))
+            let template = try await declare()
+            let failed = try await becomes(.failed, template)
+            #expect(failed.conditions.map(\.reason) == ["SuspendFailed"])
+            try await eventually("the worker is free") {
+                cluster.control.inventory.row(fixture.workerRef("a-0"))?.isFree == true
+            }
+            #expect(try await fixture.store.listWorkers().bound.isEmpty && node.runtime.running.isEmpty)
+            #expect(try await goldenActors().map(\.status) == [.suspended] && node.runtime.started.count == 1)
+        }
+    }
+
     /// Marks the worker until it has no actor any more.
     private func drain(_ worker: String) async throws {
         try await fixture.store.drain(

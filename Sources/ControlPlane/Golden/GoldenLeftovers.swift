@@ -60,7 +60,7 @@ struct GoldenLeftovers: Sendable {
     }
 }
 
-/// Stops an actor whose state nobody wants, and needs no template for it: it writes no snapshot.
+/// Stops a golden actor whose state nobody wants, and needs no template for it: it writes no snapshot.
 ///
 /// For the store it is a pause that comes to nothing: begun, then stopped by the node, and abandoned on its receipt.
 struct DiscardWorkflow: Workflow {
@@ -68,10 +68,12 @@ struct DiscardWorkflow: Workflow {
     let hand: Hand
     let ref: ActorRef
 
-    /// - Returns: the actor as it is then; nil when there is none.
+    /// - Returns: the actor as it is then; nil when there is none, or it is not golden.
     func run() async throws(ControlError) -> Stored<Actor>? {
         guard var actor = try await current() else { return nil }
         while true {
+            // Whoever has deleted it may have created one of his own under its name.
+            guard actor.value.isGolden else { return nil }
             switch actor.value.state {
             case .suspended, .paused: return actor
             case .resuming, .suspending, .pausing: actor = try await adopt(actor)

@@ -179,6 +179,22 @@ struct GoldenSnapshot: Sendable {
         }
     }
 
+    /// Stops the golden actor after a failed attempt, so that it holds no worker until the next, which starts it anew.
+    func letGo(_ session: ReplicaSession) async {
+        do {
+            guard let stored = try await wanting() else { return }
+            let ref = ActorRef(atespace: Atespace.golden, name: stored.value.status.goldenActorID)
+            guard let actor = try await actor(ref, of: stored), actor.value.isGolden(of: template) else { return }
+            _ = try await session.perform { hand throws(ControlError) in
+                try await DiscardWorkflow(control: control, hand: hand, ref: ref).run()
+            }
+        } catch {
+            environment.log.debug(
+                "could not stop a golden actor, which holds its worker until the next attempt",
+                ["template": .text(template), "reason": .string("\(error)")])
+        }
+    }
+
     /// Says on the template why there is no snapshot yet.
     func note(_ failure: GoldenFailure) async {
         if failure.isOurs { return }

@@ -61,6 +61,7 @@ struct GoldenSnapshots: Sendable {
         } catch {
             if Task.isCancelled { return }
             await golden.note(error)
+            if !error.isOurs { await golden.letGo(session) }
             let pause = progress.failed(
                 template, control.environment.clock.stopwatch(), firstPause: control.options.goldenCheckInterval)
             control.environment.log.warning(

@@ -34,7 +34,7 @@ package enum GoldenStep: Equatable, Sendable {
             return
         }
         // Somebody else's actor bears the name, so another name it is.
-        guard actor.isGolden, actor.template == template else {
+        guard actor.isGolden(of: template) else {
             self = .nameActor
             return
         }
@@ -57,6 +57,11 @@ package enum GoldenStep: Equatable, Sendable {
         case .suspending: self = .suspend
         }
     }
+}
+
+extension Actor {
+    /// Whether the control plane has made it for this template. Anybody may create one under the same name.
+    package func isGolden(of template: TemplateRef) -> Bool { isGolden && self.template == template }
 }
 
 extension Assignment {
