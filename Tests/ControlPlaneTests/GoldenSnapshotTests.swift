@@ -255,6 +255,24 @@ import Testing
         }
     }
 
+    @Test func aPausedActorGoesWithItsTemplateToo() async throws {
+        var options = Self.options
+        options.goldenActorTime = .seconds(3600)
+        // Nobody resumes it before the template is gone.
+        options.goldenCheckInterval = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            let template = try await declare()
+            let status = try await becomes(.waitGoldenActor, template)
+            let ref = ActorRef(atespace: Atespace.golden, name: status.goldenActorID)
+            #expect(try await cluster.control.pauseActor(ref).value.status == .paused)
+            let stored = try #require(try await fixture.store.template(template))
+            #expect(try await fixture.store.deleteTemplate(stored))
+            try await eventually("the golden actor is gone") { try await goldenActors().isEmpty }
+        }
+    }
+
     /// Marks the worker until it has no actor any more.
     private func drain(_ worker: String) async throws {
         try await fixture.store.drain(

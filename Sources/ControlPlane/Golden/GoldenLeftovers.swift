@@ -49,7 +49,8 @@ struct GoldenLeftovers: Sendable {
             let actor = try await session.perform { hand throws(ControlError) in
                 try await DiscardWorkflow(control: control, hand: hand, ref: ref).run()
             }
-            guard let actor, actor.value.state == .suspended else { return }
+            // What a paused one has on a node's disk goes when no row names it any more.
+            guard let actor, [.suspended, .paused].contains(actor.value.state) else { return }
             do throws(StoreError) { try await store.deleteActor(ref, actor) } catch { throw ControlError(error) }
             control.environment.log.info("removed a golden actor that no template wants", ["actor": .text(ref)])
         } catch {
