@@ -273,6 +273,31 @@ import Testing
         }
     }
 
+    @Test func aNodeThatHangsKeepsNoOtherGoldenActorFromBeingRemoved() async throws {
+        var options = Self.options
+        options.goldenActorTime = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 3)
+            let templates = try await [
+                declare(), declare { $0.ref.name = "second" }, declare { $0.ref.name = "third" },
+            ]
+            for template in templates { _ = try await becomes(.waitGoldenActor, template) }
+            let (isFirst, gate) = (Once(), Gate())
+            cluster.nodes.beforeCall { (call, _) throws(NodeFailure) in
+                if call == "stop", isFirst.isFirst() { await gate.pass() }
+            }
+            for template in templates {
+                let stored = try #require(try await fixture.store.template(template))
+                #expect(try await fixture.store.deleteTemplate(stored))
+            }
+            try await eventually("only the one that hangs is there") { try await goldenActors().count == 1 }
+            try await gate.waitForArrival()
+            gate.open()
+            try await eventually("it goes too") { try await goldenActors().isEmpty }
+        }
+    }
+
     /// Marks the worker until it has no actor any more.
     private func drain(_ worker: String) async throws {
         try await fixture.store.drain(

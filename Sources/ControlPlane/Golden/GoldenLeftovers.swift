@@ -3,6 +3,7 @@ internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
 internal import SubstrateStore
+internal import Synchronization
 
 /// Removes golden actors that no template wants any more: what the leader does. There is one when a template was deleted
 /// while its snapshot was being taken, or when a creation that everybody had given up landed late.
@@ -12,6 +13,12 @@ internal import SubstrateStore
 struct GoldenLeftovers: Sendable {
     let control: ControlPlane
     let session: ReplicaSession
+    private let removals = Removals()
+
+    init(control: ControlPlane, session: ReplicaSession) {
+        self.control = control
+        self.session = session
+    }
 
     private var store: Store { control.store }
 
@@ -19,7 +26,12 @@ struct GoldenLeftovers: Sendable {
     func run() async {
         while true {
             do throws(StoreError) {
-                for ref in try await find() { await remove(ref) }
+                for ref in removals.next(of: try await find()) {
+                    session.submit { hand in
+                        await remove(ref, hand)
+                        removals.ended(ref)
+                    }
+                }
             } catch {
                 // The next one will do.
                 control.environment.log.debug("cannot look for golden actors", ["error": .text(error)])
@@ -44,11 +56,9 @@ struct GoldenLeftovers: Sendable {
         return golden.filter { !wanted.contains($0.name) }
     }
 
-    private func remove(_ ref: ActorRef) async {
+    private func remove(_ ref: ActorRef, _ hand: Hand) async {
         do throws(ControlError) {
-            let actor = try await session.perform { hand throws(ControlError) in
-                try await DiscardWorkflow(control: control, hand: hand, ref: ref).run()
-            }
+            let actor = try await DiscardWorkflow(control: control, hand: hand, ref: ref).run()
             // What a paused one has on a node's disk goes when no row names it any more.
             guard let actor, [.suspended, .paused].contains(actor.value.state) else { return }
             do throws(StoreError) { try await store.deleteActor(ref, actor) } catch { throw ControlError(error) }
@@ -58,6 +68,27 @@ struct GoldenLeftovers: Sendable {
                 "could not remove a golden actor, which the next sweep tries again",
                 ["actor": .text(ref), "reason": .string("\(error)")])
         }
+    }
+
+    /// What is under way: a node that hangs keeps only its own from being removed.
+    private final class Removals: Sendable {
+        /// Each asks a node and writes to etcd twice.
+        private static let removalsAtATime = 64
+
+        private let underWay = Mutex<Set<ActorRef>>([])
+
+        /// Who is to be removed now; they count as under way from here on.
+        func next(of refs: [ActorRef]) -> [ActorRef] {
+            underWay.withLock { underWay in
+                var next: [ActorRef] = []
+                for ref in refs where underWay.count < Self.removalsAtATime && underWay.insert(ref).inserted {
+                    next.append(ref)
+                }
+                return next
+            }
+        }
+
+        func ended(_ ref: ActorRef) { underWay.withLock { _ = $0.remove(ref) } }
     }
 }
 
