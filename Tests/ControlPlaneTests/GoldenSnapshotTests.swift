@@ -212,6 +212,49 @@ import Testing
         }
     }
 
+    /// How long templates have been left alone after failures, in order.
+    private var pauses: [String] {
+        cluster.log.lines.filter { $0.message.hasPrefix("could not take a golden snapshot") }
+            .compactMap { $0.fields.first { $0.0 == "not before" }?.1.text() }
+    }
+
+    @Test func whileEtcdDoesNotAnswerThePauseDoesNotGrow() async throws {
+        try await cluster.run {
+            _ = try await cluster.addNode("a", workers: 1)
+            cluster.etcd.beforeWrite { _ in
+                throw EtcdError(
+                    code: .unavailable, operation: "any", endpoint: "test", text: "down", outcome: .notApplied)
+            }
+            let template = try await declare()
+            try await eventually("it has been tried again and again") { pauses.count >= 4 }
+            #expect(pauses.allSatisfy { $0 == "\"0.02 seconds\"" })
+            cluster.etcd.beforeWrite(nil)
+            _ = try await becomesReady(template)
+        }
+    }
+
+    @Test func aTemplateThatIsCreatedAnewDoesNotWaitForTheFailureOfTheOldOne() async throws {
+        var options = Self.options
+        options.goldenCheckInterval = .seconds(3600)
+        let cluster = try await Self.cluster(fixture.store, options)
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            node.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "the program is not there"))
+            let template = try await declare()
+            try await eventually("it is left alone") {
+                cluster.log.contains(.warning, "could not take a golden snapshot")
+            }
+            node.runtime.failStarts(with: nil)
+            // Both changes are seen at once, as after an interruption of the watch.
+            let key = fixture.store.keys.template(template)
+            cluster.etcd.deliver { event in if case .delete(key, _, _) = event { false } else { true } }
+            let stored = try #require(try await fixture.store.template(template))
+            #expect(try await fixture.store.deleteTemplate(stored))
+            _ = try await declare()
+            _ = try await becomes(.ready, template)
+        }
+    }
+
     @Test func whyThereIsNoneIsSaidOnTheTemplateUntilItWorks() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)
@@ -222,9 +265,7 @@ import Testing
             #expect(condition.type == "GoldenSnapshot" && condition.status == "False")
             #expect(condition.reason == "ResumeFailed" && condition.message.contains("the program is not there"))
             try await eventually("it is tried again") {
-                let pauses = cluster.log.lines.filter { $0.message.hasPrefix("could not take a golden snapshot") }
-                    .compactMap { $0.fields.first { $0.0 == "not before" }?.1.text() }
-                return pauses.starts(with: ["\"0.02 seconds\"", "\"0.04 seconds\"", "\"0.08 seconds\""])
+                pauses.starts(with: ["\"0.02 seconds\"", "\"0.04 seconds\"", "\"0.08 seconds\""])
             }
             #expect(try await goldenActors().count == 1)
             node.runtime.failStarts(with: nil)

@@ -15,8 +15,8 @@ package final class Catalog: Sendable {
 
     private struct State {
         var pools: [PoolRef: WorkerPool] = [:]
-        var templates: [TemplateRef: ActorTemplate] = [:] {
-            didSet { hasIdleTimeouts = templates.values.contains { $0.idleTimeout != nil } }
+        var templates: [TemplateRef: Stored<ActorTemplate>] = [:] {
+            didSet { hasIdleTimeouts = templates.values.contains { $0.value.idleTimeout != nil } }
         }
         var hasIdleTimeouts = false
     }
@@ -36,7 +36,7 @@ package final class Catalog: Sendable {
 
     /// The template. One that was created a moment ago may not have been seen yet and is then read.
     package func template(_ ref: TemplateRef) async throws(StoreError) -> ActorTemplate? {
-        if let template = state.withLock({ $0.templates[ref] }) { return template }
+        if let template = state.withLock({ $0.templates[ref] }) { return template.value }
         return try await store.template(ref)?.value
     }
 
@@ -44,13 +44,21 @@ package final class Catalog: Sendable {
     var hasIdleTimeouts: Bool { state.withLock { $0.hasIdleTimeouts } }
 
     /// After how long without a request actors of the template are suspended, as far as it has been seen; nil for never.
-    func idleTimeout(of ref: TemplateRef) -> Duration? { state.withLock { $0.templates[ref]?.idleTimeout } }
+    func idleTimeout(of ref: TemplateRef) -> Duration? { state.withLock { $0.templates[ref]?.value.idleTimeout } }
 
     /// The templates that want a golden snapshot and have none, as far as they have been seen, sorted.
-    package var templatesWithoutGoldenSnapshot: [TemplateRef] {
+    package var templatesWithoutGoldenSnapshot: [GoldenWish] {
         state.withLock { state in
-            state.templates.values.filter { $0.golden && $0.status.goldenSnapshot == nil }.map(\.ref)
-        }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+            state.templates.values.filter { $0.value.golden && $0.value.status.goldenSnapshot == nil }
+                .map { GoldenWish(template: $0.value.ref, createRevision: $0.createRevision) }
+        }.sorted { ($0.template.namespace, $0.template.name) < ($1.template.namespace, $1.template.name) }
+    }
+
+    /// A template that wants a golden snapshot and has none.
+    package struct GoldenWish: Hashable, Sendable {
+        package var template: TemplateRef
+        /// Tells it from an earlier template of the same name.
+        var createRevision: Int64
     }
 
     /// The pools, as far as they have been seen.
@@ -60,12 +68,12 @@ package final class Catalog: Sendable {
         await follow(store.keys.pools, of: store.etcd, environment) { listing in
             let pools = self.decode(listing.pairs, as: WorkerPool.self)
             self.state.withLock { state in
-                state.pools = Dictionary(uniqueKeysWithValues: pools.map { ($0.ref, $0) })
+                state.pools = Dictionary(uniqueKeysWithValues: pools.map { ($0.value.ref, $0.value) })
             }
         } changed: { events in
             for event in events {
                 guard let ref = self.store.keys.poolRef(event.key) else { continue }
-                let pool = self.decode(event.pairs, as: WorkerPool.self).first
+                let pool = self.decode(event.pairs, as: WorkerPool.self).first?.value
                 self.state.withLock { $0.pools[ref] = pool }
             }
         }
@@ -75,7 +83,7 @@ package final class Catalog: Sendable {
         await follow(store.keys.templates, of: store.etcd, environment) { listing in
             let templates = self.decode(listing.pairs, as: ActorTemplate.self)
             self.state.withLock { state in
-                state.templates = Dictionary(uniqueKeysWithValues: templates.map { ($0.ref, $0) })
+                state.templates = Dictionary(uniqueKeysWithValues: templates.map { ($0.value.ref, $0) })
             }
             self.listeners.tell()
         } changed: { events in
@@ -88,10 +96,10 @@ package final class Catalog: Sendable {
         }
     }
 
-    private func decode<Value: StoredValue>(_ pairs: [KeyValue], as type: Value.Type) -> [Value] {
+    private func decode<Value: StoredValue>(_ pairs: [KeyValue], as type: Value.Type) -> [Stored<Value>] {
         pairs.compactMap { pair in
             do throws(StoreError) {
-                return try Codec.decode(pair).value
+                return try Codec.decode(pair)
             } catch {
                 environment.log.error("a row cannot be read and is left alone", ["error": .text(error)])
                 return nil

@@ -45,29 +45,30 @@ struct GoldenSnapshots: Sendable {
     }
 
     private func begin() {
-        for template in progress.next(of: control.catalog.templatesWithoutGoldenSnapshot) {
+        for wish in progress.next(of: control.catalog.templatesWithoutGoldenSnapshot) {
             attempts.submit {
-                await attempt(template)
+                await attempt(wish)
                 begin()
             }
         }
     }
 
-    private func attempt(_ template: TemplateRef) async {
-        let golden = GoldenSnapshot(control: control, template: template)
+    private func attempt(_ wish: Catalog.GoldenWish) async {
+        let golden = GoldenSnapshot(control: control, template: wish.template)
         do throws(GoldenFailure) {
             try await golden.take()
-            progress.ended(template)
+            progress.ended(wish)
         } catch {
             if Task.isCancelled { return }
             await golden.note(error)
             if !error.isOurs { await golden.letGo(session) }
             let pause = progress.failed(
-                template, control.environment.clock.stopwatch(), firstPause: control.options.goldenCheckInterval)
+                wish, control.environment.clock.stopwatch(), firstPause: control.options.goldenCheckInterval,
+                isOurs: error.isOurs)
             control.environment.log.warning(
                 "could not take a golden snapshot, will try again",
                 [
-                    "template": .text(template), "reason": .string(error.reason),
+                    "template": .text(wish.template), "reason": .string(error.reason),
                     "not before": .string("\(pause)"),
                 ])
         }
@@ -89,7 +90,7 @@ struct GoldenSnapshots: Sendable {
             var underWay: Set<TemplateRef> = []
             /// Those that have been dealt with since somebody has looked: the catalog may not show it yet.
             var done: Set<TemplateRef> = []
-            var failures: [TemplateRef: Failure] = [:]
+            var failures: [Catalog.GoldenWish: Failure] = [:]
         }
 
         private let state = Mutex(State())
@@ -97,37 +98,42 @@ struct GoldenSnapshots: Sendable {
         func lookAgain() { state.withLock { $0.done = [] } }
 
         /// Whose snapshots are to be taken now; they count as under way from here on.
-        func next(of templates: [TemplateRef]) -> [TemplateRef] {
+        func next(of wishes: [Catalog.GoldenWish]) -> [Catalog.GoldenWish] {
             state.withLock { state in
-                // What is wanted no more, or has gone, has not failed any more either.
-                state.failures = state.failures.filter { templates.contains($0.key) }
-                var next: [TemplateRef] = []
-                for template in templates where state.underWay.count < Self.attemptsAtATime {
-                    if let failure = state.failures[template], failure.since.elapsed() < failure.pause { continue }
-                    guard !state.done.contains(template), state.underWay.insert(template).inserted else { continue }
-                    next.append(template)
+                // What is wanted no more, or has gone, has not failed any more either, nor has what was created anew.
+                state.failures = state.failures.filter { wishes.contains($0.key) }
+                var next: [Catalog.GoldenWish] = []
+                for wish in wishes where state.underWay.count < Self.attemptsAtATime {
+                    if let failure = state.failures[wish], failure.since.elapsed() < failure.pause { continue }
+                    guard !state.done.contains(wish.template), state.underWay.insert(wish.template).inserted else {
+                        continue
+                    }
+                    next.append(wish)
                 }
                 return next
             }
         }
 
-        func ended(_ template: TemplateRef) {
+        func ended(_ wish: Catalog.GoldenWish) {
             state.withLock { state in
-                state.underWay.remove(template)
-                state.failures[template] = nil
-                state.done.insert(template)
+                state.underWay.remove(wish.template)
+                state.failures[wish] = nil
+                state.done.insert(wish.template)
             }
         }
 
-        /// Returns for how long it is left alone.
-        func failed(_ template: TemplateRef, _ since: Stopwatch, firstPause: Duration) -> Duration {
+        /// - Parameter isOurs: whether it says nothing about the template: then the pause does not grow.
+        /// - Returns: for how long it is left alone.
+        func failed(
+            _ wish: Catalog.GoldenWish, _ since: Stopwatch, firstPause: Duration, isOurs: Bool
+        ) -> Duration {
             state.withLock { state in
-                state.underWay.remove(template)
+                state.underWay.remove(wish.template)
                 var backoff =
-                    state.failures[template]?.backoff
+                    state.failures[wish]?.backoff
                     ?? Backoff(from: firstPause, to: max(firstPause, Self.longestPause))
-                let pause = backoff.pause()
-                state.failures[template] = Failure(backoff: backoff, pause: pause, since: since)
+                let pause = isOurs ? firstPause : backoff.pause()
+                state.failures[wish] = Failure(backoff: backoff, pause: pause, since: since)
                 return pause
             }
         }
