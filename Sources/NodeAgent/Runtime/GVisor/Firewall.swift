@@ -4,6 +4,8 @@
 /// number costs no packet anything. A worker is closed unless an actor runs: then it has one address. Beside that, the table
 /// keeps the connections that have been made to each actor (`flows_<n>`), for `QuietConnections`.
 enum Firewall {
+    /// Actors are reached from the node itself and from nowhere else, also where it forwards packets: not by each other, and
+    /// not by whoever takes the node for a way to them, of whom the node would see no connection.
     static func table(_ names: NetworkNames) -> String {
         """
         table inet \(names.table) {
@@ -16,7 +18,8 @@ enum Firewall {
           }
           chain forward {
             type filter hook forward priority -10; policy accept;
-            oifname vmap @to
+            oifname "\(names.devicePrefix)*" meta l4proto tcp reject with tcp reset
+            oifname "\(names.devicePrefix)*" reject with icmpx admin-prohibited
             iifname vmap @from
             iifname "\(names.devicePrefix)*" drop
           }
