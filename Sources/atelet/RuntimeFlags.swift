@@ -14,7 +14,7 @@ enum RuntimeFlags {
         flags.text(
             "images", "DIRECTORY",
             help:
-                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST. Without it containers have 'rootfs:' and a directory, or the node's own files."
+                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST, and whatever other root directories containers may name with 'rootfs:' and their path. Without it containers have the node's own files."
         )
         flags.number(
             "actor-memory", 128...1_048_576, default: 1024,
@@ -51,7 +51,7 @@ enum RuntimeFlags {
                 secrets: secrets, images: ImageStore(directory: images),
                 subnets: [try addresses(values, port: 0, workers: try values.number("workers"), .gvisor).subnet],
                 memoryLimit: try values.number("actor-memory") << 20, processorLimit: cpu == 0 ? nil : cpu,
-                hiddenDirectories: [secretsPath, images].compactMap { $0 })
+                hiddenDirectories: [secretsPath].compactMap { $0 })
             let runtime = GVisorRuntime(directory: directory, snapshots: snapshots, options: options, log: log)
             do {
                 try await runtime.selfTest()

@@ -271,13 +271,8 @@ struct GVisorRuntimeTests {
             #expect(
                 await failure { $0.workload.containers.append($0.workload.containers[0]) }?.contains(
                     "has one container") == true)
-            for image in ["rootfs:/../etc", "rootfs:etc", "rootfs:/"] {
-                #expect(
-                    await failure { $0.workload.containers[0].image = image }?.contains("absolute path without '..'")
-                        == true)
-            }
             #expect(
-                await failure { $0.workload.containers[0].image = "a@sha256:../../etc" }?.contains("64 digits") == true)
+                await failure { $0.workload.containers[0].image = "rootfs:/etc" }?.contains("has no images") == true)
             #expect(await failure { $0.address.ip = "127.0.0.1" }?.contains("not of 127.0.0.0/8") == true)
             #expect(
                 await failure { $0.workload.containers[0].command = ["/no/such/program"] }?.contains(

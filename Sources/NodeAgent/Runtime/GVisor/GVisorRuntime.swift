@@ -36,7 +36,7 @@ package final class GVisorRuntime: Runtime {
         package var processorLimit: Int?
         /// Threads of an actor and of its sandbox, which has one or two for each of the actor's.
         package var processLimit = 2_000
-        /// Directories of the node that actors with the node's files must not see.
+        /// Directories of the node that no actor must see, beside those of state and snapshots.
         package var hiddenDirectories: [String]
 
         package init(
@@ -66,6 +66,9 @@ package final class GVisorRuntime: Runtime {
         self.log = log
         network = NodeNetwork(directoryID: directory.id, subnets: options.subnets)
     }
+
+    /// What no actor may see.
+    var ownDirectories: [String] { options.hiddenDirectories + [directory.path, snapshots.root] }
 
     package func killLeftovers() async throws {
         try await killAll()

@@ -62,7 +62,7 @@ struct GVisorStart: Sendable {
     /// Makes directory, cgroup and bundle. Returns the directory of the memory to go on with, if there is one.
     private func prepare() async throws(RuntimeFailure) -> String? {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
-            let root = try RootFileSystem.of(container, runtime.options.images)
+            let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
             let image = try prepareDirectory(owner: root.user, isCancelled)
             try writeBundle(root)
             try cgroup.create(runtime.options.limits)
@@ -93,7 +93,10 @@ struct GVisorStart: Sendable {
         let bundle = RunscBundle(
             container: container, variables: environment(variables, root), root: root, durable: place.durable,
             networkNamespace: network.path,
-            hiddenDirectories: runtime.options.hiddenDirectories + [runtime.directory.path, runtime.snapshots.root])
+            // By another way than a link they must not be seen either; one that is not there yet may come to be.
+            hiddenDirectories: (runtime.ownDirectories + [runtime.options.images.directory].compactMap { $0 }).map {
+                RealPath.of($0) ?? $0
+            })
         try bundle.write(to: place.path)
     }
 
