@@ -117,7 +117,7 @@ struct GVisorFixture {
     /// Remembers what it is told, in memory only; counts all the time; writes a log that grows; and misbehaves when asked to.
     private static let actor = """
         import http.server, os, socketserver, sys, threading, time, urllib.parse, socket
-        words, count = [], 0
+        words, kept, count = [], [], 0
         def run():
             global count
             while True: count += 1
@@ -155,6 +155,7 @@ struct GVisorFixture {
                 elif path == "/write":
                     try: open(query, "w").write("x"); text = "written"
                     except Exception as error: text = type(error).__name__
+                elif path == "/fill": kept.append(os.urandom(int(query) << 20)); text = "filled"
                 elif path == "/bomb": text = bomb()
                 elif path == "/hog": text = hog()
                 else: text = "ready"

@@ -144,6 +144,35 @@ struct GVisorRuntimeTests {
         try await WatchdogTests.end(watchdog)
     }
 
+    @Test func aLeaseThatLapsesInTheMiddleOfACheckpointCostsNoMemory() async throws {
+        let fixture = try GVisorFixture()
+        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        let hold = LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())
+        #expect(await watchdog.begin(hold))
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            _ = try await before.ask("/remember?one")
+            // So that writing it takes a while.
+            _ = try await before.ask("/fill?64")
+            let checkpoint = Task { try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil) }
+            let image = "\(fixture.runtime.snapshots.root)/uid/.a.partial/checkpoint.img"
+            try await eventually("it is being saved") { FileManager.default.fileExists(atPath: image) }
+            await watchdog.freeze()
+            let cgroup = ActorCgroup(before.activation.id, directoryID: fixture.directory.id)
+            try await eventually("everything stands still") {
+                ProcessTable.signal(SIGSTOP, fixture.directory.mark) == 0
+            }
+            #expect(!cgroup.processes.isEmpty && FileManager.default.fileExists(atPath: image))
+            #expect(await watchdog.thaw([before.activation.id], hold))
+            try await checkpoint.value
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "one")
+            await after.sandbox.kill()
+        }
+        try await WatchdogTests.end(watchdog)
+    }
+
     @Test func anActorReachesNeitherOtherActorsNorTheNodeNorTheWorld() async throws {
         let fixture = try GVisorFixture()
         let server = try Server(address: "0.0.0.0:0", credentials: .insecure, methods: [])

@@ -42,6 +42,10 @@ package protocol Sandbox: Sendable {
     /// Whether it has ended.
     var hasEnded: Bool { get }
 
+    /// Whether its processes have to run while a snapshot is written: they keep the actor still themselves. Those of others are
+    /// what stands still.
+    var runsDuringCheckpoint: Bool { get }
+
     /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
     /// stands still until the watchdog lets it go on.
     /// - Parameters:
@@ -59,6 +63,10 @@ package protocol Sandbox: Sendable {
 
     /// Kills it, and returns when it has ended and nothing of it is left.
     func kill() async
+}
+
+extension Sandbox {
+    package var runsDuringCheckpoint: Bool { false }
 }
 
 /// What has to hold for an actor to be ended by a checkpoint.

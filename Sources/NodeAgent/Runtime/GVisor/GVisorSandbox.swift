@@ -38,6 +38,9 @@ final class GVisorSandbox: Sandbox {
         return "a process \(status)"
     }
 
+    /// runsc stops the actor, and saves it.
+    var runsDuringCheckpoint: Bool { true }
+
     var hasEnded: Bool { process.exitStatus != nil }
 
     func terminate() {
@@ -91,9 +94,9 @@ final class GVisorSandbox: Sandbox {
     private static let killLimit = Duration.seconds(5)
     /// What saving a memory may take; whoever asked for it gives up before.
     private static let checkpointLimit = Duration.seconds(600)
-    /// For how long an actor is told to go on after a snapshot that came to nothing. Longer than that its sandbox stands still
-    /// only while the node's lease is in doubt.
-    private static let resumeLimit = Duration.seconds(30)
+    /// How often an actor is told to go on after a snapshot that came to nothing, in a quarter of a minute or more. No time is
+    /// measured, since everything stands still while the node's lease is in doubt.
+    private static let resumeAttempts = 150
     /// More than the files of a snapshot have beside the memory.
     private static let slack = 16 << 20
 
@@ -107,7 +110,7 @@ final class GVisorSandbox: Sandbox {
             try SnapshotDraft(snapshot, in: snapshots, actorUID: actorUID)
         }
         do throws(RuntimeFailure) {
-            try await runsc.pause()
+            try await told { () async throws(RuntimeFailure) in try await runsc.pause() }
             try await condition?()
             try await BlockingThread.result(interruptibly: { [runsc] isCancelled throws(RuntimeFailure) in
                 try draft.pack(runsc.place.durable, isCancelled: isCancelled)
@@ -130,7 +133,9 @@ final class GVisorSandbox: Sandbox {
     private func saveMemory(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
         let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.place.path)
         try await quiet.end()
-        try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
+        try await told { () async throws(RuntimeFailure) in
+            try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
+        }
         let port = address.port
         try await BlockingThread.result { () throws(RuntimeFailure) in
             try draft.commit(memory: (Runsc.name, port))
@@ -140,18 +145,38 @@ final class GVisorSandbox: Sandbox {
     /// Lets the actor go on as if nothing had been.
     private func recover(_ draft: SnapshotDraft) async {
         await BlockingThread.result { draft.abandon() }
-        let deadline = ContinuousClock.now + Self.resumeLimit
-        while !hasEnded {
-            do throws(RuntimeFailure) {
+        for _ in 0..<Self.resumeAttempts {
+            if hasEnded { return }
+            // One does not wait for the other: an actor that nobody reaches is better than one that stands still.
+            let goesOn = await succeeds { () async throws(RuntimeFailure) in try await goOn() }
+            let isReached = await succeeds { () async throws(RuntimeFailure) in
                 try await runsc.network.reopen(for: address)
-                // It may not have come to a stop at all.
-                if try await runsc.isRunning() { return }
-                return try await runsc.resume()
-            } catch {
-                // Better dead, which is noticed, than standing still for ever.
-                if ContinuousClock.now > deadline { return terminate() }
             }
+            if goesOn, isReached { return }
             try? await Task.sleep(for: .milliseconds(100))
+        }
+        // Better dead, which is noticed, than standing still for ever.
+        terminate()
+    }
+
+    private func goOn() async throws(RuntimeFailure) {
+        try await told { () async throws(RuntimeFailure) in
+            // It may not have come to a stop at all.
+            if try await !runsc.isRunning() { try await runsc.resume() }
+        }
+    }
+
+    private func succeeds(_ body: () async throws(RuntimeFailure) -> Void) async -> Bool {
+        do throws(RuntimeFailure) { try await body() } catch { return false }
+        return true
+    }
+
+    /// Tells runsc to do something. What it was told and has not answered it may still do at any time, so that nobody would
+    /// know whether the actor moves: then the actor is killed, which is noticed.
+    private func told(_ command: () async throws(RuntimeFailure) -> Void) async throws(RuntimeFailure) {
+        do throws(RuntimeFailure) { try await command() } catch {
+            if error.code == .deadlineExceeded || error.code == .cancelled { terminate() }
+            throw error
         }
     }
 }

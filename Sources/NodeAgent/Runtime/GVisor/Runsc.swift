@@ -45,16 +45,23 @@ struct Runsc: Sendable {
     }
 
     /// Stops the actor where it is; the sandbox around it goes on.
-    func pause() async throws(RuntimeFailure) { try await call(["pause", id], to: "stop the actor for its snapshot") }
+    func pause() async throws(RuntimeFailure) {
+        try await call(["pause", id], to: "stop the actor for its snapshot", within: Self.pauseLimit)
+    }
 
     /// Lets it go on.
-    func resume() async throws(RuntimeFailure) { try await call(["resume", id], to: "let the actor go on") }
+    func resume() async throws(RuntimeFailure) {
+        try await call(["resume", id], to: "let the actor go on", within: Self.pauseLimit)
+    }
 
     /// Saves its memory into a directory, and ends it.
     /// - Parameter limit: for as much as it may be, on a slow disk.
     func checkpoint(to image: String, within limit: Duration) async throws(RuntimeFailure) {
         try await call(["checkpoint", "--image-path=\(image)", id], to: "save the actor's memory", within: limit)
     }
+
+    /// An actor with many threads on a busy machine. What is given up may still be done by the sandbox at any time.
+    private static let pauseLimit = Duration.seconds(60)
 
     /// Whether it runs, or is about to.
     func isRunning() async throws(RuntimeFailure) -> Bool {
@@ -68,7 +75,11 @@ struct Runsc: Sendable {
     ) async throws(RuntimeFailure) -> String {
         let command = inNetwork + ["runsc"] + flags + arguments
         return try await ShortCommand.run(
-            command[0], Array(command.dropFirst()), environment: environment, to: purpose, within: limit)
+            command[0], Array(command.dropFirst()), environment: environment, to: purpose, within: limit,
+            isHeld: { [cgroup] pid in
+                // By the watchdog, while the node's lease is in doubt, as the sandbox is that it waits for.
+                ProcessTable.isStopped(pid) && !cgroup.processes.isEmpty
+            })
     }
 
     /// The sandbox's socket is in its network namespace.

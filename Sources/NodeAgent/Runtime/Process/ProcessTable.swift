@@ -44,6 +44,12 @@ enum ProcessTable {
         }
     }
 
+    /// Whether all threads of a process were stopped.
+    static func isStopped(_ pid: Int32) -> Bool {
+        let states = threadStates(of: pid)
+        return !states.isEmpty && states.allSatisfy { $0 == "T" }
+    }
+
     /// Letters as `/proc` has them. Of a process that is traced some threads may run while others do not.
     private static func threadStates(of pid: Int32) -> [Character] {
         let directory = "/proc/\(pid)/task"
