@@ -129,7 +129,7 @@ struct GVisorFixture {
         threading.Thread(target=log, daemon=True).start()
         def reaches(place):
             host, port = place.split(":")
-            try: socket.create_connection((host, int(port)), 2).close(); return "reached"
+            try: socket.create_connection((host, int(port)), 0.5).close(); return "reached"
             except Exception as error: return type(error).__name__
         def bomb():
             made = 0
@@ -168,6 +168,16 @@ struct GVisorFixture {
             allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
         Server((os.environ["ATE_ADDRESS"], int(os.environ["ATE_PORT"])), Handler).serve_forever()
         """
+}
+
+extension ActorCgroup {
+    /// How often a process of it was refused another one.
+    var refusals: Int {
+        let text = KernelFile.contents("\(paths[0])/pids.events").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(separator: "\n").compactMap { line in
+            line.hasPrefix("max ") ? Int(line.dropFirst(4)) : nil
+        }.first ?? 0
+    }
 }
 
 /// An actor of `GVisorFixture` that runs.

@@ -103,6 +103,12 @@ package struct SnapshotDirectory: Sendable {
         return "\(parent)/.\((path as NSString).lastPathComponent).partial"
     }
 
+    /// The name of one that could not be completed, and is the only one of its actor's memory.
+    static func kept(of path: String) -> String {
+        let parent = (path as NSString).deletingLastPathComponent
+        return "\(parent)/.\((path as NSString).lastPathComponent).kept"
+    }
+
     func path(of snapshot: SnapshotURI) throws(RuntimeFailure) -> String {
         guard let path = snapshot.filePath else {
             throw RuntimeFailure(

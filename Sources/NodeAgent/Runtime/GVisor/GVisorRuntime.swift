@@ -19,6 +19,7 @@ package final class GVisorRuntime: Runtime {
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
     let network: NodeNetwork
+    let space = SnapshotSpace()
     let options: Options
     let log: Log
     /// What was last started on each worker, by the worker's pod name.

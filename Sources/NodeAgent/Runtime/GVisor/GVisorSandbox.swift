@@ -10,6 +10,7 @@ final class GVisorSandbox: Sandbox {
     let process: ChildProcess
     let runsc: Runsc
     let snapshots: SnapshotDirectory
+    let space: SnapshotSpace
     let actorUID: String
     let address: ActorAddress
     private let state = Mutex(State())
@@ -21,11 +22,13 @@ final class GVisorSandbox: Sandbox {
     }
 
     init(
-        _ process: ChildProcess, _ runsc: Runsc, _ snapshots: SnapshotDirectory, actorUID: String, address: ActorAddress
+        _ process: ChildProcess, _ runsc: Runsc, _ snapshots: SnapshotDirectory, _ space: SnapshotSpace,
+        actorUID: String, address: ActorAddress
     ) {
         self.process = process
         self.runsc = runsc
         self.snapshots = snapshots
+        self.space = space
         self.actorUID = actorUID
         self.address = address
     }
@@ -94,6 +97,8 @@ final class GVisorSandbox: Sandbox {
     private static let killLimit = Duration.seconds(5)
     /// What saving a memory may take; whoever asked for it gives up before.
     private static let checkpointLimit = Duration.seconds(600)
+    /// For how long to try to complete a snapshot that is all there is of an actor.
+    private static let completionLimit = Duration.seconds(60)
     /// How often an actor is told to go on after a snapshot that came to nothing, in a quarter of a minute or more. No time is
     /// measured, since everything stands still while the node's lease is in doubt.
     private static let resumeAttempts = 150
@@ -109,23 +114,34 @@ final class GVisorSandbox: Sandbox {
         let draft = try await BlockingThread.result { [snapshots, actorUID] () throws(RuntimeFailure) in
             try SnapshotDraft(snapshot, in: snapshots, actorUID: actorUID)
         }
+        var claim: SnapshotSpace.Claim?
+        defer { if let claim { space.giveBack(claim) } }
+        var isSaved = false
         do throws(RuntimeFailure) {
             try await told { () async throws(RuntimeFailure) in try await runsc.pause() }
             try await condition?()
-            try await BlockingThread.result(interruptibly: { [runsc] isCancelled throws(RuntimeFailure) in
+            claim = try await BlockingThread.result(interruptibly: { [runsc, space] isCancelled throws(RuntimeFailure) in
                 try draft.pack(runsc.place.durable, isCancelled: isCancelled)
-                if content == .full { try draft.reserve(runsc.cgroup.memoryInUse + Self.slack) }
+                return content == .full ? try space.take(runsc.cgroup.memoryInUse + Self.slack, for: draft) : nil
             })
             try await condition?()
             switch content {
-            case .full: try await saveMemory(draft)
+            case .full:
+                try await saveMemory(draft)
+                isSaved = true
+                try await complete(draft)
             case .data:
                 try await BlockingThread.result { () throws(RuntimeFailure) in try draft.commit() }
                 try await condition?()
             }
         } catch {
-            await uncancelled { await self.recover(draft) }
-            throw error
+            guard isSaved else {
+                await uncancelled { await self.recover(draft) }
+                throw error
+            }
+            terminate()
+            let place = await BlockingThread.result { draft.keep() }
+            throw RuntimeFailure(error.code, "\(error.reason); what was saved of the actor is kept in \(place)")
         }
         await kill()
     }
@@ -136,9 +152,24 @@ final class GVisorSandbox: Sandbox {
         try await told { () async throws(RuntimeFailure) in
             try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
         }
+    }
+
+    /// Completes the snapshot of an actor of which there is nothing else any more.
+    private func complete(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
         let port = address.port
-        try await BlockingThread.result { () throws(RuntimeFailure) in
-            try draft.commit(memory: (Runsc.name, port))
+        try await patiently { () throws(RuntimeFailure) in try draft.complete(memory: (Runsc.name, port)) }
+        try await patiently { () throws(RuntimeFailure) in try draft.settle() }
+    }
+
+    /// Does something on a disk that may be full only for now.
+    private func patiently(_ body: @escaping @Sendable () throws(RuntimeFailure) -> Void) async throws(RuntimeFailure) {
+        let deadline = ContinuousClock.now + Self.completionLimit
+        while true {
+            do throws(RuntimeFailure) { return try await BlockingThread.result(of: body) } catch {
+                guard ContinuousClock.now < deadline, (try? await Task.sleep(for: .milliseconds(500))) != nil else {
+                    throw error
+                }
+            }
         }
     }
 

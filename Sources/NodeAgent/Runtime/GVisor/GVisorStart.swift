@@ -39,7 +39,8 @@ struct GVisorStart: Sendable {
             try await activation.permit()
             let process = try await startProcess(from: memory)
             let sandbox = GVisorSandbox(
-                process, runsc, runtime.snapshots, actorUID: activation.workload.actorUID, address: activation.address)
+                process, runsc, runtime.snapshots, runtime.space, actorUID: activation.workload.actorUID,
+                address: activation.address)
             do throws(RuntimeFailure) {
                 try await waitUntilReady(sandbox)
             } catch {
