@@ -23,7 +23,10 @@ struct Flow: Hashable, Sendable {
 
 extension Flow {
     /// What `nft list set` shows, with as many elements to a line as it likes.
-    static func all(in text: String) -> [Flow] {
+    /// - Returns: nil when the end of it is missing, as where there was no room for it: nft does not notice.
+    static func all(in text: String) -> [Flow]? {
+        let depth = text.reduce(0) { $1 == "{" ? $0 + 1 : $1 == "}" ? $0 - 1 : $0 }
+        guard depth == 0, text.contains("}") else { return nil }
         guard let start = text.range(of: "elements = {") else { return [] }
         return text[start.upperBound...].split(whereSeparator: { ",}".contains($0) }).compactMap { Flow($0) }
     }

@@ -19,6 +19,7 @@ package final class GVisorRuntime: Runtime {
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
     let network: NodeNetwork
+    let memory: MemoryDirectory
     let space = SnapshotSpace()
     let options: Options
     let log: Log
@@ -65,6 +66,7 @@ package final class GVisorRuntime: Runtime {
         self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
         self.options = options
         self.log = log
+        memory = MemoryDirectory(directoryID: directory.id)
         network = NodeNetwork(directoryID: directory.id, subnets: options.subnets)
     }
 
@@ -73,6 +75,7 @@ package final class GVisorRuntime: Runtime {
 
     package func killLeftovers() async throws {
         try await killAll()
+        try await BlockingThread.result { [memory] in try memory.create() }
         try await network.begin()
     }
 
@@ -93,9 +96,10 @@ package final class GVisorRuntime: Runtime {
                 "the id in \(directory.path)/directory-id cannot be part of a name: remove the file")
         }
         try await network.removeAll()
-        try await BlockingThread.result { [directory] in
+        try await BlockingThread.result { [directory, memory] in
             try ActorCgroup.removeLeftovers(directoryID: directory.id)
             try directory.removeActivations()
+            try memory.remove()
         }
     }
 

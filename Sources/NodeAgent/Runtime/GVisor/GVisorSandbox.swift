@@ -87,10 +87,10 @@ final class GVisorSandbox: Sandbox {
             }
         }
         await process.killAndWait()
-        await runsc.network.close(address, runsc.place.path)
+        await runsc.network.close(address, runsc.notes)
         await BlockingThread.result { [runsc] in
             runsc.cgroup.remove()
-            runsc.place.remove()
+            runsc.removeFiles()
         }
     }
 
@@ -147,7 +147,7 @@ final class GVisorSandbox: Sandbox {
     }
 
     private func saveMemory(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
-        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.place.path)
+        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.notes)
         try await quiet.end()
         try await told { () async throws(RuntimeFailure) in
             try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)

@@ -25,7 +25,7 @@ struct GVisorStart: Sendable {
         place = directory.activation(pod: activation.pod, epoch: activation.epoch)
         cgroup = ActorCgroup(activation.id, directoryID: directory.id)
         runsc = Runsc(
-            place: place, network: network, cgroup: cgroup,
+            place: place, notes: runtime.memory.path(of: activation.id), network: network, cgroup: cgroup,
             environment: ShortCommand.path.merging([
                 ProcessRuntime.marker: directory.id, ActivationDirectory.variable: place.durable,
             ]) { $1 })
@@ -49,11 +49,11 @@ struct GVisorStart: Sendable {
             }
             return sandbox
         } catch {
-            await uncancelled { [network, cgroup, place, activation] in
-                await network.close(activation.address, place.path)
+            await uncancelled { [network, cgroup, runsc, activation] in
+                await network.close(activation.address, runsc.notes)
                 await BlockingThread.result {
                     cgroup.remove()
-                    place.remove()
+                    runsc.removeFiles()
                 }
             }
             throw error
@@ -74,7 +74,10 @@ struct GVisorStart: Sendable {
     private func prepareDirectory(
         owner: UInt32, _ isCancelled: () -> Bool
     ) throws(RuntimeFailure) -> String? {
-        do { try place.create() } catch {
+        do {
+            try place.create()
+            try FileManager.default.createDirectory(atPath: runsc.notes, withIntermediateDirectories: false)
+        } catch {
             throw RuntimeFailure(
                 .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
         }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRPC
 internal import Processes
 internal import SubstrateModel
@@ -5,6 +6,8 @@ internal import SubstrateModel
 /// The commands of runsc for one sandbox.
 struct Runsc: Sendable {
     let place: ActivationDirectory
+    /// For what runsc notes of the sandbox, and for answers of tools: on no disk.
+    let notes: String
     let network: WorkerNetwork
     let cgroup: ActorCgroup
     /// In the environment of everything that is started, so that it is found.
@@ -13,13 +16,20 @@ struct Runsc: Sendable {
     /// Of the sandbox: it has to be unique in the worker's network namespace, where the sandbox has its socket.
     private var id: String { "a\(place.activation.epoch)" }
 
+    /// Removes all files of the activation. Blocks.
+    func removeFiles() {
+        try? FileManager.default.removeItem(atPath: notes)
+        place.remove()
+    }
+
     /// What memory is saved by, in the manifests of snapshots.
     static let name = "gvisor"
 
     private var flags: [String] {
         [
-            // In the activation's own directory, so that all of it goes with that.
-            "--root=\(place.path)/runsc",
+            // The activation's own, so that all of it goes with that. runsc writes its notes anew in place: where there is no
+            // room they would be gone.
+            "--root=\(notes)/runsc",
             // We have one of our own, in which runsc is started.
             "--ignore-cgroups", "--network=sandbox",
             // What is written to the root file system is part of the memory.
