@@ -33,6 +33,7 @@ struct GVisorRuntimeTests {
         }
         #expect(try first.traces() == [])
         #expect(try second.traces() == [])
+        #expect(!FileManager.default.fileExists(atPath: first.runtime.memory.path))
     }
 
     @Test func connectionsOpenAndClosedDoNotCostAnActorItsMemory() async throws {

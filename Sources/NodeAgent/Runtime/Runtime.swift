@@ -32,6 +32,17 @@ package protocol Runtime: Sendable {
     /// Returns when everything has answered that a start or a stop needs, or the task is cancelled: that it is not stuck.
     /// What is under way meanwhile, however slow, must not delay it.
     func answer() async
+
+    /// How often `keepUp` is to be called while workers are offered; nil for never.
+    var upkeepInterval: Duration? { get }
+
+    /// Puts right what others have changed on the machine and actors depend on.
+    func keepUp() async
+}
+
+extension Runtime {
+    package var upkeepInterval: Duration? { nil }
+    package func keepUp() async {}
 }
 
 /// A running actor.

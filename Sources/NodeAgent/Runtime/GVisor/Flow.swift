@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SubstrateModel
 
 /// A TCP connection to an actor, as the node sees it.
 struct Flow: Hashable, Sendable {
@@ -6,6 +7,13 @@ struct Flow: Hashable, Sendable {
     var clientPort: UInt16
     var actor: String
     var actorPort: UInt16
+
+    init(client: ActorAddress, actor: ActorAddress) {
+        self.client = client.ip
+        clientPort = UInt16(truncatingIfNeeded: client.port)
+        self.actor = actor.ip
+        actorPort = UInt16(truncatingIfNeeded: actor.port)
+    }
 
     /// Reads `a.b.c.d . port . a.b.c.d . port` and whatever comes behind it.
     init?(_ text: Substring) {

@@ -128,6 +128,22 @@ package final class GVisorRuntime: Runtime {
         return sandbox
     }
 
+    /// For so long actors may have the node's network when its firewall is reloaded, at a look that costs a few milliseconds.
+    package var upkeepInterval: Duration? { .seconds(2) }
+
+    package func keepUp() async {
+        do throws(RuntimeFailure) {
+            guard try await network.repair() else { return }
+            log.error(
+                "the rules that keep actors in were gone, as after a reload of the node's firewall, and are made anew: let it keep the table, or restart it while no actors run",
+                ["table": .string(network.names.table)])
+        } catch {
+            if Task.isCancelled { return }
+            log.error(
+                "cannot see to it that actors are kept in, will try again", ["reason": .string(error.reason)])
+        }
+    }
+
     /// A thread can be had, the state directory answers, and so does the thread that starts and reaps all processes.
     package func answer() async {
         let path = directory.path

@@ -111,6 +111,8 @@ final class GVisorSandbox: Sandbox {
         to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
     ) async throws(RuntimeFailure) {
         if let status = process.exitStatus { throw RuntimeFailure(.failedPrecondition, "a process \(status)") }
+        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.notes)
+        if content == .full { try quiet.checkAllAreKnown() }
         let draft = try await BlockingThread.result { [snapshots, actorUID] () throws(RuntimeFailure) in
             try SnapshotDraft(snapshot, in: snapshots, actorUID: actorUID)
         }
@@ -127,7 +129,11 @@ final class GVisorSandbox: Sandbox {
             try await condition?()
             switch content {
             case .full:
-                try await saveMemory(draft)
+                try await quiet.end()
+                try quiet.checkAllAreKnown()
+                try await told { () async throws(RuntimeFailure) in
+                    try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
+                }
                 isSaved = true
                 try await complete(draft)
             case .data:
@@ -144,14 +150,6 @@ final class GVisorSandbox: Sandbox {
             throw RuntimeFailure(error.code, "\(error.reason); what was saved of the actor is kept in \(place)")
         }
         await kill()
-    }
-
-    private func saveMemory(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
-        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.notes)
-        try await quiet.end()
-        try await told { () async throws(RuntimeFailure) in
-            try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
-        }
     }
 
     /// Completes the snapshot of an actor of which there is nothing else any more.
