@@ -156,6 +156,8 @@ struct GVisorFixture {
                     try: open(query, "w").write("x"); text = "written"
                     except Exception as error: text = type(error).__name__
                 elif path == "/fill": kept.append(os.urandom(int(query) << 20)); text = "filled"
+                elif path == "/delete": kept.append(open(query, "w")); os.unlink(query); text = "deleted"
+                elif path == "/forget": kept.clear(); text = "forgotten"
                 elif path == "/bomb": text = bomb()
                 elif path == "/hog": text = hog()
                 else: text = "ready"

@@ -95,6 +95,25 @@ struct GVisorRuntimeTests {
         }
     }
 
+    @Test func aFileThatIsDeletedAndOpenIsAReasonNotToSaveAndNotToDie() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            _ = try await before.ask("/remember?one")
+            #expect(try await before.ask("/delete?gone") == "deleted")
+            let failure = await #expect(throws: RuntimeFailure.self) {
+                try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            }
+            #expect(failure?.reason.contains("deleted or replaced") == true, "\(String(describing: failure))")
+            #expect(failure?.reason.contains("/gone") == true, "\(String(describing: failure))")
+            #expect(try await before.ask("/forget") == "forgotten")
+            try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "one")
+            await after.sandbox.kill()
+        }
+    }
+
     @Test func aConditionThatFailsLeavesTheActorRunning() async throws {
         let fixture = try GVisorFixture()
         try await fixture.use {

@@ -122,6 +122,7 @@ final class GVisorSandbox: Sandbox {
         do throws(RuntimeFailure) {
             try await told { () async throws(RuntimeFailure) in try await runsc.pause() }
             try await condition?()
+            if content == .full { try await checkNoFileIsDeleted() }
             claim = try await BlockingThread.result(interruptibly: { [runsc, space] isCancelled throws(RuntimeFailure) in
                 try draft.pack(runsc.place.durable, isCancelled: isCancelled)
                 return content == .full ? try space.take(runsc.cgroup.memoryInUse + Self.slack, for: draft) : nil
@@ -150,6 +151,17 @@ final class GVisorSandbox: Sandbox {
             throw RuntimeFailure(error.code, "\(error.reason); what was saved of the actor is kept in \(place)")
         }
         await kill()
+    }
+
+    /// While the actor stands still, so that it stays so.
+    private func checkNoFileIsDeleted() async throws(RuntimeFailure) {
+        let file = await BlockingThread.result { [runsc] in
+            DeletedFiles.first(of: runsc.cgroup.processes, onFileSystemOf: runsc.place.durable)
+        }
+        guard let file else { return }
+        throw RuntimeFailure(
+            .failedPrecondition,
+            "the actor's memory cannot be saved while it has a file open that was deleted or replaced: \(file.excerpt)")
     }
 
     /// Completes the snapshot of an actor of which there is nothing else any more.
