@@ -45,7 +45,7 @@ package struct SnapshotDirectory: Sendable {
     /// snapshot has been found to be what was written, when this returns.
     @discardableResult
     func read(
-        _ snapshot: SnapshotURI, into directory: String, owner: UInt32? = nil, isCancelled: () -> Bool = { false }
+        _ snapshot: SnapshotURI, into directory: String, owner: Archive.Owner = .us, isCancelled: () -> Bool = { false }
     ) throws(RuntimeFailure) -> SnapshotManifest {
         let path = try path(of: snapshot)
         guard let data = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {

@@ -64,7 +64,7 @@ struct GVisorStart: Sendable {
     private func prepare() async throws(RuntimeFailure) -> String? {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
             let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
-            let image = try prepareDirectory(owner: root.user, isCancelled)
+            let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)
             try cgroup.create(runtime.options.limits)
             return image
@@ -72,7 +72,7 @@ struct GVisorStart: Sendable {
     }
 
     private func prepareDirectory(
-        owner: UInt32, _ isCancelled: () -> Bool
+        _ root: RootFileSystem, _ isCancelled: () -> Bool
     ) throws(RuntimeFailure) -> String? {
         do {
             try place.create()
@@ -81,10 +81,12 @@ struct GVisorStart: Sendable {
             throw RuntimeFailure(
                 .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
         }
-        guard lchown(place.durable, owner, owner) == 0 else {
+        guard lchown(place.durable, root.user, root.user) == 0 else {
             throw RuntimeFailure(.internal, FileError("change the owner of", place.durable).description)
         }
         guard let snapshot = activation.snapshot else { return nil }
+        // In an image files can belong to whom they like; on the node's files they all belong to nobody.
+        let owner = root.isNodes ? Archive.Owner.user(root.user) : .packed
         let manifest = try runtime.snapshots.read(
             snapshot, into: place.durable, owner: owner, isCancelled: isCancelled)
         guard let memory = manifest.memory else { return nil }
