@@ -114,6 +114,22 @@ struct GVisorRuntimeTests {
         }
     }
 
+    @Test func thePlaceOfTheDurableDirectoryIsMadeInTheSandboxAndNotOnTheNode() async throws {
+        let fixture = try GVisorFixture()
+        let place = "\(GVisorLayout.mountRoot)/\(UUID().uuidString)"
+        try await fixture.use {
+            var activation = fixture.activation(1)
+            activation.workload.containers[0].volumeMounts = [Container.VolumeMount(name: "durable", path: "\(place)/a")]
+            let actor = GVisorActor(sandbox: try await fixture.runtime.start(activation), activation: activation)
+            #expect(try await actor.ask("/write?\(place)/a/file") == "written")
+            #expect(!FileManager.default.fileExists(atPath: place))
+            #expect(
+                FileManager.default.fileExists(
+                    atPath: "\(fixture.directory.activation(pod: "node-0", epoch: Epoch(1)).durable)/file"))
+            await actor.sandbox.kill()
+        }
+    }
+
     @Test func aConditionThatFailsLeavesTheActorRunning() async throws {
         let fixture = try GVisorFixture()
         try await fixture.use {
@@ -350,6 +366,12 @@ struct GVisorRuntimeTests {
                     "has one container") == true)
             #expect(
                 await failure { $0.workload.containers[0].image = "rootfs:/etc" }?.contains("has no images") == true)
+            for path in ["/data/a", "/run/substrate", "/run/substrate-x/a"] {
+                #expect(
+                    await failure {
+                        $0.workload.containers[0].volumeMounts = [Container.VolumeMount(name: "durable", path: path)]
+                    }?.contains("below /run/substrate/ alone") == true)
+            }
             #expect(await failure { $0.address.ip = "127.0.0.1" }?.contains("not of 127.0.0.0/8") == true)
             #expect(
                 await failure { $0.workload.containers[0].command = ["/no/such/program"] }?.contains(

@@ -75,7 +75,11 @@ package final class GVisorRuntime: Runtime {
 
     package func killLeftovers() async throws {
         try await killAll()
-        try await BlockingThread.result { [memory] in try memory.create() }
+        try await BlockingThread.result { [memory] in
+            try memory.create()
+            try FileManager.default.createDirectory(
+                atPath: GVisorLayout.mountRoot, withIntermediateDirectories: true)
+        }
         try await network.begin()
     }
 

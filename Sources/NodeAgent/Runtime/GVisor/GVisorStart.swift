@@ -63,6 +63,7 @@ struct GVisorStart: Sendable {
     /// Makes directory, cgroup and bundle. Returns the directory of the memory to go on with, if there is one.
     private func prepare() async throws(RuntimeFailure) -> String? {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
+            try GVisorLayout.check(container)
             let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
             let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)

@@ -42,14 +42,14 @@ struct Runsc: Sendable {
     func sandbox(from image: String?) -> Command {
         // runsc refuses to work where a file of the kernel's network settings shows that newer kernels show in every
         // namespace, so it does not get to see these.
-        let settings = "mount -t tmpfs tmpfs /proc/sys/net/core; exec \"$@\""
+        let cover = ["/proc/sys/net/core", GVisorLayout.mountRoot].map { "mount -t tmpfs tmpfs \($0); " }.joined()
         let enter =
             "n=$1; shift; while [ $n -gt 0 ]; do echo $$ >\"$1/cgroup.procs\"; shift; n=$((n - 1)); done; exec \"$@\""
         let action = image.map { ["restore", "--image-path=\($0)"] } ?? ["run"]
         return Command(
             "/bin/sh",
             ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths + inNetwork
-                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", settings, "sh", "runsc"] + flags + action
+                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", cover + "exec \"$@\"", "sh", "runsc"] + flags + action
                 + ["--bundle=\(place.path)", id],
             environment: environment, directory: place.path)
     }
