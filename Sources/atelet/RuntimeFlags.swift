@@ -1,4 +1,6 @@
+import Etcd
 import GRPC
+import Glibc
 import NodeAgent
 import ServiceKit
 import SubstrateModel
@@ -67,6 +69,7 @@ enum RuntimeFlags {
                     ["reason": .string("\(error)")])
             }
         }
+        await removeNetworks(directory, snapshots, log)
         return ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
     }
 
@@ -86,6 +89,21 @@ enum RuntimeFlags {
         }
         // Until there is a lease.
         await watchdog.freeze()
+    }
+
+    /// Removes what an agent that ran actors in gVisor has left: nobody else will. But for the route that keeps requests for its
+    /// addresses on this machine, which another agent may need.
+    private static func removeNetworks(
+        _ directory: StateDirectory, _ snapshots: SnapshotDirectory, _ log: Log
+    ) async {
+        let earlier = GVisorRuntime(
+            directory: directory, snapshots: snapshots, options: GVisorRuntime.Options(subnets: []), log: log)
+        guard getuid() == 0, earlier.hasLeftovers else { return }
+        do { try await earlier.killAll() } catch {
+            log.warning(
+                "cannot remove the networks of earlier actors in gVisor; 'atelet clear' tries it again",
+                ["reason": .string("\(error)")])
+        }
     }
 
     /// More than every limit of a self-test together.

@@ -96,7 +96,7 @@ import Testing
     @Test func anAgentThatMayChooseGoesByTheAddressesThatItIsGiven() async throws {
         let agent = try await startAgent(runtime: "auto")
         #expect(try await presence().value.sandboxClass == .process)
-        await agent.stop()
+        await agent.process.killAndWait()
     }
 
     @Test func theActorsOfAStoppedAgentAreFrozenWhileItsLeaseLivesAndGoOnWithIt() async throws {

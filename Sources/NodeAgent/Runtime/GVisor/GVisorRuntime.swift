@@ -92,6 +92,12 @@ package final class GVisorRuntime: Runtime {
         try await clear()
     }
 
+    /// Whether an agent that ran actors in gVisor has left something of this state directory on the machine.
+    package var hasLeftovers: Bool {
+        network.hasLeftovers || FileManager.default.fileExists(atPath: memory.path)
+            || ActorCgroup.hasLeftovers(directoryID: directory.id)
+    }
+
     /// Removes all that there is in the kernel and on the disk because of actors, once none runs any more.
     package func clear() async throws {
         sandboxes.withLock { $0 = [:] }

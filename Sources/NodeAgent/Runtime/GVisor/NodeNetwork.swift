@@ -126,6 +126,12 @@ final class NodeNetwork: Sendable {
         }
     }
 
+    /// Whether an agent with the same state directory has left something of a worker.
+    var hasLeftovers: Bool {
+        !Self.entries("/run/netns", names.namespacePrefix).isEmpty
+            || !Self.entries("/sys/class/net", names.devicePrefix).isEmpty
+    }
+
     /// After every other route.
     private static let lastMetric = "4294967295"
 
