@@ -129,7 +129,7 @@ struct GVisorFixture {
         threading.Thread(target=log, daemon=True).start()
         def reaches(place):
             host, port = place.split(":")
-            try: socket.create_connection((host, int(port)), 0.5).close(); return "reached"
+            try: socket.create_connection((host, int(port)), 0.3).close(); return "reached"
             except Exception as error: return type(error).__name__
         def bomb():
             made = 0

@@ -37,6 +37,8 @@ struct GVisorStart: Sendable {
             let memory = try await prepare()
             try await network.open(for: activation.address)
             try await activation.permit()
+            let clock = ContinuousClock()
+            let begin = clock.now
             let process = try await startProcess(from: memory)
             let sandbox = GVisorSandbox(
                 process, runsc, runtime.snapshots, runtime.space, actorUID: activation.workload.actorUID,
@@ -47,6 +49,11 @@ struct GVisorStart: Sendable {
                 await sandbox.kill()
                 throw error
             }
+            runtime.log.info(
+                "a sandbox has become ready",
+                [
+                    "actor": .text(activation.workload.actor), "ms": .number((clock.now - begin) / .milliseconds(1)),
+                ])
             return sandbox
         } catch {
             await uncancelled { [network, cgroup, runsc, activation] in

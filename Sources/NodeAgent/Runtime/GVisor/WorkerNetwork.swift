@@ -67,10 +67,12 @@ struct WorkerNetwork: Sendable {
         openings.set(address.ip, of: self.number)
         try await ShortCommand.script(
             """
-            ip -n "$1" address flush dev eth0
-            ip -n "$1" address add "$4"/32 dev eth0
-            ip -n "$1" route replace "$3"/32 dev eth0
-            ip -n "$1" route replace default via "$3"
+            ip -n "$1" -batch - <<EOF
+            address flush dev eth0
+            address add $4/32 dev eth0
+            route replace $3/32 dev eth0
+            route replace default via $3
+            EOF
             ip route replace "$4"/32 dev "$2" src "$3"
             exec nft "$5"
             """,
