@@ -1,12 +1,14 @@
 import Foundation
+import GRPC
 import Glibc
+import SubstrateAPI
 import SubstrateModel
 import TestKit
 import Testing
 
 @testable import NodeAgent
 
-/// Which directories of a node a template can have as its root.
+/// Which directories of a node a template can have as its root, and where it can mount something.
 @Suite struct RootFileSystemTests {
     private let files = TemporaryDirectory()
     /// Without links in it.
@@ -76,5 +78,23 @@ import Testing
         #expect(reason("a@sha256:\(digest)", hidden: ["\(images)/sha256-\(digest)"])?.contains("the node's own") == true)
         // By name it only looks like it.
         #expect(reason("rootfs:\(images)/agent", hidden: ["\(images)/ag", "\(images)/state"]) == nil)
+    }
+
+    @Test func aPlaceOfAMountIsCheckedByTheNodeToo() throws {
+        func violation(_ path: String) -> String? {
+            var container = Container(name: "main", command: ["/agent"])
+            container.volumeMounts = [Container.VolumeMount(name: "v", path: path)]
+            let workload = Workload(
+                actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
+                template: TemplateRef(namespace: "n", name: "t"), containers: [container])
+            do throws(Status) {
+                try NodeValidation.check(workload, .gvisor)
+                return nil
+            } catch { return error.message }
+        }
+        #expect(violation("/run/substrate/data") == nil)
+        for path in ["/run/substrate/../../etc", "data", "/", "/a//b"] {
+            #expect(violation(path)?.contains("containers[main].volumeMounts[v].mountPath must") == true, "\(path)")
+        }
     }
 }

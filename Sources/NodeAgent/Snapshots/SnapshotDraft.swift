@@ -63,26 +63,25 @@ struct SnapshotDraft: Sendable {
 
     /// Completes it.
     /// - Parameter memory: as in `complete`.
-    func commit(memory: (runtime: String, port: Int)? = nil) throws(RuntimeFailure) {
+    func commit(memory: SnapshotManifest.Memory? = nil) throws(RuntimeFailure) {
         try complete(memory: memory)
         try settle()
     }
 
     /// Gives it its name, with everything in it: checksums, the manifest last, all of it synced. Can be tried again.
-    /// - Parameter memory: the runtime that has saved one, and the port that the actor listens on; nil for data alone.
-    func complete(memory: (runtime: String, port: Int)? = nil) throws(RuntimeFailure) {
+    /// - Parameter memory: what there is to say of one that was saved, without its files; nil for data alone.
+    func complete(memory: SnapshotManifest.Memory? = nil) throws(RuntimeFailure) {
         do {
             let archive = try FileDigest(of: "\(path)/\(SnapshotDirectory.archiveName)")
             var names = [SnapshotDirectory.archiveName]
             var saved: SnapshotManifest.Memory?
-            if let memory {
-                var files: [String: FileDigest] = [:]
+            if var memory {
                 for name in SnapshotManifest.memoryNames
                 where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
-                    files[name] = try FileDigest(of: "\(path)/\(name)")
+                    memory.files[name] = try FileDigest(of: "\(path)/\(name)")
                 }
-                saved = SnapshotManifest.Memory(runtime: memory.runtime, files: files, port: memory.port)
-                names += files.keys
+                saved = memory
+                names += memory.files.keys
             }
             let manifest = SnapshotManifest(actorUID: actorUID, archive: archive, memory: saved)
             for name in names { try DurableDirectory.sync("\(path)/\(name)") }

@@ -23,6 +23,7 @@ package final class GVisorRuntime: Runtime {
     let space = SnapshotSpace()
     let options: Options
     let log: Log
+    private let runscVersion = Mutex<String?>(nil)
     /// What was last started on each worker, by the worker's pod name.
     private let sandboxes = Mutex<[String: GVisorSandbox]>([:])
 
@@ -70,6 +71,9 @@ package final class GVisorRuntime: Runtime {
         network = NodeNetwork(directoryID: directory.id, subnets: options.subnets)
     }
 
+    /// Of runsc, as it says itself; nil until leftovers have been killed.
+    var version: String? { runscVersion.withLock { $0 } }
+
     /// What no actor may see.
     var ownDirectories: [String] { options.hiddenDirectories + [directory.path, snapshots.root] }
 
@@ -80,6 +84,8 @@ package final class GVisorRuntime: Runtime {
             try FileManager.default.createDirectory(
                 atPath: GVisorLayout.mountRoot, withIntermediateDirectories: true)
         }
+        let answer = try await ShortCommand.run("runsc", ["--version"], to: "ask runsc for its version")
+        runscVersion.withLock { $0 = answer.split(separator: "\n").first.map(String.init) }
         try await network.begin()
     }
 

@@ -13,6 +13,8 @@ final class GVisorSandbox: Sandbox {
     let space: SnapshotSpace
     let actorUID: String
     let address: ActorAddress
+    /// What a snapshot says of its memory.
+    let memory: SnapshotManifest.Memory
     private let state = Mutex(State())
 
     private struct State {
@@ -23,7 +25,7 @@ final class GVisorSandbox: Sandbox {
 
     init(
         _ process: ChildProcess, _ runsc: Runsc, _ snapshots: SnapshotDirectory, _ space: SnapshotSpace,
-        actorUID: String, address: ActorAddress
+        actorUID: String, address: ActorAddress, memory: SnapshotManifest.Memory
     ) {
         self.process = process
         self.runsc = runsc
@@ -31,6 +33,7 @@ final class GVisorSandbox: Sandbox {
         self.space = space
         self.actorUID = actorUID
         self.address = address
+        self.memory = memory
     }
 
     private var mark: ProcessMark { runsc.place.mark }
@@ -166,8 +169,7 @@ final class GVisorSandbox: Sandbox {
 
     /// Completes the snapshot of an actor of which there is nothing else any more.
     private func complete(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
-        let port = address.port
-        try await patiently { () throws(RuntimeFailure) in try draft.complete(memory: (Runsc.name, port)) }
+        try await patiently { [memory] () throws(RuntimeFailure) in try draft.complete(memory: memory) }
         try await patiently { () throws(RuntimeFailure) in try draft.settle() }
     }
 

@@ -34,15 +34,15 @@ struct GVisorStart: Sendable {
     /// - Throws: `RuntimeFailure`; then nothing of the activation is left.
     func run() async throws(RuntimeFailure) -> GVisorSandbox {
         do throws(RuntimeFailure) {
-            let memory = try await prepare()
+            let (root, image) = try await prepare()
             try await network.open(for: activation.address)
             try await activation.permit()
             let clock = ContinuousClock()
             let begin = clock.now
-            let process = try await startProcess(from: memory)
+            let process = try await startProcess(from: image)
             let sandbox = GVisorSandbox(
                 process, runsc, runtime.snapshots, runtime.space, actorUID: activation.workload.actorUID,
-                address: activation.address)
+                address: activation.address, memory: memory(root))
             do throws(RuntimeFailure) {
                 try await waitUntilReady(sandbox)
             } catch {
@@ -67,15 +67,21 @@ struct GVisorStart: Sendable {
         }
     }
 
-    /// Makes directory, cgroup and bundle. Returns the directory of the memory to go on with, if there is one.
-    private func prepare() async throws(RuntimeFailure) -> String? {
+    /// What a snapshot of it says of its memory.
+    private func memory(_ root: RootFileSystem) -> SnapshotManifest.Memory {
+        SnapshotManifest.Memory(
+            runtime: Runsc.name, version: runtime.version, root: root.name, port: activation.address.port)
+    }
+
+    /// Makes directory, cgroup and bundle. Returns the root, and the directory of the memory to go on with, if there is one.
+    private func prepare() async throws(RuntimeFailure) -> (RootFileSystem, image: String?) {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
             try GVisorLayout.check(container)
             let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
             let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)
             try cgroup.create(runtime.options.limits)
-            return image
+            return (root, image)
         })
     }
 
@@ -98,7 +104,7 @@ struct GVisorStart: Sendable {
         let manifest = try runtime.snapshots.read(
             snapshot, into: place.durable, owner: owner, isCancelled: isCancelled)
         guard let memory = manifest.memory else { return nil }
-        try check(memory)
+        try check(memory, self.memory(root))
         return try runtime.snapshots.path(of: snapshot)
     }
 
@@ -115,11 +121,22 @@ struct GVisorStart: Sendable {
     }
 
     /// Whether this node can go on with a memory.
-    private func check(_ memory: SnapshotManifest.Memory) throws(RuntimeFailure) {
+    private func check(_ memory: SnapshotManifest.Memory, _ own: SnapshotManifest.Memory) throws(RuntimeFailure) {
         guard memory.runtime == Runsc.name else {
             throw RuntimeFailure(
                 .failedPrecondition,
                 "the snapshot holds a memory of \(memory.runtime.excerpt), which \(Runsc.name) cannot read")
+        }
+        if let version = memory.version, let own = own.version, version != own {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the actor was saved by \(version.excerpt), and this node has \(own): resume it on a node with the former")
+        }
+        if let root = memory.root, let own = own.root, root != own {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the actor was saved with other files (\(root.excerpt)) than its container has now (\(own)), and its memory "
+                    + "cannot go on with these: give its template the former image again")
         }
         guard memory.port == activation.address.port else {
             throw RuntimeFailure(

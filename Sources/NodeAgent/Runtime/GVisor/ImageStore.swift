@@ -33,7 +33,7 @@ package struct ImageStore: Sendable {
             throw RuntimeFailure(
                 .failedPrecondition, "this node does not have the image \(image.excerpt): unpack it into \(path)")
         }
-        return RootFileSystem(path: path, isNodes: false)
+        return RootFileSystem(path: path, name: digest, isNodes: false)
     }
     /// A directory that an operator has put there as a root.
     /// - Parameter path: an absolute path to it. Where it leads has to lie below the directory of the images: whoever writes
@@ -58,6 +58,6 @@ package struct ImageStore: Sendable {
         guard DurableDirectory.exists(real) else {
             throw RuntimeFailure(.failedPrecondition, "'rootfs:\(path.excerpt)' is not a directory")
         }
-        return RootFileSystem(path: real, isNodes: false)
+        return RootFileSystem(path: real, name: "rootfs:\(path)", isNodes: false)
     }
 }

@@ -5,6 +5,8 @@ internal import SubstrateModel
 struct RootFileSystem: Sendable, Equatable {
     /// A directory of the node.
     var path: String
+    /// What it is, for those who come with a memory that was saved on it.
+    var name: String
     /// Whether it is the node's own, of which the actor may only read what everybody may.
     var isNodes: Bool
     /// What to run when the container does not say.
@@ -12,7 +14,7 @@ struct RootFileSystem: Sendable, Equatable {
     /// Variables that the image brings along, `NAME=value`.
     var environment: [String] = []
 
-    static let nodes = RootFileSystem(path: "/", isNodes: true)
+    static let nodes = RootFileSystem(path: "/", name: "node", isNodes: true)
 
     /// Directories of the node's file system that are the node's own business: empty for an actor, and written to in memory.
     static let privateDirectories = ["/tmp", "/run", "/var/tmp", "/root", "/home"]
