@@ -114,6 +114,9 @@ package final class NodeAgent: Sendable {
                 group.addTask { await self.collectLocalSnapshots() }
                 group.addTask { await self.watchRuntime() }
                 group.addTask { await self.settleAddresses() }
+                if let interval = self.runtime.upkeepInterval {
+                    group.addTask { await self.keepUp(every: interval) }
+                }
                 for ref in self.options.workers { group.addTask { try await self.offer(ref, under: held) } }
                 // The first to end is the loss of the lease, a new generation, or an error.
                 defer { group.cancelAll() }
@@ -136,6 +139,13 @@ package final class NodeAgent: Sendable {
                 beat(nil)
                 try? await environment.clock.sleep(for: health.interval)
             }
+        }
+    }
+
+    private func keepUp(every interval: Duration) async {
+        while !Task.isCancelled {
+            try? await environment.clock.sleep(for: interval)
+            await runtime.keepUp()
         }
     }
 

@@ -1,5 +1,5 @@
 /// What may be declared of volumes and where they are mounted.
-enum VolumeRules {
+package enum VolumeRules {
     static let maximumVolumes = 32
     static let maximumMounts = 32
     /// Longest path of a mount, in bytes.
@@ -49,7 +49,8 @@ enum VolumeRules {
         return durable > 1 ? ": a container mounts at most one durableDir" : nil
     }
 
-    private static func violation(ofPath path: String) -> String? {
+    /// What is wrong with the path at which a volume is to be mounted; nil when nothing is.
+    package static func violation(ofPath path: String) -> String? {
         if path.utf8.count > maximumPath { return "must be no more than \(maximumPath) bytes" }
         if !path.hasPrefix("/") { return "must be an absolute path" }
         if path == "/" { return "must not be the root directory" }

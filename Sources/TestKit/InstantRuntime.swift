@@ -22,6 +22,7 @@ package final class InstantRuntime: Runtime {
         var checkpointFailure: RuntimeFailure?
         var selfTestFailure: RuntimeFailure?
         var selfTests = 0
+        var actorsRunDuringCheckpoints = false
         var beforeKillingLeftovers: (@Sendable () async -> Void)?
         var beforeAnswer: (@Sendable () async -> Void)?
         var beforeStart: (@Sendable (Activation) async throws -> Void)?
@@ -75,6 +76,10 @@ package final class InstantRuntime: Runtime {
     package func beforeCheckpoint(_ hook: (@Sendable () async -> Void)?) {
         state.withLock { $0.beforeCheckpoint = hook }
     }
+
+    /// Has actors keep still for their snapshots by themselves.
+    package func letActorsRunDuringCheckpoints() { state.withLock { $0.actorsRunDuringCheckpoints = true } }
+    fileprivate var actorsRunDuringCheckpoints: Bool { state.withLock { $0.actorsRunDuringCheckpoints } }
 
     /// Called when an actor has been killed, before that is said.
     package func afterKill(_ hook: (@Sendable () async -> Void)?) { state.withLock { $0.afterKill = hook } }
@@ -165,6 +170,7 @@ final class InstantSandbox: Sandbox {
     }
 
     var hasEnded: Bool { state.withLock { $0.hasEnded } }
+    var runsDuringCheckpoint: Bool { runtime.actorsRunDuringCheckpoints }
 
     func waitForEnd() async -> String? {
         let id = state.withLock { state in

@@ -26,7 +26,8 @@ enum Atelet {
             let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
             let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
             let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
-            let runtime = try await RuntimeFlags.runtime(values, directory, snapshots, log)
+            let watchdog = ProcessWatchdog(directory: directory, executable: "/proc/self/exe")
+            let runtime = try await RuntimeFlags.runtime(values, directory, snapshots, watchdog, log)
 
             let address = try values.text("grpc-listen-addr")
             let credentials = try TLSFlags.server(values, clients: .required)
@@ -47,7 +48,7 @@ enum Atelet {
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port, runtime.sandboxClass), slots: slots,
                 store: store,
-                runtime: runtime, watchdog: ProcessWatchdog(directory: directory, executable: "/proc/self/exe"),
+                runtime: runtime, watchdog: watchdog,
                 environment: environment, bootID: BootID.current, directoryID: directory.id,
                 addressLedger: directory.addressLedger, readiness: readiness, drain: drain)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])

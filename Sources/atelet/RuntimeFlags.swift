@@ -1,4 +1,6 @@
+import Etcd
 import GRPC
+import Glibc
 import NodeAgent
 import ServiceKit
 import SubstrateModel
@@ -14,7 +16,7 @@ enum RuntimeFlags {
         flags.text(
             "images", "DIRECTORY",
             help:
-                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST. Without it containers have 'rootfs:' and a directory, or the node's own files."
+                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST, and whatever other root directories containers may name with 'rootfs:' and their path. Without it containers have the node's own files."
         )
         flags.number(
             "actor-memory", 128...1_048_576, default: 1024,
@@ -39,22 +41,25 @@ enum RuntimeFlags {
     /// The runtime that the flags ask for.
     /// - Throws: why there is no gVisor, when it was asked for.
     static func runtime(
-        _ values: Flags.Values, _ directory: StateDirectory, _ snapshots: SnapshotDirectory, _ log: Log
+        _ values: Flags.Values, _ directory: StateDirectory, _ snapshots: SnapshotDirectory,
+        _ watchdog: ProcessWatchdog, _ log: Log
     ) async throws -> any Runtime {
         let secretsPath = try values.optional("secrets") == nil ? nil : Atelet.path(values, "secrets")
         let secrets = SecretDirectory(path: secretsPath)
         let choice = try values.text("runtime")
-        if choice != "process" {
+        if choice == "auto", isLoopback(values.optional("actor-addresses")) == true {
+            log.info("actors run as processes, without a sandbox, since --actor-addresses is of 127.0.0.0/8")
+        } else if choice != "process" {
             let images = try values.optional("images") == nil ? nil : Atelet.path(values, "images")
             let cpu = try values.number("actor-cpu")
             let options = GVisorRuntime.Options(
                 secrets: secrets, images: ImageStore(directory: images),
                 subnets: [try addresses(values, port: 0, workers: try values.number("workers"), .gvisor).subnet],
                 memoryLimit: try values.number("actor-memory") << 20, processorLimit: cpu == 0 ? nil : cpu,
-                hiddenDirectories: [secretsPath, images].compactMap { $0 })
+                hiddenDirectories: [secretsPath].compactMap { $0 })
             let runtime = GVisorRuntime(directory: directory, snapshots: snapshots, options: options, log: log)
             do {
-                try await runtime.selfTest()
+                try await selfTest(runtime, watchdog)
                 log.info("actors run in gVisor: its self-test has passed")
                 return runtime
             } catch {
@@ -64,14 +69,60 @@ enum RuntimeFlags {
                     ["reason": .string("\(error)")])
             }
         }
+        await removeNetworks(directory, snapshots, log)
         return ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
     }
 
+    /// Beside a watchdog of our own: that of an agent before us may still be killing everything that bears our mark. Twice,
+    /// since a machine that is busy for a moment is not to decide for the agent's whole life.
+    private static func selfTest(_ runtime: GVisorRuntime, _ watchdog: ProcessWatchdog) async throws {
+        try await watchdog.start()
+        for isLast in [false, true] {
+            let hold = LeaseHold(duration: selfTestLimit, sinceSent: ContinuousClock().stopwatch())
+            guard await watchdog.begin(hold) else { throw WatchdogError("the watchdog does not answer") }
+            do {
+                try await runtime.selfTest()
+                break
+            } catch {
+                if isLast || Task.isCancelled { throw error }
+            }
+        }
+        // Until there is a lease.
+        await watchdog.freeze()
+    }
+
+    /// Removes what an agent that ran actors in gVisor has left: nobody else will. But for the route that keeps requests for its
+    /// addresses on this machine, which another agent may need.
+    private static func removeNetworks(
+        _ directory: StateDirectory, _ snapshots: SnapshotDirectory, _ log: Log
+    ) async {
+        let earlier = GVisorRuntime(
+            directory: directory, snapshots: snapshots, options: GVisorRuntime.Options(subnets: []), log: log)
+        guard getuid() == 0, earlier.hasLeftovers else { return }
+        do { try await earlier.killAll() } catch {
+            log.warning(
+                "cannot remove the networks of earlier actors in gVisor; 'atelet clear' tries it again",
+                ["reason": .string("\(error)")])
+        }
+    }
+
+    /// More than every limit of a self-test together.
+    private static let selfTestLimit = Duration.seconds(600)
+
+    /// Nil when it is no subnet.
+    private static func isLoopback(_ subnet: String?) -> Bool? {
+        subnet.flatMap { AddressRange(subnet: $0, port: 0) }?.isLoopback
+    }
+
+    /// Where actors of the class are reached. When the class was left to the agent, addresses that were meant for the other
+    /// one give way to those that are used where none are given.
     static func addresses(
         _ values: Flags.Values, port: Int, workers: Int, _ sandboxClass: SandboxClass
     ) throws(FlagError) -> AddressRange {
         let isLoopback = sandboxClass == .process
-        let subnet = values.optional("actor-addresses") ?? (isLoopback ? "127.1.0.0/16" : "198.18.0.0/16")
+        var given = values.optional("actor-addresses")
+        if try values.text("runtime") == "auto", Self.isLoopback(given) == !isLoopback { given = nil }
+        let subnet = given ?? (isLoopback ? "127.1.0.0/16" : "198.18.0.0/16")
         guard let range = AddressRange(subnet: subnet, port: port), range.isLoopback == isLoopback else {
             throw FlagError(
                 "--actor-addresses \(subnet): must be a subnet "

@@ -24,12 +24,12 @@ import Testing
     }
 
     /// The actors are frozen 5 s after the last renewal, and etcd takes the workers away another 5 s later.
-    private func startAgent(port: Int? = nil) async throws -> LocalProcess {
+    private func startAgent(port: Int? = nil, runtime: String = "process") async throws -> LocalProcess {
         try await LocalProcess.start(
             "atelet", WatchdogTests.atelet,
             [
                 "--pool", "\(fixture.pool.ref)", "--node-name", "node", "--workers", "1",
-                "--runtime", "process", "--state-dir", "\(files.path)/state", "--snapshot-dir",
+                "--runtime", runtime, "--state-dir", "\(files.path)/state", "--snapshot-dir",
                 "\(files.path)/snapshots",
                 "--actor-addresses", "127.77.0.0/16", "--actor-port", "\(try port ?? FreePort.find())",
                 "--etcd-endpoints", try await TestEtcd.server().endpoint, "--etcd-root", fixture.store.keys.root,
@@ -90,6 +90,13 @@ import Testing
     private func lease() async throws -> LeaseID {
         let pairs = try await fixture.store.etcd.range(.key(fixture.store.keys.live(worker))).pairs
         return try #require(pairs.first?.lease)
+    }
+
+    /// Where gVisor could be had, too.
+    @Test func anAgentThatMayChooseGoesByTheAddressesThatItIsGiven() async throws {
+        let agent = try await startAgent(runtime: "auto")
+        #expect(try await presence().value.sandboxClass == .process)
+        await agent.process.killAndWait()
     }
 
     @Test func theActorsOfAStoppedAgentAreFrozenWhileItsLeaseLivesAndGoOnWithIt() async throws {

@@ -3,6 +3,8 @@ import Glibc
 import SubstrateModel
 import TestKit
 
+@testable import NodeAgent
+
 /// A TCP connection from the node, with its limits in time.
 final class Connection {
     private let descriptor: Int32
@@ -24,6 +26,17 @@ final class Connection {
         guard result == 0 else {
             throw DidNotHappen(description: "connecting to \(address): \(String(cString: strerror(errno)))")
         }
+    }
+
+    /// As the firewall knows it.
+    func flow(to address: ActorAddress) -> Flow {
+        var place = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = withUnsafeMutablePointer(to: &place) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        let ip = inet_ntoa(place.sin_addr).map { String(cString: $0) } ?? ""
+        return Flow(client: ActorAddress(ip: ip, port: Int(place.sin_port.bigEndian)), actor: address)
     }
 
     deinit { close(descriptor) }

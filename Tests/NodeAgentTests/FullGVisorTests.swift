@@ -1,12 +1,18 @@
+import Etcd
 import Foundation
+import GRPC
+import Glibc
 import LocalCluster
+import ServiceKit
+import SubstrateAPI
 import SubstrateModel
+import Synchronization
 import TestKit
 import Testing
 
 @testable import NodeAgent
 
-/// What takes a minute. With SUBSTRATE_FULL_TESTS=1.
+/// What takes longer than the quick tests have time for. With SUBSTRATE_FULL_TESTS=1.
 @Suite(
     .serialized,
     .enabled(
@@ -28,5 +34,130 @@ struct FullGVisorTests {
             }
         }
         #expect(try fixture.traces() == [])
+    }
+
+    @Test func aMemoryThatIsSavedButCannotBeNamedYetIsNotThrownAway() async throws {
+        let fixture = try GVisorFixture()
+        let root = "\(fixture.runtime.snapshots.root)/uid"
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            _ = try await before.ask("/remember?one")
+            let checks = Atomic<Int>(0)
+            // Something is in the way when it is too late to go on.
+            let block: CheckpointCondition = { () throws(RuntimeFailure) in
+                guard checks.add(1, ordering: .relaxed).newValue == 2 else { return }
+                try? FileManager.default.createDirectory(atPath: "\(root)/a/x", withIntermediateDirectories: true)
+            }
+            let checkpoint = Task { try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: block) }
+            try await eventually("it is complete but for its name") {
+                FileManager.default.fileExists(atPath: "\(root)/.a.partial/manifest.json")
+            }
+            try FileManager.default.removeItem(atPath: "\(root)/a")
+            try await checkpoint.value
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "one")
+            await after.sandbox.kill()
+        }
+    }
+
+    @Test func aLeaseThatLapsesInTheMiddleOfACheckpointCostsNoMemory() async throws {
+        let fixture = try GVisorFixture()
+        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        let hold = LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())
+        #expect(await watchdog.begin(hold))
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            _ = try await before.ask("/remember?one")
+            // So that writing it takes a while.
+            _ = try await before.ask("/fill?64")
+            let checkpoint = Task { try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil) }
+            let image = "\(fixture.runtime.snapshots.root)/uid/.a.partial/checkpoint.img"
+            try await eventually("it is being saved") { FileManager.default.fileExists(atPath: image) }
+            await watchdog.freeze()
+            let cgroup = ActorCgroup(before.activation.id, directoryID: fixture.directory.id)
+            try await eventually("everything stands still") {
+                ProcessTable.signal(SIGSTOP, fixture.directory.mark) == 0
+            }
+            #expect(!cgroup.processes.isEmpty && FileManager.default.fileExists(atPath: image))
+            #expect(await watchdog.thaw([before.activation.id], hold))
+            try await checkpoint.value
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(try await after.ask("/words") == "one")
+            await after.sandbox.kill()
+        }
+        try await WatchdogTests.end(watchdog)
+    }
+
+    @Test func aForkBombStaysInItsSandbox() async throws {
+        let limit = 100
+        let fixture = try GVisorFixture(processLimit: limit)
+        try await fixture.use {
+            let other = try await fixture.start(1, pod: "node-0")
+            let bomb = try await fixture.start(2, pod: "node-1")
+            let cgroup = ActorCgroup(bomb.activation.id, directoryID: fixture.directory.id)
+            let asking = Task { try await bomb.ask("/bomb", within: .seconds(60)) }
+            try await eventually("it is refused more") { cgroup.refusals > 0 }
+            asking.cancel()
+            let threads = cgroup.processes.map { KernelFile.numbers(in: "/proc/\($0)/task").count }.reduce(0, +)
+            #expect(threads <= limit)
+            #expect(try await other.ask("/remember?one") == "one")
+            await bomb.sandbox.kill()
+            #expect(cgroup.processes.isEmpty)
+            await other.sandbox.kill()
+        }
+    }
+
+    @Test func anActorThatTakesTooMuchMemoryDiesAndNobodyElse() async throws {
+        let fixture = try GVisorFixture(memoryLimit: 256)
+        try await fixture.use {
+            let other = try await fixture.start(1, pod: "node-0")
+            let hog = try await fixture.start(2, pod: "node-1")
+            // The answer never comes: whoever waits for it hears of the end when the sandbox has been cleared away.
+            let asking = Task { try await hog.ask("/hog", within: .seconds(60)) }
+            #expect(await hog.sandbox.waitForEnd() != nil)
+            asking.cancel()
+            #expect(try await other.ask("/remember?one") == "one")
+            await hog.sandbox.kill()
+            await other.sandbox.kill()
+        }
+    }
+
+    @Test func aMemoryThatIsNotWhatWasWrittenIsRefused() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            try await fixture.start(1).sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            let path = "\(fixture.runtime.snapshots.root)/uid/a/checkpoint.img"
+            let file = try #require(FileHandle(forUpdatingAtPath: path))
+            try file.seek(toOffset: 1000)
+            try file.write(contentsOf: Data(repeating: 7, count: 8))
+            try file.close()
+            let failure = await #expect(throws: RuntimeFailure.self) {
+                try await fixture.start(2, from: fixture.uri("a"))
+            }
+            #expect(failure?.code == .dataLoss)
+            #expect(failure?.reason.contains("its memory is not as the manifest says") == true)
+            #expect(try fixture.activationTraces() == [])
+        }
+    }
+
+    @Test func aMemoryOfOtherFilesOrOfAnotherRunscIsRefused() async throws {
+        let fixture = try GVisorFixture()
+        let path = "\(fixture.runtime.snapshots.root)/uid/a/manifest.json"
+        try await fixture.use {
+            try await fixture.start(1).sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let version = try #require(fixture.runtime.version)
+            for (old, new, reason) in [
+                ("\"node\"", "\"rootfs:/srv/a\"", "with other files"), (version, "runsc version 1", "resume it on a node"),
+            ] {
+                #expect(text.contains(old))
+                try text.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+                let failure = await #expect(throws: RuntimeFailure.self) {
+                    try await fixture.start(2, from: fixture.uri("a"))
+                }
+                #expect(failure?.reason.contains(reason) == true, "\(String(describing: failure))")
+            }
+        }
     }
 }

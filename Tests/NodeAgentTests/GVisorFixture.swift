@@ -105,7 +105,7 @@ struct GVisorFixture {
         )
         .filter { $0.contains(names.devicePrefix) }
         let processes = processStates(directory.marker).map { "process \($0.pid)" }
-        return entries("/run/netns", names.namespacePrefix) + entries("/sys/class/net", names.devicePrefix) + cgroups
+        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix) + entries("/sys/class/net", names.devicePrefix) + cgroups
             + mounts + routes + processes + (FileManager.default.subpaths(atPath: "\(directory.path)/workers") ?? [])
     }
 
@@ -117,7 +117,7 @@ struct GVisorFixture {
     /// Remembers what it is told, in memory only; counts all the time; writes a log that grows; and misbehaves when asked to.
     private static let actor = """
         import http.server, os, socketserver, sys, threading, time, urllib.parse, socket
-        words, count = [], 0
+        words, kept, count = [], [], 0
         def run():
             global count
             while True: count += 1
@@ -129,7 +129,7 @@ struct GVisorFixture {
         threading.Thread(target=log, daemon=True).start()
         def reaches(place):
             host, port = place.split(":")
-            try: socket.create_connection((host, int(port)), 2).close(); return "reached"
+            try: socket.create_connection((host, int(port)), 0.3).close(); return "reached"
             except Exception as error: return type(error).__name__
         def bomb():
             made = 0
@@ -155,6 +155,9 @@ struct GVisorFixture {
                 elif path == "/write":
                     try: open(query, "w").write("x"); text = "written"
                     except Exception as error: text = type(error).__name__
+                elif path == "/fill": kept.append(os.urandom(int(query) << 20)); text = "filled"
+                elif path == "/delete": kept.append(open(query, "w")); os.unlink(query); text = "deleted"
+                elif path == "/forget": kept.clear(); text = "forgotten"
                 elif path == "/bomb": text = bomb()
                 elif path == "/hog": text = hog()
                 else: text = "ready"
@@ -167,6 +170,16 @@ struct GVisorFixture {
             allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
         Server((os.environ["ATE_ADDRESS"], int(os.environ["ATE_PORT"])), Handler).serve_forever()
         """
+}
+
+extension ActorCgroup {
+    /// How often a process of it was refused another one.
+    var refusals: Int {
+        let text = KernelFile.contents("\(paths[0])/pids.events").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(separator: "\n").compactMap { line in
+            line.hasPrefix("max ") ? Int(line.dropFirst(4)) : nil
+        }.first ?? 0
+    }
 }
 
 /// An actor of `GVisorFixture` that runs.

@@ -1,5 +1,6 @@
 import Foundation
 import GRPC
+import Glibc
 import SubstrateModel
 import TestKit
 import Testing
@@ -68,6 +69,24 @@ import Testing
             if name != Array(".".utf8), name != Array("..".utf8) { names.insert(name) }
         }
         return names
+    }
+
+    @Test(.enabled(if: getuid() == 0, "giving files away needs root"))
+    func filesBelongToWhomTheyDidOrToWhoeverIsNamed() throws {
+        let source = try folder("source")
+        try write("", "\(source)/file")
+        #expect(lchown("\(source)/file", 4321, 1234) == 0)
+        _ = try Archive.pack(source, into: "\(directory.path)/archive")
+        func owner(_ owner: Archive.Owner) throws -> [UInt32] {
+            let target = try folder("\(owner)")
+            try Archive.unpack("\(directory.path)/archive", into: target, owner: owner)
+            var status = stat()
+            #expect(stat("\(target)/file", &status) == 0)
+            return [status.st_uid, status.st_gid]
+        }
+        #expect(try owner(.packed) == [4321, 1234])
+        #expect(try owner(.user(65_534)) == [65_534, 65_534])
+        #expect(try owner(.us) == [0, 0])
     }
 
     @Test func namesThatAreNotTextAndDirectoriesThatAreNotASCIISurvive() throws {

@@ -201,6 +201,27 @@ import Testing
         }
     }
 
+    @Test func aSandboxThatHasToRunForItsSnapshotIsThawedInTheMiddleOfIt() async throws {
+        try await node.run {
+            node.runtime.letActorsRunDuringCheckpoints()
+            let slot = try await node.slot()
+            let resume = try await node.started("alice", on: slot)
+            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
+            let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
+            let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
+            let writing = Gate()
+            node.runtime.beforeCheckpoint { await writing.pass() }
+            let checkpoint = Task { try await slot.checkpoint(to: snapshot, suspend.fences) }
+            try await writing.waitForArrival()
+            try await node.freeze()
+            try await thaw()
+            #expect(node.watchdog.thaws == [[ActivationID(pod: "node-0", epoch: resume.binding.epoch)]])
+            #expect(node.runtime.frozen.isEmpty)
+            writing.open()
+            #expect(try await checkpoint.value.state == .checkpointed(snapshot))
+        }
+    }
+
     @Test func anActorWhoseSnapshotFailsWhileFrozenStandsUntilTheThaw() async throws {
         try await node.run {
             let slot = try await node.slot()

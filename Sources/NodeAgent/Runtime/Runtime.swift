@@ -32,6 +32,17 @@ package protocol Runtime: Sendable {
     /// Returns when everything has answered that a start or a stop needs, or the task is cancelled: that it is not stuck.
     /// What is under way meanwhile, however slow, must not delay it.
     func answer() async
+
+    /// How often `keepUp` is to be called while workers are offered; nil for never.
+    var upkeepInterval: Duration? { get }
+
+    /// Puts right what others have changed on the machine and actors depend on.
+    func keepUp() async
+}
+
+extension Runtime {
+    package var upkeepInterval: Duration? { nil }
+    package func keepUp() async {}
 }
 
 /// A running actor.
@@ -41,6 +52,10 @@ package protocol Sandbox: Sendable {
 
     /// Whether it has ended.
     var hasEnded: Bool { get }
+
+    /// Whether its processes have to run while a snapshot is written: they keep the actor still themselves. Those of others are
+    /// what stands still.
+    var runsDuringCheckpoint: Bool { get }
 
     /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
     /// stands still until the watchdog lets it go on.
@@ -59,6 +74,10 @@ package protocol Sandbox: Sendable {
 
     /// Kills it, and returns when it has ended and nothing of it is left.
     func kill() async
+}
+
+extension Sandbox {
+    package var runsDuringCheckpoint: Bool { false }
 }
 
 /// What has to hold for an actor to be ended by a checkpoint.

@@ -115,6 +115,15 @@ enum NodeValidation {
         if let violation = ContainerRules.violation(of: workload.containers, sandboxClass) {
             throw Status(code: .invalidArgument, message: violation)
         }
+        // Where a node mounts something is not left to those who call it.
+        for container in workload.containers {
+            for mount in container.volumeMounts {
+                guard let violation = VolumeRules.violation(ofPath: mount.path) else { continue }
+                throw Status(
+                    code: .invalidArgument,
+                    message: "containers[\(container.name)].volumeMounts[\(mount.name.excerpt)].mountPath \(violation)")
+            }
+        }
     }
 
     /// - Returns: what the snapshot holds, or is to hold.

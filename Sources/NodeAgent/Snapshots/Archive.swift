@@ -48,12 +48,20 @@ enum Archive {
         return Int(archive_filter_bytes(writer, -1))
     }
 
+    /// The user and group of what is unpacked.
+    enum Owner: Equatable {
+        case us
+        /// Those of the same number that it had when it was packed; needs root.
+        case packed
+        case user(UInt32)
+    }
+
     /// Unpacks into an existing directory. An entry that would land outside of it, or through a link in it, is an error.
     /// - Parameters:
-    ///   - owner: the user and group that everything is to belong to; nil for ours.
+    ///   - owner: to whom everything is to belong.
     ///   - isCancelled: as for `pack`.
     static func unpack(
-        _ file: String, into directory: String, owner: UInt32? = nil, isCancelled: () -> Bool = { false }
+        _ file: String, into directory: String, owner: Owner = .us, isCancelled: () -> Bool = { false }
     ) throws(ArchiveError) {
         guard let base = realpath(directory, nil) else { throw ArchiveError("\(directory) is not there") }
         defer { free(base) }
@@ -68,7 +76,7 @@ enum Archive {
         try check(archive_read_support_filter_zstd(reader), reader)
         archive_write_disk_set_options(
             disk,
-            (owner == nil ? 0 : ARCHIVE_EXTRACT_OWNER) | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME
+            (owner == .us ? 0 : ARCHIVE_EXTRACT_OWNER) | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME
                 | ARCHIVE_EXTRACT_SECURE_SYMLINKS
                 | ARCHIVE_EXTRACT_SECURE_NODOTDOT)
         try check(archive_read_open_filename(reader, file, 64 << 10), reader)
@@ -80,13 +88,13 @@ enum Archive {
             if isCancelled() { throw .interrupted }
             guard let entry else { break }
             guard isPacked(entry) else { throw ArchiveError("an entry is neither file, directory nor link") }
-            if let owner {
-                archive_entry_set_uid(entry, Int64(owner))
-                archive_entry_set_gid(entry, Int64(owner))
-                // A name would count for more.
-                archive_entry_set_uname(entry, nil)
-                archive_entry_set_gname(entry, nil)
+            if case .user(let id) = owner {
+                archive_entry_set_uid(entry, Int64(id))
+                archive_entry_set_gid(entry, Int64(id))
             }
+            // A name would count for more.
+            archive_entry_set_uname(entry, nil)
+            archive_entry_set_gname(entry, nil)
             let name = try contained(archive_entry_pathname(entry))
             archive_entry_set_pathname(entry, terminated(try bytes(base) + [slash] + name))
             if archive_entry_hardlink(entry) != nil {

@@ -45,7 +45,7 @@ package struct SnapshotDirectory: Sendable {
     /// snapshot has been found to be what was written, when this returns.
     @discardableResult
     func read(
-        _ snapshot: SnapshotURI, into directory: String, owner: UInt32? = nil, isCancelled: () -> Bool = { false }
+        _ snapshot: SnapshotURI, into directory: String, owner: Archive.Owner = .us, isCancelled: () -> Bool = { false }
     ) throws(RuntimeFailure) -> SnapshotManifest {
         let path = try path(of: snapshot)
         guard let data = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)") else {
@@ -101,6 +101,12 @@ package struct SnapshotDirectory: Sendable {
     static func partial(of path: String) -> String {
         let parent = (path as NSString).deletingLastPathComponent
         return "\(parent)/.\((path as NSString).lastPathComponent).partial"
+    }
+
+    /// The name of one that could not be completed, and is the only one of its actor's memory.
+    static func kept(of path: String) -> String {
+        let parent = (path as NSString).deletingLastPathComponent
+        return "\(parent)/.\((path as NSString).lastPathComponent).kept"
     }
 
     func path(of snapshot: SnapshotURI) throws(RuntimeFailure) -> String {

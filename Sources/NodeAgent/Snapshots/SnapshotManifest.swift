@@ -8,8 +8,12 @@ struct SnapshotManifest {
     struct Memory: Equatable {
         /// What saved it.
         var runtime: String
+        /// Of what saved it; nil in manifests from before it was noted, as for `root`.
+        var version: String?
+        /// What the actor had as its root: the parts of its files that it had not written to are not in its memory.
+        var root: String?
         /// Its files, in the snapshot's directory.
-        var files: [String: FileDigest]
+        var files: [String: FileDigest] = [:]
         /// Where the actor listens, which is in its memory.
         var port: Int
     }
@@ -31,14 +35,11 @@ struct SnapshotManifest {
             let files = memory.files.sorted { $0.key < $1.key }.map { name, digest in
                 (name, JSON.object([("bytes", .integer(Int64(digest.bytes))), ("sha256", .string(digest.hash))]))
             }
-            members.append(
-                (
-                    "memory",
-                    .object([
-                        ("runtime", .string(memory.runtime)), ("port", .integer(Int64(memory.port))),
-                        ("files", .object(files)),
-                    ])
-                ))
+            var about: [(String, JSON)] = [("runtime", .string(memory.runtime))]
+            if let version = memory.version { about.append(("version", .string(version))) }
+            if let root = memory.root { about.append(("root", .string(root))) }
+            about += [("port", .integer(Int64(memory.port))), ("files", .object(files))]
+            members.append(("memory", .object(about)))
         }
         return JSON.object(members).text(indentation: 2)
     }
@@ -68,6 +69,8 @@ struct SnapshotManifest {
             else { return nil }
             files[name] = FileDigest(bytes: bytes, hash: hash)
         }
-        self.memory = Memory(runtime: runtime, files: files, port: port)
+        self.memory = Memory(
+            runtime: runtime, version: memory["version"] as? String, root: memory["root"] as? String, files: files,
+            port: port)
     }
 }

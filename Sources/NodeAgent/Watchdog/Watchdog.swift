@@ -60,5 +60,5 @@ package struct LeaseHold: Sendable {
 package struct WatchdogError: Error, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -73,8 +73,10 @@ extension WorkerSlot {
             case .starting(let epoch), .running(let epoch), .checkpointing(let epoch):
                 guard binding?.epoch == epoch else { return (nil, "the claim of its actor is gone") }
                 state.verifiedAt = max(state.verifiedAt, standing.revision)
-                // What stands still for a snapshot does so until that has come to an end.
-                if case .checkpointing = state.fence.activity { return (nil, nil) }
+                // What stands still for a snapshot does so until that has come to an end, unless it is what writes it.
+                if case .checkpointing = state.fence.activity, state.running?.sandbox.runsDuringCheckpoint != true {
+                    return (nil, nil)
+                }
                 return (ActivationID(pod: ref.pod, epoch: epoch), nil)
             }
         }

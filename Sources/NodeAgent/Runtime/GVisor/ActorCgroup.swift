@@ -110,6 +110,9 @@ struct ActorCgroup: Sendable {
         }
     }
 
+    /// Whether there is something for `removeLeftovers`.
+    static func hasLeftovers(directoryID: String) -> Bool { parents(directoryID).contains(where: isDirectory) }
+
     private static func removeDirectory(_ path: String) -> Bool {
         // A process that has died leaves its cgroup a moment later.
         let deadline = ContinuousClock.now + .seconds(1)

@@ -4,6 +4,8 @@
 /// number costs no packet anything. A worker is closed unless an actor runs: then it has one address. Beside that, the table
 /// keeps the connections that have been made to each actor (`flows_<n>`), for `QuietConnections`.
 enum Firewall {
+    /// Actors are reached from the node itself and from nowhere else, also where it forwards packets: not by each other, and
+    /// not by whoever takes the node for a way to them, of whom the node would see no connection.
     static func table(_ names: NetworkNames) -> String {
         """
         table inet \(names.table) {
@@ -16,7 +18,8 @@ enum Firewall {
           }
           chain forward {
             type filter hook forward priority -10; policy accept;
-            oifname vmap @to
+            oifname "\(names.devicePrefix)*" meta l4proto tcp reject with tcp reset
+            oifname "\(names.devicePrefix)*" reject with icmpx admin-prohibited
             iifname vmap @from
             iifname "\(names.devicePrefix)*" drop
           }
@@ -32,7 +35,8 @@ enum Firewall {
     /// connections are made, because one that is not noted would cost the actor its life at the next checkpoint.
     static let maximumFlows = 65_536
     /// Longer than a connection is remembered by either side after it was closed.
-    private static let closedTimeout = "130s"
+    static let closedLimit = Duration.seconds(130)
+    private static let closedTimeout = "\(closedLimit.components.seconds)s"
     private static let key = "ipv4_addr . inet_service . ipv4_addr . inet_service"
     private static let outward = "ip saddr . tcp sport . ip daddr . tcp dport"
     private static let inward = "ip daddr . tcp dport . ip saddr . tcp sport"
@@ -50,6 +54,20 @@ enum Firewall {
         """
     }
 
+    /// Undoes `newWorker`.
+    static func noWorker(_ table: String, _ number: Int, device: String) -> String {
+        """
+        delete element inet \(table) from { "\(device)" }
+        delete element inet \(table) to { "\(device)" }
+        \(empty(table, number))
+        delete chain inet \(table) from_\(number)
+        delete chain inet \(table) to_\(number)
+        delete set inet \(table) flows_\(number)
+        delete set inet \(table) alive_\(number)
+        delete set inet \(table) answered_\(number)
+        """
+    }
+
     /// Nothing passes, and whoever tries to connect hears so at once.
     static func closed(_ table: String, _ number: Int) -> String {
         """
@@ -58,6 +76,12 @@ enum Firewall {
         add rule inet \(table) to_\(number) meta l4proto tcp reject with tcp reset
         add rule inet \(table) to_\(number) reject with icmpx host-unreachable
         """
+    }
+
+    /// Notes connections of which no packet has been seen.
+    static func note(_ table: String, _ number: Int, _ flows: some Sequence<Flow>) -> String {
+        let elements = flows.map { "\($0.client) . \($0.clientPort) . \($0.actor) . \($0.actorPort) timeout 30d" }
+        return "add element inet \(table) flows_\(number) { \(elements.joined(separator: ", ")) }"
     }
 
     static func forgetFlows(_ table: String, _ number: Int) -> String { "flush set inet \(table) flows_\(number)" }

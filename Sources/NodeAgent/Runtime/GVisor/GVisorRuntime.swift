@@ -19,8 +19,11 @@ package final class GVisorRuntime: Runtime {
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
     let network: NodeNetwork
+    let memory: MemoryDirectory
+    let space = SnapshotSpace()
     let options: Options
     let log: Log
+    private let runscVersion = Mutex<String?>(nil)
     /// What was last started on each worker, by the worker's pod name.
     private let sandboxes = Mutex<[String: GVisorSandbox]>([:])
 
@@ -36,7 +39,7 @@ package final class GVisorRuntime: Runtime {
         package var processorLimit: Int?
         /// Threads of an actor and of its sandbox, which has one or two for each of the actor's.
         package var processLimit = 2_000
-        /// Directories of the node that actors with the node's files must not see.
+        /// Directories of the node that no actor must see, beside those of state and snapshots.
         package var hiddenDirectories: [String]
 
         package init(
@@ -64,11 +67,25 @@ package final class GVisorRuntime: Runtime {
         self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
         self.options = options
         self.log = log
+        memory = MemoryDirectory(directoryID: directory.id)
         network = NodeNetwork(directoryID: directory.id, subnets: options.subnets)
     }
 
+    /// Of runsc, as it says itself; nil until leftovers have been killed.
+    var version: String? { runscVersion.withLock { $0 } }
+
+    /// What no actor may see.
+    var ownDirectories: [String] { options.hiddenDirectories + [directory.path, snapshots.root] }
+
     package func killLeftovers() async throws {
         try await killAll()
+        try await BlockingThread.result { [memory] in
+            try memory.create()
+            try FileManager.default.createDirectory(
+                atPath: GVisorLayout.mountRoot, withIntermediateDirectories: true)
+        }
+        let answer = try await ShortCommand.run("runsc", ["--version"], to: "ask runsc for its version")
+        runscVersion.withLock { $0 = answer.split(separator: "\n").first.map(String.init) }
         try await network.begin()
     }
 
@@ -81,6 +98,12 @@ package final class GVisorRuntime: Runtime {
         try await clear()
     }
 
+    /// Whether an agent that ran actors in gVisor has left something of this state directory on the machine.
+    package var hasLeftovers: Bool {
+        network.hasLeftovers || FileManager.default.fileExists(atPath: memory.path)
+            || ActorCgroup.hasLeftovers(directoryID: directory.id)
+    }
+
     /// Removes all that there is in the kernel and on the disk because of actors, once none runs any more.
     package func clear() async throws {
         sandboxes.withLock { $0 = [:] }
@@ -89,9 +112,10 @@ package final class GVisorRuntime: Runtime {
                 "the id in \(directory.path)/directory-id cannot be part of a name: remove the file")
         }
         try await network.removeAll()
-        try await BlockingThread.result { [directory] in
+        try await BlockingThread.result { [directory, memory] in
             try ActorCgroup.removeLeftovers(directoryID: directory.id)
             try directory.removeActivations()
+            try memory.remove()
         }
     }
 
@@ -118,6 +142,22 @@ package final class GVisorRuntime: Runtime {
         let sandbox = try await start.run()
         sandboxes.withLock { $0[activation.pod] = sandbox }
         return sandbox
+    }
+
+    /// For so long actors may have the node's network when its firewall is reloaded, at a look that costs a few milliseconds.
+    package var upkeepInterval: Duration? { .seconds(2) }
+
+    package func keepUp() async {
+        do throws(RuntimeFailure) {
+            guard try await network.repair() else { return }
+            log.error(
+                "the rules that keep actors in were gone, as after a reload of the node's firewall, and are made anew: let it keep the table, or restart it while no actors run",
+                ["table": .string(network.names.table)])
+        } catch {
+            if Task.isCancelled { return }
+            log.error(
+                "cannot see to it that actors are kept in, will try again", ["reason": .string(error.reason)])
+        }
     }
 
     /// A thread can be had, the state directory answers, and so does the thread that starts and reaps all processes.

@@ -25,7 +25,7 @@ struct GVisorStart: Sendable {
         place = directory.activation(pod: activation.pod, epoch: activation.epoch)
         cgroup = ActorCgroup(activation.id, directoryID: directory.id)
         runsc = Runsc(
-            place: place, network: network, cgroup: cgroup,
+            place: place, notes: runtime.memory.path(of: activation.id), network: network, cgroup: cgroup,
             environment: ShortCommand.path.merging([
                 ProcessRuntime.marker: directory.id, ActivationDirectory.variable: place.durable,
             ]) { $1 })
@@ -34,57 +34,77 @@ struct GVisorStart: Sendable {
     /// - Throws: `RuntimeFailure`; then nothing of the activation is left.
     func run() async throws(RuntimeFailure) -> GVisorSandbox {
         do throws(RuntimeFailure) {
-            let memory = try await prepare()
+            let (root, image) = try await prepare()
             try await network.open(for: activation.address)
             try await activation.permit()
-            let process = try await startProcess(from: memory)
+            let clock = ContinuousClock()
+            let begin = clock.now
+            let process = try await startProcess(from: image)
             let sandbox = GVisorSandbox(
-                process, runsc, runtime.snapshots, actorUID: activation.workload.actorUID, address: activation.address)
+                process, runsc, runtime.snapshots, runtime.space, actorUID: activation.workload.actorUID,
+                address: activation.address, memory: memory(root))
             do throws(RuntimeFailure) {
                 try await waitUntilReady(sandbox)
             } catch {
                 await sandbox.kill()
                 throw error
             }
+            runtime.log.info(
+                "a sandbox has become ready",
+                [
+                    "actor": .text(activation.workload.actor), "ms": .number((clock.now - begin) / .milliseconds(1)),
+                ])
             return sandbox
         } catch {
-            await uncancelled { [network, cgroup, place, activation] in
-                await network.close(activation.address, place.path)
+            await uncancelled { [network, cgroup, runsc, activation] in
+                await network.close(activation.address, runsc.notes)
                 await BlockingThread.result {
                     cgroup.remove()
-                    place.remove()
+                    runsc.removeFiles()
                 }
             }
             throw error
         }
     }
 
-    /// Makes directory, cgroup and bundle. Returns the directory of the memory to go on with, if there is one.
-    private func prepare() async throws(RuntimeFailure) -> String? {
+    /// What a snapshot of it says of its memory.
+    private func memory(_ root: RootFileSystem) -> SnapshotManifest.Memory {
+        SnapshotManifest.Memory(
+            runtime: Runsc.name, version: runtime.version, root: root.name, port: activation.address.port)
+    }
+
+    /// Makes directory, cgroup and bundle. Returns the root, and the directory of the memory to go on with, if there is one.
+    private func prepare() async throws(RuntimeFailure) -> (RootFileSystem, image: String?) {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
-            let root = try RootFileSystem.of(container, runtime.options.images)
-            let image = try prepareDirectory(owner: root.user, isCancelled)
+            try GVisorLayout.check(container)
+            let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
+            let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)
             try cgroup.create(runtime.options.limits)
-            return image
+            return (root, image)
         })
     }
 
     private func prepareDirectory(
-        owner: UInt32, _ isCancelled: () -> Bool
+        _ root: RootFileSystem, _ isCancelled: () -> Bool
     ) throws(RuntimeFailure) -> String? {
-        do { try place.create() } catch {
+        do {
+            try place.create()
+            try FileManager.default.createDirectory(atPath: runsc.notes, withIntermediateDirectories: false)
+        } catch {
             throw RuntimeFailure(
                 .internal, "cannot make the actor's directory: \(error.localizedDescription)", mayLieInWorker: true)
         }
-        guard lchown(place.durable, owner, owner) == 0 else {
+        guard lchown(place.durable, root.user, root.user) == 0 else {
             throw RuntimeFailure(.internal, FileError("change the owner of", place.durable).description)
         }
         guard let snapshot = activation.snapshot else { return nil }
+        // In an image files can belong to whom they like; on the node's files they all belong to nobody.
+        let owner = root.isNodes ? Archive.Owner.user(root.user) : .packed
         let manifest = try runtime.snapshots.read(
             snapshot, into: place.durable, owner: owner, isCancelled: isCancelled)
         guard let memory = manifest.memory else { return nil }
-        try check(memory)
+        try check(memory, self.memory(root))
         return try runtime.snapshots.path(of: snapshot)
     }
 
@@ -93,16 +113,30 @@ struct GVisorStart: Sendable {
         let bundle = RunscBundle(
             container: container, variables: environment(variables, root), root: root, durable: place.durable,
             networkNamespace: network.path,
-            hiddenDirectories: runtime.options.hiddenDirectories + [runtime.directory.path, runtime.snapshots.root])
+            // By another way than a link they must not be seen either; one that is not there yet may come to be.
+            hiddenDirectories: (runtime.ownDirectories + [runtime.options.images.directory].compactMap { $0 }).map {
+                RealPath.of($0) ?? $0
+            })
         try bundle.write(to: place.path)
     }
 
     /// Whether this node can go on with a memory.
-    private func check(_ memory: SnapshotManifest.Memory) throws(RuntimeFailure) {
+    private func check(_ memory: SnapshotManifest.Memory, _ own: SnapshotManifest.Memory) throws(RuntimeFailure) {
         guard memory.runtime == Runsc.name else {
             throw RuntimeFailure(
                 .failedPrecondition,
                 "the snapshot holds a memory of \(memory.runtime.excerpt), which \(Runsc.name) cannot read")
+        }
+        if let version = memory.version, let own = own.version, version != own {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the actor was saved by \(version.excerpt), and this node has \(own): resume it on a node with the former")
+        }
+        if let root = memory.root, let own = own.root, root != own {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the actor was saved with other files (\(root.excerpt)) than its container has now (\(own)), and its memory "
+                    + "cannot go on with these: give its template the former image again")
         }
         guard memory.port == activation.address.port else {
             throw RuntimeFailure(

@@ -2,9 +2,9 @@ internal import GRPC
 internal import SubstrateModel
 
 /// The images that a node has: `<directory>/sha256-<digest>/`, the root directory of an image whose name ends in
-/// `@sha256:<digest>`. Nothing is pulled from a registry.
+/// `@sha256:<digest>`, and any other directory below, by its path. Nothing is pulled from a registry.
 package struct ImageStore: Sendable {
-    private let directory: String?
+    let directory: String?
 
     /// - Parameter directory: an absolute path; nil when the node has no images.
     package init(directory: String?) { self.directory = directory }
@@ -29,10 +29,35 @@ package struct ImageStore: Sendable {
                 "the image \(image.excerpt) cannot be run: this node has no images (atelet --images)")
         }
         let path = "\(directory)/sha256-\(hash)"
-        guard DurableDirectory.exists(path) else {
+        guard DurableDirectory.exists(path), let path = RealPath.of(path) else {
             throw RuntimeFailure(
                 .failedPrecondition, "this node does not have the image \(image.excerpt): unpack it into \(path)")
         }
-        return RootFileSystem(path: path, isNodes: false)
+        return RootFileSystem(path: path, name: digest, isNodes: false)
+    }
+    /// A directory that an operator has put there as a root.
+    /// - Parameter path: an absolute path to it. Where it leads has to lie below the directory of the images: whoever writes
+    ///   a template is not to choose among the node's own files.
+    /// - Throws: `RuntimeFailure`.
+    func rootFileSystem(at path: String) throws(RuntimeFailure) -> RootFileSystem {
+        guard SnapshotURI("file://\(path)").filePath == path else {
+            throw RuntimeFailure(
+                .invalidArgument, "'rootfs:\(path.excerpt)' must be followed by an absolute path without '..'")
+        }
+        guard let directory = directory.flatMap(RealPath.of) else {
+            throw RuntimeFailure(
+                .failedPrecondition, "'rootfs:\(path.excerpt)' cannot be run: this node has no images (atelet --images)")
+        }
+        guard let real = RealPath.of(path), real != directory, RealPath.is(real, below: directory) else {
+            // Not whether there is something: that is nobody's business.
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "'rootfs:\(path.excerpt)' is no directory below \(directory), where this node has its images (atelet --images)"
+            )
+        }
+        guard DurableDirectory.exists(real) else {
+            throw RuntimeFailure(.failedPrecondition, "'rootfs:\(path.excerpt)' is not a directory")
+        }
+        return RootFileSystem(path: real, name: "rootfs:\(path)", isNodes: false)
     }
 }

@@ -20,10 +20,21 @@ struct QuietConnections: Sendable {
     /// How often to look in one round whether everything has been answered.
     private static let looks = 20
 
+    /// Whether every connection to the actor is known.
+    /// - Throws: `RuntimeFailure` when one may not be.
+    func checkAllAreKnown() throws(RuntimeFailure) {
+        guard let left = network.openings.blindness else { return }
+        throw RuntimeFailure(
+            .unavailable,
+            "the node's firewall was reloaded, and connections of before may not be known, so the actor's memory cannot be "
+                + "saved for another \(left.components.seconds + 1) s")
+    }
+
     /// Cuts the actor off from the node. When it returns the sandbox knows of no connection; `WorkerNetwork.open` lets it be
     /// reached again.
     /// - Throws: `RuntimeFailure`.
     func end() async throws(RuntimeFailure) {
+        network.openings.set(nil, of: network.number)
         try await nft(Firewall.quiet(network.table, network.number, mark: FlowProbe.mark))
         var left = Set(try await network.flows("flows", in: directory).filter { $0.actor == address.ip })
         for _ in 0..<Self.rounds where !left.isEmpty { left = try await ask(left) }

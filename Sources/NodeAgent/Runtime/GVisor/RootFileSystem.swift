@@ -5,6 +5,8 @@ internal import SubstrateModel
 struct RootFileSystem: Sendable, Equatable {
     /// A directory of the node.
     var path: String
+    /// What it is, for those who come with a memory that was saved on it.
+    var name: String
     /// Whether it is the node's own, of which the actor may only read what everybody may.
     var isNodes: Bool
     /// What to run when the container does not say.
@@ -12,7 +14,7 @@ struct RootFileSystem: Sendable, Equatable {
     /// Variables that the image brings along, `NAME=value`.
     var environment: [String] = []
 
-    static let nodes = RootFileSystem(path: "/", isNodes: true)
+    static let nodes = RootFileSystem(path: "/", name: "node", isNodes: true)
 
     /// Directories of the node's file system that are the node's own business: empty for an actor, and written to in memory.
     static let privateDirectories = ["/tmp", "/run", "/var/tmp", "/root", "/home"]
@@ -20,22 +22,24 @@ struct RootFileSystem: Sendable, Equatable {
     /// The user and group of an actor: on the node's files nobody, in an image the one who owns it.
     var user: UInt32 { isNodes ? 65_534 : 0 }
 
-    /// - Throws: `RuntimeFailure` when the container's image is not here.
-    static func of(_ container: Container, _ images: ImageStore) throws(RuntimeFailure) -> RootFileSystem {
+    /// - Parameter hidden: directories of the node that no actor may see.
+    /// - Throws: `RuntimeFailure` when the container's image is not here, or is a directory that it must not have.
+    static func of(
+        _ container: Container, _ images: ImageStore, hidden: [String] = []
+    ) throws(RuntimeFailure) -> RootFileSystem {
         let prefix = "rootfs:"
         if container.image.isEmpty { return .nodes }
-        guard container.image.hasPrefix(prefix) else { return try images.rootFileSystem(of: container.image) }
-        let path = String(container.image.dropFirst(prefix.count))
-        guard SnapshotURI("file://\(path)").filePath == path, path != "/" else {
+        let root =
+            container.image.hasPrefix(prefix)
+            ? try images.rootFileSystem(at: String(container.image.dropFirst(prefix.count)))
+            : try images.rootFileSystem(of: container.image)
+        for directory in hidden.compactMap(RealPath.of)
+        where RealPath.is(directory, below: root.path) || RealPath.is(root.path, below: directory) {
             throw RuntimeFailure(
-                .invalidArgument,
-                "container \(container.name): 'rootfs:' must be followed by an absolute path without '..' that is not '/'"
-            )
+                .failedPrecondition,
+                "container \(container.name): \(root.path) has to do with \(directory), which is the node's own: "
+                    + "keep images apart from state, snapshots and secrets")
         }
-        guard DurableDirectory.exists(path) else {
-            throw RuntimeFailure(
-                .failedPrecondition, "container \(container.name): there is no directory \(path) on this node")
-        }
-        return RootFileSystem(path: path, isNodes: false)
+        return root
     }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GRPC
 internal import Processes
 internal import SubstrateModel
@@ -5,6 +6,8 @@ internal import SubstrateModel
 /// The commands of runsc for one sandbox.
 struct Runsc: Sendable {
     let place: ActivationDirectory
+    /// For what runsc notes of the sandbox, and for answers of tools: on no disk.
+    let notes: String
     let network: WorkerNetwork
     let cgroup: ActorCgroup
     /// In the environment of everything that is started, so that it is found.
@@ -13,13 +16,20 @@ struct Runsc: Sendable {
     /// Of the sandbox: it has to be unique in the worker's network namespace, where the sandbox has its socket.
     private var id: String { "a\(place.activation.epoch)" }
 
+    /// Removes all files of the activation. Blocks.
+    func removeFiles() {
+        try? FileManager.default.removeItem(atPath: notes)
+        place.remove()
+    }
+
     /// What memory is saved by, in the manifests of snapshots.
     static let name = "gvisor"
 
     private var flags: [String] {
         [
-            // In the activation's own directory, so that all of it goes with that.
-            "--root=\(place.path)/runsc",
+            // The activation's own, so that all of it goes with that. runsc writes its notes anew in place: where there is no
+            // room they would be gone.
+            "--root=\(notes)/runsc",
             // We have one of our own, in which runsc is started.
             "--ignore-cgroups", "--network=sandbox",
             // What is written to the root file system is part of the memory.
@@ -32,29 +42,36 @@ struct Runsc: Sendable {
     func sandbox(from image: String?) -> Command {
         // runsc refuses to work where a file of the kernel's network settings shows that newer kernels show in every
         // namespace, so it does not get to see these.
-        let settings = "mount -t tmpfs tmpfs /proc/sys/net/core; exec \"$@\""
+        let cover = ["/proc/sys/net/core", GVisorLayout.mountRoot].map { "mount -t tmpfs tmpfs \($0); " }.joined()
         let enter =
             "n=$1; shift; while [ $n -gt 0 ]; do echo $$ >\"$1/cgroup.procs\"; shift; n=$((n - 1)); done; exec \"$@\""
         let action = image.map { ["restore", "--image-path=\($0)"] } ?? ["run"]
         return Command(
             "/bin/sh",
             ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths + inNetwork
-                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", settings, "sh", "runsc"] + flags + action
+                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", cover + "exec \"$@\"", "sh", "runsc"] + flags + action
                 + ["--bundle=\(place.path)", id],
             environment: environment, directory: place.path)
     }
 
     /// Stops the actor where it is; the sandbox around it goes on.
-    func pause() async throws(RuntimeFailure) { try await call(["pause", id], to: "stop the actor for its snapshot") }
+    func pause() async throws(RuntimeFailure) {
+        try await call(["pause", id], to: "stop the actor for its snapshot", within: Self.pauseLimit)
+    }
 
     /// Lets it go on.
-    func resume() async throws(RuntimeFailure) { try await call(["resume", id], to: "let the actor go on") }
+    func resume() async throws(RuntimeFailure) {
+        try await call(["resume", id], to: "let the actor go on", within: Self.pauseLimit)
+    }
 
     /// Saves its memory into a directory, and ends it.
     /// - Parameter limit: for as much as it may be, on a slow disk.
     func checkpoint(to image: String, within limit: Duration) async throws(RuntimeFailure) {
         try await call(["checkpoint", "--image-path=\(image)", id], to: "save the actor's memory", within: limit)
     }
+
+    /// An actor with many threads on a busy machine. What is given up may still be done by the sandbox at any time.
+    private static let pauseLimit = Duration.seconds(60)
 
     /// Whether it runs, or is about to.
     func isRunning() async throws(RuntimeFailure) -> Bool {
@@ -68,7 +85,11 @@ struct Runsc: Sendable {
     ) async throws(RuntimeFailure) -> String {
         let command = inNetwork + ["runsc"] + flags + arguments
         return try await ShortCommand.run(
-            command[0], Array(command.dropFirst()), environment: environment, to: purpose, within: limit)
+            command[0], Array(command.dropFirst()), environment: environment, to: purpose, within: limit,
+            isHeld: { [cgroup] pid in
+                // By the watchdog, while the node's lease is in doubt, as the sandbox is that it waits for.
+                ProcessTable.isStopped(pid) && !cgroup.processes.isEmpty
+            })
     }
 
     /// The sandbox's socket is in its network namespace.

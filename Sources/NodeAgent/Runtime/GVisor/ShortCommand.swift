@@ -12,12 +12,14 @@ enum ShortCommand {
     /// - Parameters:
     ///   - environment: the program's whole one; with `path` it finds the tools of an administrator.
     ///   - purpose: for the error: "cannot <purpose>: ...".
+    ///   - isHeld: whether the time does not count just now, by the program's pid; nil for a program that nobody stops. Looked
+    ///     at each second. It blocks.
     /// - Returns: what it has written, at most 64 KiB.
     /// - Throws: `RuntimeFailure`.
     @discardableResult
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = path, to purpose: String,
-        within limit: Duration = limit
+        within limit: Duration = limit, isHeld: (@Sendable (Int32) -> Bool)? = nil
     ) async throws(RuntimeFailure) -> String {
         let text = Mutex("")
         let command = Command(
@@ -30,7 +32,7 @@ enum ShortCommand {
         let status = await withTaskGroup(of: ExitStatus?.self) { group in
             group.addTask { await process.wait() }
             group.addTask {
-                try? await Task.sleep(for: limit)
+                await passTime(limit, unless: { isHeld?(process.pid) ?? false })
                 return nil
             }
             defer { group.cancelAll() }
@@ -49,6 +51,16 @@ enum ShortCommand {
                 .internal, "cannot \(purpose): \(program) \(status)\(words)", mayLieInWorker: true)
         }
         return output
+    }
+
+    /// Returns when so much time has passed that counts, or the task is cancelled.
+    private static func passTime(_ limit: Duration, unless isHeld: @escaping @Sendable () -> Bool) async {
+        var left = limit
+        while left > .zero {
+            let step = min(left, .seconds(1))
+            do { try await Task.sleep(for: step) } catch { return }
+            if await !BlockingThread.result(of: isHeld) { left -= step }
+        }
     }
 
     /// What runsc says of an error begins and ends with it, and has all that it knows in between.

@@ -9,9 +9,11 @@ struct WorkerNetwork: Sendable {
     let namespace: String
     let device: String
     let table: String
+    let openings: Openings
 
-    init(_ names: NetworkNames, _ number: Int) {
+    init(_ names: NetworkNames, _ number: Int, _ openings: Openings) {
         self.number = number
+        self.openings = openings
         namespace = names.namespace(number)
         device = names.device(number)
         table = names.table
@@ -39,9 +41,17 @@ struct WorkerNetwork: Sendable {
                 ip -n "$1" link set eth0 up
                 """, [namespace, device, NodeNetwork.gateway], to: "make the network namespace \(namespace)")
         } catch {
-            _ = try? await ShortCommand.run("ip", ["netns", "delete", namespace], to: "remove a namespace")
+            await uncancelled { await self.remove() }
             throw error
         }
+    }
+
+    /// Removes what there is of it. Its names are ours, whoever has made what has them.
+    private func remove() async {
+        _ = try? await ShortCommand.run("ip", ["netns", "delete", namespace], to: "remove a namespace")
+        _ = try? await ShortCommand.run("ip", ["link", "delete", device], to: "remove a device")
+        _ = try? await ShortCommand.run(
+            "nft", [Firewall.noWorker(table, number, device: device)], to: "remove the rules for \(device)")
     }
 
     /// Gives an actor its address. runsc takes it away from the namespace when it starts, so this is for one start.
@@ -54,12 +64,15 @@ struct WorkerNetwork: Sendable {
                 "\(address.ip) cannot be the address of an actor that has a network of its own: "
                     + "it has to be an IPv4 address that is not of 127.0.0.0/8")
         }
+        openings.set(address.ip, of: self.number)
         try await ShortCommand.script(
             """
-            ip -n "$1" address flush dev eth0
-            ip -n "$1" address add "$4"/32 dev eth0
-            ip -n "$1" route replace "$3"/32 dev eth0
-            ip -n "$1" route replace default via "$3"
+            ip -n "$1" -batch - <<EOF
+            address flush dev eth0
+            address add $4/32 dev eth0
+            route replace $3/32 dev eth0
+            route replace default via $3
+            EOF
             ip route replace "$4"/32 dev "$2" src "$3"
             exec nft "$5"
             """,
@@ -72,6 +85,7 @@ struct WorkerNetwork: Sendable {
     /// Has an actor reached again that was cut off for a snapshot.
     /// - Throws: `RuntimeFailure`.
     func reopen(for address: ActorAddress) async throws(RuntimeFailure) {
+        openings.set(address.ip, of: number)
         try await ShortCommand.run(
             "nft", [Firewall.open(table, number, address: address.ip)], to: "have \(address.ip) reached again")
     }
@@ -79,6 +93,7 @@ struct WorkerNetwork: Sendable {
     /// Takes the address away: who is connected, and who still tries it, hears at once that nobody is there.
     /// - Parameter directory: for temporary files.
     func close(_ address: ActorAddress, _ directory: String) async {
+        openings.set(nil, of: number)
         // What fails is done again for the next actor here, or by the next agent.
         _ = try? await ShortCommand.run(
             "nft", [Firewall.closed(table, number)], to: "close \(namespace)")

@@ -6,25 +6,38 @@ internal import SubstrateModel
 enum Connections {
     /// The local addresses that somebody is connected to, or has just begun to connect to. A connection whose client has
     /// closed its side counts, since the answer may be under way; one that the server has closed does not.
-    static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> { try addresses { openAddresses(in: $0) } }
+    static func openAddresses() throws(RuntimeFailure) -> Set<ActorAddress> { try read { openAddresses(in: $0) } }
 
     /// The addresses that this machine is connected to, or is connecting to. A connection that this machine has closed counts,
     /// since the answer may be under way; one that the other side has closed does not.
-    static func openPeers() throws(RuntimeFailure) -> Set<ActorAddress> { try addresses { openPeers(in: $0) } }
+    static func openPeers() throws(RuntimeFailure) -> Set<ActorAddress> { try read { openPeers(in: $0) } }
 
-    private static func addresses(
-        _ read: (String) -> Set<ActorAddress>
-    ) throws(RuntimeFailure) -> Set<ActorAddress> {
-        var addresses: Set<ActorAddress> = []
+    /// Every connection of this machine to another one's address, whatever has become of it.
+    static func all() throws(RuntimeFailure) -> Set<Flow> {
+        try read { table in
+            Set(
+                lines(of: table).compactMap { fields in
+                    guard let client = address(fields[1]), let peer = address(fields[2]) else { return nil }
+                    return Flow(client: client, actor: peer)
+                })
+        }
+    }
+
+    private static func read<Value: Hashable>(_ read: (String) -> Set<Value>) throws(RuntimeFailure) -> Set<Value> {
+        var values: Set<Value> = []
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
             guard let bytes = KernelFile.contents(file) else {
                 // A kernel without IPv6 has only the first.
                 if file == "/proc/net/tcp6", errno == ENOENT { continue }
                 throw RuntimeFailure(.internal, "cannot read \(file): \(String(cString: strerror(errno)))")
             }
-            addresses.formUnion(read(String(decoding: bytes, as: UTF8.self)))
+            values.formUnion(read(String(decoding: bytes, as: UTF8.self)))
         }
-        return addresses
+        return values
+    }
+
+    private static func lines(of table: String) -> [[Substring]] {
+        table.split(separator: "\n").dropFirst().map { $0.split(separator: " ", maxSplits: 4) }.filter { $0.count > 3 }
     }
 
     /// Reads lines like `0: 0101007F:1F90 0100007F:C350 01 ...`: number, local and remote address, state.
@@ -34,9 +47,8 @@ enum Connections {
 
     private static func addresses(in table: String, field: Int, _ states: Set<String>) -> Set<ActorAddress> {
         var addresses: Set<ActorAddress> = []
-        for line in table.split(separator: "\n").dropFirst() {
-            let fields = line.split(separator: " ", maxSplits: 4)
-            guard fields.count > 3, states.contains(String(fields[3])), let address = address(fields[field]) else {
+        for fields in lines(of: table) {
+            guard states.contains(String(fields[3])), let address = address(fields[field]) else {
                 continue
             }
             addresses.insert(address)

@@ -19,50 +19,66 @@ enum ProcessTable {
             let descriptor = cspawn_descriptor(pid)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
-            guard has(pid, mark, andOneOf: others), isWanted(pid, number) else { continue }
+            let evidence = ProcessEvidence(
+                groups: KernelFile.contents("/proc/\(pid)/cgroup"),
+                environment: { KernelFile.contents("/proc/\(pid)/environ") })
+            guard evidence.has(mark, andOneOf: others), case let effect = effect(of: number, on: pid), effect != .none
+            else { continue }
             guard mayGoOn() else { return count }
-            if cspawn_signal(descriptor, number) == 0 { count += 1 }
+            if cspawn_signal(descriptor, number) == 0, effect == .changes { count += 1 }
         }
         return count
     }
 
-    private static func has(_ pid: Int32, _ mark: ProcessMark, andOneOf others: [ProcessMark]?) -> Bool {
-        guard let environment = KernelFile.contents("/proc/\(pid)/environ")?.split(separator: 0) else { return false }
-        func has(_ mark: ProcessMark) -> Bool { environment.contains { $0.elementsEqual(mark.entry.utf8) } }
-        if has(mark), others.map({ $0.contains(where: has) }) ?? true { return true }
-        guard let groups = KernelFile.contents("/proc/\(pid)/cgroup"), mark.isIn(groups) else { return false }
-        return others.map { others in others.contains { $0.isIn(groups) || has($0) } } ?? true
+    /// What a signal does to a process.
+    enum Effect {
+        case none
+        /// It has to be there, but nothing waits for what it does.
+        case waits
+        case changes
     }
 
-    /// Whether the signal has something to do there.
-    private static func isWanted(_ pid: Int32, _ number: Int32) -> Bool {
-        switch number {
-        case SIGSTOP: threadStates(of: pid).contains { !"TtZX".contains($0) }
+    private static func effect(of number: Int32, on pid: Int32) -> Effect {
+        let threads = threads(of: pid)
+        return switch number {
+        case SIGSTOP: stopEffect(threads.map { (state(of: $0), isStartingProcess($0)) })
         // One that stands still for its tracer goes on when that does; a signal of ours would only be in its way.
-        case SIGCONT: threadStates(of: pid).contains { !"tZX".contains($0) }
-        default: threadStates(of: pid).contains { !"ZX".contains($0) }
+        case SIGCONT: threads.contains { !"tZX".contains(state(of: $0)) } ? .changes : .none
+        default: threads.contains { !"ZX".contains(state(of: $0)) } ? .changes : .none
         }
     }
 
-    /// Letters as `/proc` has them. Of a process that is traced some threads may run while others do not.
-    private static func threadStates(of pid: Int32) -> [Character] {
+    /// By the states of its threads as `/proc` has them, and whether each waits for its child to become another program. While
+    /// that stands still the thread cannot be interrupted; when it goes on, the signal has to be there first, so it is
+    /// sent. Of a process that is traced some threads may run while others do not.
+    static func stopEffect(_ threads: [(state: Character, isStartingProcess: Bool)]) -> Effect {
+        let moving = threads.filter { !"TtZX".contains($0.state) }
+        if moving.isEmpty { return .none }
+        return moving.allSatisfy { $0.state == "D" && $0.isStartingProcess } ? .waits : .changes
+    }
+
+    /// Whether all threads of a process were stopped.
+    static func isStopped(_ pid: Int32) -> Bool {
+        let states = threads(of: pid).map(state)
+        return !states.isEmpty && states.allSatisfy { $0 == "T" }
+    }
+
+    /// Directories of its threads.
+    private static func threads(of pid: Int32) -> [String] {
         let directory = "/proc/\(pid)/task"
-        return KernelFile.numbers(in: directory).compactMap { thread in
-            guard
-                let text = KernelFile.contents("\(directory)/\(thread)/stat").map({
-                    String(decoding: $0, as: UTF8.self)
-                }),
-                let end = text.lastIndex(of: ")")
-            else { return nil }
-            let state = text[text.index(after: end)...].first { $0 != " " }
-            return state == "D" && isStartingProcess("\(directory)/\(thread)") ? "T" : state
-        }
+        return KernelFile.numbers(in: directory).map { "\(directory)/\($0)" }
     }
 
-    /// Whether a thread waits for its child to become another program. While that stands still it cannot be interrupted, and
-    /// when it goes on the signal to stop is there first: it stands still already.
-    private static func isStartingProcess(_ directory: String) -> Bool {
-        let call = KernelFile.contents("\(directory)/syscall").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    /// A letter as `/proc` has it; that of the dead for one that is gone.
+    private static func state(of thread: String) -> Character {
+        guard let text = KernelFile.contents("\(thread)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+            let end = text.lastIndex(of: ")")
+        else { return "X" }
+        return text[text.index(after: end)...].first { $0 != " " } ?? "X"
+    }
+
+    private static func isStartingProcess(_ thread: String) -> Bool {
+        let call = KernelFile.contents("\(thread)/syscall").map { String(decoding: $0, as: UTF8.self) } ?? ""
         return call.split(separator: " ").first.map { startingCalls.contains(String($0)) } ?? false
     }
 

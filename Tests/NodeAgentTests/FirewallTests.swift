@@ -1,0 +1,107 @@
+import Foundation
+import Glibc
+import Processes
+import TestKit
+import Testing
+
+@testable import NodeAgent
+
+/// The firewall's rules in a network of their own, with plain processes in the place of actors: the node is a namespace that
+/// forwards packets, with a cable each to alice, bob and the world.
+@Suite(.enabled(if: GVisorFixture.obstacle == nil, "it needs root, nft and python3: see GVisorFixture.obstacle"))
+struct FirewallTests {
+    private let id = String(UUID().uuidString.lowercased().prefix(8))
+    private var names: NetworkNames { NetworkNames(directoryID: id) }
+    private var node: String { "fw-\(id)-node" }
+    private let alice = "198.18.0.1"
+    private let bob = "198.18.0.2"
+    private let world = "198.18.1.1"
+
+    private func namespace(_ name: String) -> String { "fw-\(id)-\(name)" }
+
+    /// Runs `body` with everything connected as on a node that forwards, without rules.
+    private func connected(_ body: () async throws -> Void) async throws {
+        let devices = [("alice", names.device(0), alice), ("bob", names.device(1), bob), ("world", "world0", world)]
+        try await ShortCommand.script(
+            "ip netns add $1; ip -n $1 link set lo up; ip netns exec $1 sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
+            [node], to: "make the node")
+        do {
+            for (name, device, address) in devices {
+                try await ShortCommand.script(
+                    """
+                    ip netns add $2
+                    ip -n $1 link add $3 type veth peer name eth0 netns $2
+                    ip -n $1 address add \(NodeNetwork.gateway)/32 dev $3
+                    ip -n $1 link set $3 up
+                    ip -n $1 route add $4/32 dev $3 src \(NodeNetwork.gateway)
+                    ip -n $2 link set lo up
+                    ip -n $2 link set eth0 up
+                    ip -n $2 address add $4/32 dev eth0
+                    ip -n $2 route add \(NodeNetwork.gateway)/32 dev eth0
+                    ip -n $2 route add default via \(NodeNetwork.gateway)
+                    """, [node, namespace(name), device, address], to: "connect \(name)")
+            }
+            let servers = [try await server("alice"), try await server("bob"), try await server("world")]
+            try await body()
+            for server in servers { await server.killAndWait() }
+        } catch {
+            await remove()
+            throw error
+        }
+        await remove()
+    }
+
+    private func remove() async {
+        for name in ["alice", "bob", "world", "node"] {
+            _ = try? await ShortCommand.run("ip", ["netns", "delete", namespace(name)], to: "remove a namespace")
+        }
+    }
+
+    private func server(_ name: String) async throws -> ChildProcess {
+        let program = """
+            import socket
+            server = socket.create_server(("0.0.0.0", 80))
+            while True: server.accept()[0].close()
+            """
+        let server = try await ChildProcess.start(
+            Command(
+                "ip", ["netns", "exec", namespace(name), "/usr/bin/python3", "-c", program],
+                environment: ShortCommand.path))
+        try await eventually("\(name) listens") { await reaches(name, "127.0.0.1") }
+        return server
+    }
+
+    /// Whether whoever is in the namespace can connect to the address.
+    private func reaches(_ name: String, _ address: String) async -> Bool {
+        let program = "import socket, sys; socket.create_connection((sys.argv[1], 80), 2)"
+        return
+            (try? await ShortCommand.run(
+                "ip", ["netns", "exec", namespace(name), "/usr/bin/python3", "-c", program, address], to: "connect"))
+            != nil
+    }
+
+    private func nft(_ rules: String) async throws {
+        try await ShortCommand.run("ip", ["netns", "exec", node, "nft", rules], to: "change the rules")
+    }
+
+    @Test func onANodeThatForwardsActorsAreReachedByTheNodeAloneAndReachNobody() async throws {
+        try await connected {
+            // Without the rules everything here is reached from everywhere.
+            for (from, to) in [("alice", bob), ("world", bob), ("alice", world), ("node", bob)] {
+                #expect(await reaches(from, to), "\(from) to \(to)")
+            }
+            try await nft(Firewall.table(names))
+            for (number, address) in [alice, bob].enumerated() {
+                try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
+                #expect(await !reaches("node", address))
+                try await nft(Firewall.open(names.table, number, address: address))
+            }
+            #expect(await reaches("node", alice))
+            #expect(await reaches("node", bob))
+            for (from, to) in [("alice", bob), ("bob", alice), ("world", bob), ("alice", world)] {
+                #expect(await !reaches(from, to), "\(from) to \(to)")
+            }
+            #expect(await reaches("node", world))
+        }
+    }
+}
