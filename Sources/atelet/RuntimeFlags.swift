@@ -16,7 +16,7 @@ enum RuntimeFlags {
         flags.text(
             "images", "DIRECTORY",
             help:
-                "With gvisor: where images lie, each as the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST, and whatever other root directories containers may name with 'rootfs:' and their path. Without it containers have the node's own files."
+                "With gvisor: where images lie, each as the OCI archive sha256-DIGEST.tar or the root directory sha256-DIGEST, for containers whose image ends in @sha256:DIGEST, and whatever other root directories containers may name with 'rootfs:' and their path. Without it containers have the node's own files."
         )
         flags.number(
             "actor-memory", 128...1_048_576, default: 1024,
@@ -53,7 +53,7 @@ enum RuntimeFlags {
             let images = try values.optional("images") == nil ? nil : Atelet.path(values, "images")
             let cpu = try values.number("actor-cpu")
             let options = GVisorRuntime.Options(
-                secrets: secrets, images: ImageStore(directory: images),
+                secrets: secrets, images: ImageStore(directory: images, cache: "\(directory.path)/images"),
                 subnets: [try addresses(values, port: 0, workers: try values.number("workers"), .gvisor).subnet],
                 memoryLimit: try values.number("actor-memory") << 20, processorLimit: cpu == 0 ? nil : cpu,
                 hiddenDirectories: [secretsPath].compactMap { $0 })

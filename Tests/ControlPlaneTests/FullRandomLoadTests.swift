@@ -45,7 +45,8 @@ import Testing
                     }
                     let left = try await store.etcd.range(RangeRequest(operations)).pairs
                     // Those that were stopped last may be on their way out.
-                    return listing.live.count == 2 && left.isEmpty && states.allSatisfy { [.suspended, .paused, .running].contains($0) }
+                    return listing.live.count == 2 && left.isEmpty
+                        && states.allSatisfy { [.suspended, .paused, .running].contains($0) }
                         && listing.bound.allSatisfy { listing.live[$0]?.incarnation == $1.value.incarnation }
                 }
                 // What it has left can be used: no actor is kept from anyone.

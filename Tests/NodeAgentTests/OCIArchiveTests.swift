@@ -1,6 +1,7 @@
 import Foundation
 import Processes
 import ServiceKit
+import SubstrateModel
 import TestKit
 import Testing
 
@@ -151,6 +152,23 @@ import Testing
         #expect(try names(cache.directory) == [hash])
         cache.clear { _ in false }
         #expect(try names(cache.directory).isEmpty)
+    }
+
+    @Test func anArchiveIsFoundByTheDigestInTheImagesName() async throws {
+        let (image, hash) = try await archive(["mkdir bin; echo one >bin/serve"])
+        let directory = "\(files.path)/images"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let images = ImageStore(directory: directory, cache: "\(files.path)/state/images")
+        let container = Container(name: "main", image: "example/serve@sha256:\(hash)", command: [])
+        // The state directory is the node's own, and what it has unpacked there is for actors all the same.
+        func root() throws -> RootFileSystem { try .of(container, images, hidden: ["\(files.path)/state"]) }
+        #expect(throws: RuntimeFailure.self) { try root() }
+        try FileManager.default.moveItem(atPath: image.file, toPath: "\(directory)/sha256-\(hash).tar")
+        let found = try root()
+        #expect(found.name == "sha256:\(hash)" && found.environment == ["GREETING=hello there"])
+        #expect(try String(contentsOfFile: "\(found.path)/bin/serve", encoding: .utf8) == "one\n")
+        images.clear()
+        #expect(try root() == found)
     }
 
     @Test func whatCannotBeUnpackedLeavesNothing() async throws {

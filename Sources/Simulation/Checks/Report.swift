@@ -39,14 +39,11 @@ package final class Report: @unchecked Sendable {
         faults.merge(other.faults, uniquingKeysWith: +)
     }
 
-    /// What should have happened and did not. A step that commits seldom may well have no conflict: of abandons, the rarest,
-    /// about one in sixty has.
+    /// What should have happened and did not.
     package var missing: [String] {
         StepKind.allCases.flatMap { step in
-            let commits = committed[step] ?? 0
-            let isSeldom = step.canCommit && (1..<200).contains(commits)
-            return (commits == 0 && step.canCommit ? ["\(step.rawValue) never committed"] : [])
-                + (conflicted[step] == nil && !isSeldom ? ["\(step.rawValue) never conflicted"] : [])
+            (committed[step] == nil && step.canCommit ? ["\(step.rawValue) never committed"] : [])
+                + (conflicted[step] == nil ? ["\(step.rawValue) never conflicted"] : [])
         } + Fault.allCases.filter { faults[$0] == nil }.map { "\($0.rawValue) never struck" }
     }
 

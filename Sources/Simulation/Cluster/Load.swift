@@ -18,7 +18,7 @@ final class Load: @unchecked Sendable {
 
     /// In how many of a hundred cases each is asked for.
     private static let weights: [(Verb, Int)] = [
-        (.resume, 39), (.suspend, 18), (.pause, 10), (.create, 9), (.delete, 6), (.update, 6), (.releaseHold, 5),
+        (.resume, 33), (.suspend, 18), (.pause, 10), (.create, 9), (.delete, 6), (.update, 12), (.releaseHold, 5),
         (.atespace, 4), (.drain, 1), (.undrain, 2),
     ]
 
@@ -33,9 +33,17 @@ final class Load: @unchecked Sendable {
         scheduler.after(scheduler.random.duration(.zero, .milliseconds(400))) { [self] in
             if isOver { return }
             let name = scheduler.random.pick(World.actorNames) ?? ""
-            ask(verb(), of: ActorRef(atespace: Atespace.defaultName, name: name))
+            let anyone = ActorRef(atespace: Atespace.defaultName, name: name)
+            let verb = verb()
+            // Steps conflict when a row is written in the middle of a workflow.
+            ask(verb, of: verb == .update ? actorInTransition() ?? anyone : anyone)
             next()
         }
+    }
+
+    private func actorInTransition() -> ActorRef? {
+        let all = world.state.actors.filter { $0.value.value.state.isTransitional }
+        return scheduler.random.pick(all.keys.sorted())
     }
 
     private func verb() -> Verb {

@@ -79,7 +79,8 @@ package final class GVisorRuntime: Runtime {
 
     package func killLeftovers() async throws {
         try await killAll()
-        try await BlockingThread.result { [memory] in
+        try await BlockingThread.result { [memory, options] in
+            options.images.clear()
             try memory.create()
             try FileManager.default.createDirectory(
                 atPath: GVisorLayout.mountRoot, withIntermediateDirectories: true)

@@ -77,7 +77,8 @@ struct GVisorStart: Sendable {
     private func prepare() async throws(RuntimeFailure) -> (RootFileSystem, image: String?) {
         try await BlockingThread.result(interruptibly: { [self] isCancelled throws(RuntimeFailure) in
             try GVisorLayout.check(container)
-            let root = try RootFileSystem.of(container, runtime.options.images, hidden: runtime.ownDirectories)
+            let root = try RootFileSystem.of(
+                container, runtime.options.images, hidden: runtime.ownDirectories, isCancelled: isCancelled)
             let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)
             try cgroup.create(runtime.options.limits)

@@ -27,7 +27,7 @@ final class ImageCache: Sendable {
                 .internal, "the unpacked image \(place) is damaged, remove it: \(error.localizedDescription)")
         }
         return RootFileSystem(
-            path: "\(place)/root", isNodes: false, command: configuration.command,
+            path: "\(place)/root", name: hash, isNodes: false, command: configuration.command,
             environment: configuration.environment)
     }
 

@@ -22,17 +22,21 @@ struct RootFileSystem: Sendable, Equatable {
     /// The user and group of an actor: on the node's files nobody, in an image the one who owns it.
     var user: UInt32 { isNodes ? 65_534 : 0 }
 
-    /// - Parameter hidden: directories of the node that no actor may see.
+    /// Blocks.
+    /// - Parameters:
+    ///   - hidden: directories of the node that no actor may see.
+    ///   - isCancelled: asked while an image is unpacked.
     /// - Throws: `RuntimeFailure` when the container's image is not here, or is a directory that it must not have.
     static func of(
-        _ container: Container, _ images: ImageStore, hidden: [String] = []
+        _ container: Container, _ images: ImageStore, hidden: [String] = [], isCancelled: () -> Bool = { false }
     ) throws(RuntimeFailure) -> RootFileSystem {
         let prefix = "rootfs:"
         if container.image.isEmpty { return .nodes }
         let root =
             container.image.hasPrefix(prefix)
             ? try images.rootFileSystem(at: String(container.image.dropFirst(prefix.count)))
-            : try images.rootFileSystem(of: container.image)
+            : try images.rootFileSystem(of: container.image, isCancelled: isCancelled)
+        if images.isUnpacked(root) { return root }
         for directory in hidden.compactMap(RealPath.of)
         where RealPath.is(directory, below: root.path) || RealPath.is(root.path, below: directory) {
             throw RuntimeFailure(

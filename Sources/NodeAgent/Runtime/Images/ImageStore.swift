@@ -1,25 +1,33 @@
 internal import GRPC
+internal import Glibc
 internal import SubstrateModel
 
 /// The images that a node has: `<directory>/sha256-<digest>/`, the root directory of an image whose name ends in
-/// `@sha256:<digest>`, and any other directory below, by its path. Nothing is pulled from a registry.
+/// `@sha256:<digest>`, or the OCI archive `<directory>/sha256-<digest>.tar`, and any other directory below, by its path.
+/// Nothing is pulled from a registry.
 package struct ImageStore: Sendable {
     let directory: String?
+    private let cache: ImageCache?
 
-    /// - Parameter directory: an absolute path; nil when the node has no images.
-    package init(directory: String?) { self.directory = directory }
+    /// - Parameters:
+    ///   - directory: an absolute path; nil when the node has no images.
+    ///   - cache: where archives are unpacked, a directory that is used for nothing else; nil when none are used.
+    package init(directory: String?, cache: String? = nil) {
+        self.directory = directory
+        self.cache = cache.map(ImageCache.init)
+    }
 
-    /// - Parameter image: `<name>@sha256:<64 hexadecimal digits>`, of which only the digest counts.
+    /// Blocks.
+    /// - Parameters:
+    ///   - image: `<name>@sha256:<64 hexadecimal digits>`, of which only the digest counts.
+    ///   - isCancelled: asked while an archive is unpacked.
     /// - Throws: `RuntimeFailure`.
-    func rootFileSystem(of image: String) throws(RuntimeFailure) -> RootFileSystem {
+    func rootFileSystem(
+        of image: String, isCancelled: () -> Bool = { false }
+    ) throws(RuntimeFailure) -> RootFileSystem {
         let parts = image.split(separator: "@", omittingEmptySubsequences: false)
         let digest = parts.last.map(String.init) ?? ""
-        guard parts.count == 2, digest.hasPrefix("sha256:"), case let hash = digest.dropFirst(7), hash.utf8.count == 64,
-            hash.utf8.allSatisfy({
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-            })
-        else {
+        guard parts.count == 2, let hash = ImageDigest.hash(of: digest) else {
             throw RuntimeFailure(
                 .invalidArgument, "the image \(image.excerpt) must end in '@sha256:' and 64 digits of 0-9a-f")
         }
@@ -29,12 +37,30 @@ package struct ImageStore: Sendable {
                 "the image \(image.excerpt) cannot be run: this node has no images (atelet --images)")
         }
         let path = "\(directory)/sha256-\(hash)"
-        guard DurableDirectory.exists(path), let path = RealPath.of(path) else {
-            throw RuntimeFailure(
-                .failedPrecondition, "this node does not have the image \(image.excerpt): unpack it into \(path)")
+        if DurableDirectory.exists(path), let path = RealPath.of(path) {
+            return RootFileSystem(path: path, name: digest, isNodes: false)
         }
-        return RootFileSystem(path: path, name: digest, isNodes: false)
+        guard let cache, hasArchive(hash) else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "this node does not have the image \(image.excerpt): put it there as the OCI archive \(path).tar, or unpack it "
+                    + "into \(path)")
+        }
+        var root = try cache.rootFileSystem(hash, of: OCIArchive(file: "\(path).tar"), isCancelled: isCancelled)
+        root.name = digest
+        return root
     }
+
+    private func hasArchive(_ hash: String) -> Bool {
+        directory.map { access("\($0)/sha256-\(hash).tar", R_OK) == 0 } ?? false
+    }
+
+    /// Whether we have unpacked it ourselves.
+    func isUnpacked(_ root: RootFileSystem) -> Bool { cache.map { RealPath.is(root.path, below: $0.directory) } ?? false }
+
+    /// Removes what is unpacked and has no archive any more. To be called while nothing runs. Blocks.
+    func clear() { cache?.clear { hasArchive($0) } }
+
     /// A directory that an operator has put there as a root.
     /// - Parameter path: an absolute path to it. Where it leads has to lie below the directory of the images: whoever writes
     ///   a template is not to choose among the node's own files.
