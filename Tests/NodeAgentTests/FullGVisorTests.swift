@@ -149,7 +149,8 @@ struct FullGVisorTests {
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let version = try #require(fixture.runtime.version)
             for (old, new, reason) in [
-                ("\"node\"", "\"rootfs:/srv/a\"", "with other files"), (version, "runsc version 1", "resume it on a node"),
+                ("\"node\"", "\"rootfs:/srv/a\"", "with other files"),
+                (version, "runsc version 1", "resume it on a node"),
             ] {
                 #expect(text.contains(old))
                 try text.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)

@@ -105,7 +105,8 @@ struct GVisorFixture {
         )
         .filter { $0.contains(names.devicePrefix) }
         let processes = processStates(directory.marker).map { "process \($0.pid)" }
-        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix) + entries("/sys/class/net", names.devicePrefix) + cgroups
+        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix)
+            + entries("/sys/class/net", names.devicePrefix) + cgroups
             + mounts + routes + processes + (FileManager.default.subpaths(atPath: "\(directory.path)/workers") ?? [])
     }
 

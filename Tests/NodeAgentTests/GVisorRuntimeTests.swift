@@ -94,7 +94,9 @@ struct GVisorRuntimeTests {
         let place = "\(GVisorLayout.mountRoot)/\(UUID().uuidString)"
         try await fixture.use {
             var activation = fixture.activation(1)
-            activation.workload.containers[0].volumeMounts = [Container.VolumeMount(name: "durable", path: "\(place)/a")]
+            activation.workload.containers[0].volumeMounts = [
+                Container.VolumeMount(name: "durable", path: "\(place)/a")
+            ]
             let actor = GVisorActor(sandbox: try await fixture.runtime.start(activation), activation: activation)
             #expect(try await actor.ask("/write?\(place)/a/file") == "written")
             #expect(!FileManager.default.fileExists(atPath: place))

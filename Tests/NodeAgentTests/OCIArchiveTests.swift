@@ -102,7 +102,8 @@ import Testing
     }
 
     @Test func whatWouldLandOutsideIsRefused() async throws {
-        let up = try await archive(["echo x >evil"], packing: "tar -C files -P --transform 's,^evil,../evil,' -cf - evil")
+        let up = try await archive(
+            ["echo x >evil"], packing: "tar -C files -P --transform 's,^evil,../evil,' -cf - evil")
         #expect(refusal(up).contains("would land outside"))
         #expect(!FileManager.default.fileExists(atPath: "\(files.path)/evil"))
     }

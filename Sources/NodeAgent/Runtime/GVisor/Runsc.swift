@@ -49,7 +49,8 @@ struct Runsc: Sendable {
         return Command(
             "/bin/sh",
             ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths + inNetwork
-                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", cover + "exec \"$@\"", "sh", "runsc"] + flags + action
+                + ["unshare", "--mount", "--propagation=private", "sh", "-ec", cover + "exec \"$@\"", "sh", "runsc"]
+                + flags + action
                 + ["--bundle=\(place.path)", id],
             environment: environment, directory: place.path)
     }

@@ -56,7 +56,9 @@ package struct ImageStore: Sendable {
     }
 
     /// Whether we have unpacked it ourselves.
-    func isUnpacked(_ root: RootFileSystem) -> Bool { cache.map { RealPath.is(root.path, below: $0.directory) } ?? false }
+    func isUnpacked(_ root: RootFileSystem) -> Bool {
+        cache.map { RealPath.is(root.path, below: $0.directory) } ?? false
+    }
 
     /// Removes what is unpacked and has no archive any more. To be called while nothing runs. Blocks.
     func clear() { cache?.clear { hasArchive($0) } }
@@ -72,7 +74,8 @@ package struct ImageStore: Sendable {
         }
         guard let directory = directory.flatMap(RealPath.of) else {
             throw RuntimeFailure(
-                .failedPrecondition, "'rootfs:\(path.excerpt)' cannot be run: this node has no images (atelet --images)")
+                .failedPrecondition, "'rootfs:\(path.excerpt)' cannot be run: this node has no images (atelet --images)"
+            )
         }
         guard let real = RealPath.of(path), real != directory, RealPath.is(real, below: directory) else {
             // Not whether there is something: that is nobody's business.

@@ -45,7 +45,8 @@ struct OCIArchive {
             }
         }
         return Configuration(
-            command: (image.config?.Entrypoint ?? []) + (image.config?.Cmd ?? []), environment: image.config?.Env ?? [])
+            command: (image.config?.entrypoint ?? []) + (image.config?.command ?? []),
+            environment: image.config?.environment ?? [])
     }
 
     private func manifest(_ hash: String, _ blobs: Blobs) throws(RuntimeFailure) -> Manifest {
@@ -101,9 +102,15 @@ struct OCIArchive {
 
     private struct Image: Decodable {
         struct Process: Decodable {
-            var Env: [String]?
-            var Entrypoint: [String]?
-            var Cmd: [String]?
+            var environment: [String]?
+            var entrypoint: [String]?
+            var command: [String]?
+
+            enum CodingKeys: String, CodingKey {
+                case environment = "Env"
+                case entrypoint = "Entrypoint"
+                case command = "Cmd"
+            }
         }
 
         var architecture: String
