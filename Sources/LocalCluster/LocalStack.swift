@@ -232,8 +232,10 @@ package final class LocalStack: Sendable {
     private func addresses(ofNode index: Int) -> String {
         switch runtime {
         case .process: "127.\(addressBlock).\(index * 64).0/18"
-        // Of the block that RFC 2544 has set aside for tests of networks, which has room for 128 stacks.
-        case .gvisor: "198.\(18 + addressBlock % 128 / 64).\(addressBlock % 64 * 4 + index).0/24"
+        // Of the block that RFC 2544 has set aside for tests of networks: room for 16 stacks, each of whose nodes can start
+        // 127 actors a minute.
+        case .gvisor:
+            "198.\(18 + addressBlock % 16 / 8).\(addressBlock % 8 * 32 + index * 8).0/21"
         }
     }
 
