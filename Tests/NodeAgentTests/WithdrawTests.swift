@@ -34,7 +34,7 @@ import Testing
                 try await node.fixture.store.presence(of: slot.ref) == nil
             }
             #expect(node.slots.all.map(\.ref.pod) == ["node-1"] && !node.readiness.isReady)
-            #expect(reasons("withdrew a worker") == ["no process can be started"])
+            try await eventually("that is said") { reasons("withdrew a worker") == ["no process can be started"] }
             let tests = node.runtime.selfTests
             try await node.passTime(until: "three more self-tests") { node.runtime.selfTests >= tests + 3 }
             #expect(try await node.fixture.store.presence(of: slot.ref) == nil)
