@@ -50,6 +50,8 @@ struct GVisorFixture {
     func use(_ body: () async throws -> Void) async throws {
         try await runtime.killLeftovers()
         do { try await body() } catch {
+            // What a sandbox says that dies is in no error.
+            for line in log.lines { print(line) }
             try? await removeAll()
             throw error
         }
@@ -94,7 +96,7 @@ struct GVisorFixture {
                 "\(path)/\($0)"
             }
         }
-        let cgroups = ["pids", "memory", "cpu", "."].flatMap { hierarchy in
+        let cgroups = ["pids", "memory", "cpu", "freezer", "."].flatMap { hierarchy in
             entries("/sys/fs/cgroup/\(hierarchy)/\(ActorCgroup.parent(of: directory.id))", "node-")
                 + entries("/sys/fs/cgroup/\(hierarchy)", ActorCgroup.parent(of: directory.id))
         }
@@ -105,7 +107,8 @@ struct GVisorFixture {
         )
         .filter { $0.contains(names.devicePrefix) }
         let processes = processStates(directory.marker).map { "process \($0.pid)" }
-        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix) + entries("/sys/class/net", names.devicePrefix) + cgroups
+        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix)
+            + entries("/sys/class/net", names.devicePrefix) + cgroups
             + mounts + routes + processes + (FileManager.default.subpaths(atPath: "\(directory.path)/workers") ?? [])
     }
 

@@ -75,7 +75,8 @@ import Testing
         for hidden in ["\(images)/agent/etc", "\(images)/agent", images] {
             #expect(reason("rootfs:\(images)/agent", hidden: [hidden])?.contains("the node's own") == true, "\(hidden)")
         }
-        #expect(reason("a@sha256:\(digest)", hidden: ["\(images)/sha256-\(digest)"])?.contains("the node's own") == true)
+        #expect(
+            reason("a@sha256:\(digest)", hidden: ["\(images)/sha256-\(digest)"])?.contains("the node's own") == true)
         // By name it only looks like it.
         #expect(reason("rootfs:\(images)/agent", hidden: ["\(images)/ag", "\(images)/state"]) == nil)
     }

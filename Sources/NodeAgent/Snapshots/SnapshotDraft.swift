@@ -22,7 +22,8 @@ struct SnapshotDraft: Sendable {
         path = SnapshotDirectory.partial(of: target)
         // Found out before anything is stopped for it.
         guard !FileManager.default.fileExists(atPath: target) else {
-            throw RuntimeFailure(.failedPrecondition, "cannot write the snapshot \(snapshot): there is one of this name")
+            throw RuntimeFailure(
+                .failedPrecondition, "cannot write the snapshot \(snapshot): there is one of this name")
         }
         do {
             try? FileManager.default.removeItem(atPath: path)

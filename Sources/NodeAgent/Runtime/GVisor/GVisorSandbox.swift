@@ -126,7 +126,8 @@ final class GVisorSandbox: Sandbox {
             try await told { () async throws(RuntimeFailure) in try await runsc.pause() }
             try await condition?()
             if content == .full { try await checkNoFileIsDeleted() }
-            claim = try await BlockingThread.result(interruptibly: { [runsc, space] isCancelled throws(RuntimeFailure) in
+            claim = try await BlockingThread.result(interruptibly: {
+                [runsc, space] isCancelled throws(RuntimeFailure) in
                 try draft.pack(runsc.place.durable, isCancelled: isCancelled)
                 return content == .full ? try space.take(runsc.cgroup.memoryInUse + Self.slack, for: draft) : nil
             })

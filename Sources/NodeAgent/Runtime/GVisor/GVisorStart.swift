@@ -130,7 +130,8 @@ struct GVisorStart: Sendable {
         if let version = memory.version, let own = own.version, version != own {
             throw RuntimeFailure(
                 .failedPrecondition,
-                "the actor was saved by \(version.excerpt), and this node has \(own): resume it on a node with the former")
+                "the actor was saved by \(version.excerpt), and this node has \(own): resume it on a node with the former"
+            )
         }
         if let root = memory.root, let own = own.root, root != own {
             throw RuntimeFailure(

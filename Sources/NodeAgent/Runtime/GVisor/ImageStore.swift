@@ -46,7 +46,8 @@ package struct ImageStore: Sendable {
         }
         guard let directory = directory.flatMap(RealPath.of) else {
             throw RuntimeFailure(
-                .failedPrecondition, "'rootfs:\(path.excerpt)' cannot be run: this node has no images (atelet --images)")
+                .failedPrecondition, "'rootfs:\(path.excerpt)' cannot be run: this node has no images (atelet --images)"
+            )
         }
         guard let real = RealPath.of(path), real != directory, RealPath.is(real, below: directory) else {
             // Not whether there is something: that is nobody's business.
