@@ -36,6 +36,25 @@ struct FullGVisorTests {
         #expect(try fixture.traces() == [])
     }
 
+    /// One of a hundred signals that a thread of an actor got at the wrong moment ended its sandbox.
+    @Test func anActorOutlivesHoweverManyFreezes() async throws {
+        let fixture = try GVisorFixture()
+        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        let hold = LeaseHold(duration: .seconds(600), sinceSent: ContinuousClock().stopwatch())
+        #expect(await watchdog.begin(hold))
+        try await fixture.use {
+            let actor = try await fixture.start(1)
+            for number in 1...300 {
+                await watchdog.freeze()
+                #expect(await watchdog.thaw([actor.activation.id], hold))
+                #expect(try await actor.ask("/words") == "", "after \(number)")
+            }
+            await actor.sandbox.kill()
+        }
+        try await WatchdogTests.end(watchdog)
+    }
+
     @Test func aMemoryThatIsSavedButCannotBeNamedYetIsNotThrownAway() async throws {
         let fixture = try GVisorFixture()
         let root = "\(fixture.runtime.snapshots.root)/uid"
@@ -77,7 +96,7 @@ struct FullGVisorTests {
             await watchdog.freeze()
             let cgroup = ActorCgroup(before.activation.id, directoryID: fixture.directory.id)
             try await eventually("everything stands still") {
-                ProcessTable.signal(SIGSTOP, fixture.directory.mark) == 0
+                ProcessTable.stop(fixture.directory.mark) == 0
             }
             #expect(!cgroup.processes.isEmpty && FileManager.default.fileExists(atPath: image))
             #expect(await watchdog.thaw([before.activation.id], hold))

@@ -50,6 +50,8 @@ struct GVisorFixture {
     func use(_ body: () async throws -> Void) async throws {
         try await runtime.killLeftovers()
         do { try await body() } catch {
+            // What a sandbox says that dies is in no error.
+            for line in log.lines { print(line) }
             try? await removeAll()
             throw error
         }
@@ -94,7 +96,7 @@ struct GVisorFixture {
                 "\(path)/\($0)"
             }
         }
-        let cgroups = ["pids", "memory", "cpu", "."].flatMap { hierarchy in
+        let cgroups = ["pids", "memory", "cpu", "freezer", "."].flatMap { hierarchy in
             entries("/sys/fs/cgroup/\(hierarchy)/\(ActorCgroup.parent(of: directory.id))", "node-")
                 + entries("/sys/fs/cgroup/\(hierarchy)", ActorCgroup.parent(of: directory.id))
         }

@@ -151,15 +151,17 @@ struct GVisorRuntimeTests {
             #expect(cgroup.processes.count > 3)
             let before = try processorTime(of: cgroup.processes)
             // Nothing that a processor does for it is missed, however long this takes.
-            _ = ProcessTable.signal(SIGSTOP, fixture.directory.mark)
-            #expect(ProcessTable.signal(SIGSTOP, fixture.directory.mark) == 0)
+            #expect(ProcessTable.stop(fixture.directory.mark) == 0)
             #expect(try processorTime(of: cgroup.processes) == before)
             await #expect(throws: (any Error).self) { try await actor.ask("/count", within: .milliseconds(200)) }
             #expect(try processorTime(of: cgroup.processes) == before)
             #expect(await watchdog.thaw([actor.activation.id], hold))
             let count = try await actor.ask("/count")
             try await eventually("it counts on") { try await actor.ask("/count") != count }
+            // What stands still dies all the same, and does not move for it.
+            await watchdog.freeze()
             await actor.sandbox.kill()
+            #expect(cgroup.processes.isEmpty)
         }
         try await WatchdogTests.end(watchdog)
     }

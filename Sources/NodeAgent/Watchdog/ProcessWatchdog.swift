@@ -86,7 +86,7 @@ package final class ProcessWatchdog: Watchdog {
         await BlockingThread.result {
             // Those that are just being forked show themselves only in a later look.
             let end = ContinuousClock.now + Self.freezeLimit
-            while ProcessTable.signal(SIGSTOP, mark) > 0, ContinuousClock.now < end {
+            while ProcessTable.stop(mark) > 0, ContinuousClock.now < end {
                 usleep(2_000)
             }
         }

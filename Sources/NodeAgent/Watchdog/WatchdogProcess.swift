@@ -33,7 +33,7 @@ package enum WatchdogProcess {
             guard file.set(guardian: 0) else { break }
             file.clearWakeUps()
             if BootClock.nanoseconds >= file.deadline {
-                _ = ProcessTable.signal(SIGSTOP, mark)
+                _ = ProcessTable.stop(mark)
             }
             let request = file.request
             if request > handled {
@@ -53,6 +53,10 @@ package enum WatchdogProcess {
         guard let activations = file.activations else { return false }
         let marks = activations.map { ProcessMark.activation($0, in: directory) }
         var isInTime = true
+        for activation in marks {
+            guard BootClock.nanoseconds < file.deadline else { return false }
+            ActorFreezer.letGoOn(mark, activation)
+        }
         _ = ProcessTable.signal(SIGCONT, mark, andOneOf: marks) {
             isInTime = BootClock.nanoseconds < file.deadline
             return isInTime

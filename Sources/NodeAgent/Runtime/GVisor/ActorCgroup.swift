@@ -27,9 +27,13 @@ struct ActorCgroup: Sendable {
 
     private static let root = "/sys/fs/cgroup"
     /// What is needed of version 1.
-    private static let controllers = ["pids", "memory", "cpu"]
+    private static let controllers = ["pids", "memory", "cpu", "freezer"]
 
-    private static var isUnified: Bool {
+    /// Where the cgroups of activations lie that can be stopped.
+    static var freezerRoot: String { isUnified ? root : "\(root)/freezer" }
+
+    /// Whether there is version 2 alone.
+    static var isUnified: Bool {
         FileManager.default.fileExists(atPath: "\(root)/cgroup.controllers")
     }
 
@@ -124,7 +128,7 @@ struct ActorCgroup: Sendable {
         return true
     }
 
-    private static func isDirectory(_ path: String) -> Bool {
+    static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }

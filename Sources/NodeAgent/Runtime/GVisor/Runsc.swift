@@ -48,7 +48,7 @@ struct Runsc: Sendable {
         let action = image.map { ["restore", "--image-path=\($0)"] } ?? ["run"]
         return Command(
             "/bin/sh",
-            ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths + inNetwork
+            ["-ec", enter, "sh", "\(cgroup.paths.count)"] + cgroup.paths.reversed() + inNetwork
                 + ["unshare", "--mount", "--propagation=private", "sh", "-ec", cover + "exec \"$@\"", "sh", "runsc"]
                 + flags + action
                 + ["--bundle=\(place.path)", id],

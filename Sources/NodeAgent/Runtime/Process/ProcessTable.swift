@@ -3,6 +3,9 @@ internal import Glibc
 
 /// What the kernel tells about processes. All of it blocks a little.
 enum ProcessTable {
+    /// Stops everything that has the mark of a state directory, and returns how much of it may still move.
+    static func stop(_ mark: ProcessMark) -> Int { ActorFreezer.stopAll(mark) + signal(SIGSTOP, mark) }
+
     /// Sends a signal to every process that has the mark, and returns to how many that were neither stopped (for `SIGSTOP`)
     /// nor dead.
     /// - Parameters:
@@ -14,6 +17,9 @@ enum ProcessTable {
         while mayGoOn: () -> Bool = { true }
     ) -> Int {
         var count = 0
+        // What stands still there cannot die.
+        var killed: Set<String> = []
+        defer { killed.forEach(ActorFreezer.letGoOn) }
         for pid in candidates ?? KernelFile.processes() {
             // Taken before anything is read, so that no process that got the id later is hit.
             let descriptor = cspawn_descriptor(pid)
@@ -24,7 +30,11 @@ enum ProcessTable {
                 environment: { KernelFile.contents("/proc/\(pid)/environ") })
             guard evidence.has(mark, andOneOf: others), case let effect = effect(of: number, on: pid), effect != .none
             else { continue }
+            let group = evidence.groups.flatMap(ActorFreezer.path)
+            // `ActorFreezer` stops these and has them go on, but for one that was stopped on its way into its cgroup.
+            if group != nil, number == SIGSTOP || number == SIGCONT && !isStopped(pid) { continue }
             guard mayGoOn() else { return count }
+            if number == SIGKILL, let group { killed.insert(group) }
             if cspawn_signal(descriptor, number) == 0, effect == .changes { count += 1 }
         }
         return count
