@@ -166,26 +166,6 @@ struct GVisorRuntimeTests {
         try await WatchdogTests.end(watchdog)
     }
 
-    @Test func anActorReachesNeitherOtherActorsNorTheNodeNorTheWorld() async throws {
-        let fixture = try GVisorFixture()
-        let server = try Server(address: "0.0.0.0:0", credentials: .insecure, methods: [])
-        try await running(server.run) {
-            try await fixture.use {
-                let alice = try await fixture.start(1, pod: "node-0")
-                let bob = try await fixture.start(2, pod: "node-1")
-                let node = "\(NodeNetwork.gateway):\(server.port)"
-                // The same places are reached from the node.
-                #expect(try await bob.ask("/words") == "")
-                try Connection(to: ActorAddress(ip: NodeNetwork.gateway, port: server.port)).end()
-                for place in ["\(bob.activation.address.ip):80", node, "1.1.1.1:80"] {
-                    #expect(try await alice.ask("/reach?\(place)") != "reached", "\(place)")
-                }
-                await alice.sandbox.kill()
-                await bob.sandbox.kill()
-            }
-        }
-    }
-
     @Test func anActorSeesOfTheNodeWhatEverybodyMayAndWritesNowhereButInItsDirectory() async throws {
         let fixture = try GVisorFixture()
         try await fixture.use {
