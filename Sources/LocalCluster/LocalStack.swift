@@ -113,6 +113,7 @@ package final class LocalStack: Sendable {
 
     /// Starts everything but etcd and waits until it serves.
     package func startPrograms(progress: (String) -> Void = { _ in }) async throws {
+        if runtime == .gvisor { try await LocalImage.make(of: "\(programs)/helpdesk", in: helpdeskImage) }
         progress("ateapi")
         for (number, address) in replicas.enumerated() { try await startReplica(number, at: address) }
         for (index, node) in nodes.enumerated() {
@@ -194,7 +195,20 @@ package final class LocalStack: Sendable {
         }
         let file = "\(directory)/\(URL(fileURLWithPath: example).lastPathComponent)"
         var own = text.replacing("file:///var/lib/substrate/snapshots", with: "file://\(snapshots)")
-        if runtime == .process {
+        switch runtime {
+        case .gvisor:
+            // This repository may lie where no actor sees it, as in somebody's home.
+            own = own.replacing(
+                "command: [helpdesk]\n",
+                with: """
+                    image: rootfs:\(helpdeskImage)
+                          command: [\(LocalImage.program)]
+                          env:
+                            - name: LD_LIBRARY_PATH
+                              value: \(LocalImage.libraries)
+
+                    """)
+        case .process:
             own = own.replacing("sandboxClass: gvisor", with: "sandboxClass: process")
                 .replacing(": Full\n", with: ": Data\n")
         }
@@ -203,6 +217,8 @@ package final class LocalStack: Sendable {
     }
 
     private var snapshots: String { "\(directory)/snapshots" }
+    private var images: String { "\(directory)/images" }
+    private var helpdeskImage: String { "\(images)/helpdesk" }
 
     private func process(_ name: String) -> LocalProcess? { processes.withLock { $0[name] } }
 
@@ -244,7 +260,8 @@ package final class LocalStack: Sendable {
             "atelet-\(node)", "atelet",
             [
                 "--pool", "default/small", "--node-name", node, "--workers", "\(Self.workersPerNode)",
-                "--runtime", runtime.rawValue, "--state-dir", "\(directory)/\(node)", "--snapshot-dir", snapshots,
+                "--runtime", runtime.rawValue, "--images", images, "--state-dir", "\(directory)/\(node)",
+                "--snapshot-dir", snapshots,
                 "--actor-addresses", addresses,
                 "--etcd-endpoints", etcdAddress,
             ])
