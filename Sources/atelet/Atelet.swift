@@ -102,7 +102,9 @@ enum Atelet {
     private static var flags: Flags {
         var flags = Flags(
             program: "atelet",
-            summary: "The agent on a node: offers the node's workers, runs and checkpoints the actors placed on them.")
+            summary:
+                "The agent on a node: offers the node's workers, runs and checkpoints the actors placed on them. 'atelet clear STATE-DIRECTORY [SUBNET ...]' removes what one that was killed has left, where none starts again.",
+            examples: ["atelet --pool default/small --workers 4", "atelet clear /var/lib/substrate/atelet"])
         flags.text("pool", "NAMESPACE/NAME", help: "The WorkerPool that the workers belong to.")
         flags.number("workers", 1...1000, default: 2, help: "How many workers to offer; each runs one actor at a time.")
         flags.text(

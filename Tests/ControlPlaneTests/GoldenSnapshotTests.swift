@@ -34,6 +34,13 @@ import Testing
         try await TestCluster(store, options: options, wallClock: wallClock)
     }
 
+    /// A second one, whose leader looks when something changes and then not for an hour.
+    private func clusterThatLooksOnce() async throws -> TestCluster {
+        var options = Self.options
+        options.goldenCheckInterval = .seconds(3600)
+        return try await Self.cluster(fixture.store, options)
+    }
+
     /// The time that golden actors are given is told by it.
     private static let wallClock: @Sendable () -> Int64 = { Int64(Date.now.timeIntervalSince1970 * 1000) }
 
@@ -234,9 +241,7 @@ import Testing
     }
 
     @Test func aTemplateThatIsCreatedAnewDoesNotWaitForTheFailureOfTheOldOne() async throws {
-        var options = Self.options
-        options.goldenCheckInterval = .seconds(3600)
-        let cluster = try await Self.cluster(fixture.store, options)
+        let cluster = try await clusterThatLooksOnce()
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)
             node.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "the program is not there"))
@@ -279,9 +284,7 @@ import Testing
     }
 
     @Test func anActorWhoseSnapshotFailsHoldsNoWorkerBetweenTwoAttempts() async throws {
-        var options = Self.options
-        options.goldenCheckInterval = .seconds(3600)
-        let cluster = try await Self.cluster(fixture.store, options)
+        let cluster = try await clusterThatLooksOnce()
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)
             node.runtime.failCheckpoints(with: RuntimeFailure(.internal, "the disk is full"))

@@ -39,11 +39,7 @@ struct FullGVisorTests {
     /// One of a hundred signals that a thread of an actor got at the wrong moment ended its sandbox.
     @Test func anActorOutlivesHoweverManyFreezes() async throws {
         let fixture = try GVisorFixture()
-        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
-        try await watchdog.start()
-        let hold = LeaseHold(duration: .seconds(600), sinceSent: ContinuousClock().stopwatch())
-        #expect(await watchdog.begin(hold))
-        try await fixture.use {
+        try await fixture.useGuarded { watchdog, hold in
             let actor = try await fixture.start(1)
             for _ in 1...200 {
                 await watchdog.freeze()
@@ -54,7 +50,6 @@ struct FullGVisorTests {
             }
             await actor.sandbox.kill()
         }
-        try await WatchdogTests.end(watchdog)
     }
 
     @Test func aMemoryThatIsSavedButCannotBeNamedYetIsNotThrownAway() async throws {
@@ -83,11 +78,7 @@ struct FullGVisorTests {
 
     @Test func aLeaseThatLapsesInTheMiddleOfACheckpointCostsNoMemory() async throws {
         let fixture = try GVisorFixture()
-        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
-        try await watchdog.start()
-        let hold = LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())
-        #expect(await watchdog.begin(hold))
-        try await fixture.use {
+        try await fixture.useGuarded { watchdog, hold in
             let before = try await fixture.start(1)
             _ = try await before.ask("/remember?one")
             // So that writing it takes a while.
@@ -107,7 +98,6 @@ struct FullGVisorTests {
             #expect(try await after.ask("/words") == "one")
             await after.sandbox.kill()
         }
-        try await WatchdogTests.end(watchdog)
     }
 
     @Test func aForkBombStaysInItsSandbox() async throws {

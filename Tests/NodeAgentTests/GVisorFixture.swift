@@ -1,3 +1,4 @@
+import Etcd
 import Foundation
 import GRPC
 import Glibc
@@ -7,6 +8,7 @@ import ServiceKit
 import SubstrateAPI
 import SubstrateModel
 import TestKit
+import Testing
 
 @testable import NodeAgent
 
@@ -56,6 +58,19 @@ struct GVisorFixture {
             throw error
         }
         try await removeAll()
+    }
+
+    /// The same beside a watchdog, under a lease that outlasts the test.
+    func useGuarded(_ body: (ProcessWatchdog, LeaseHold) async throws -> Void) async throws {
+        let watchdog = ProcessWatchdog(directory: directory, executable: WatchdogTests.atelet)
+        try await watchdog.start()
+        let hold = LeaseHold(duration: .seconds(600), sinceSent: ContinuousClock().stopwatch())
+        #expect(await watchdog.begin(hold))
+        do { try await use { try await body(watchdog, hold) } } catch {
+            try? await WatchdogTests.end(watchdog)
+            throw error
+        }
+        try await WatchdogTests.end(watchdog)
     }
 
     private func removeAll() async throws {

@@ -140,11 +140,7 @@ struct GVisorRuntimeTests {
 
     @Test func whatTheWatchdogFreezesStandsStillAndGoesOn() async throws {
         let fixture = try GVisorFixture()
-        let watchdog = ProcessWatchdog(directory: fixture.directory, executable: WatchdogTests.atelet)
-        try await watchdog.start()
-        let hold = LeaseHold(duration: .seconds(60), sinceSent: ContinuousClock().stopwatch())
-        #expect(await watchdog.begin(hold))
-        try await fixture.use {
+        try await fixture.useGuarded { watchdog, hold in
             let actor = try await fixture.start(1)
             await watchdog.freeze()
             let cgroup = ActorCgroup(actor.activation.id, directoryID: fixture.directory.id)
@@ -163,7 +159,6 @@ struct GVisorRuntimeTests {
             await actor.sandbox.kill()
             #expect(cgroup.processes.isEmpty)
         }
-        try await WatchdogTests.end(watchdog)
     }
 
     @Test func anActorSeesOfTheNodeWhatEverybodyMayAndWritesNowhereButInItsDirectory() async throws {

@@ -117,9 +117,10 @@ import Testing
 
     @Test func nothingIsWrittenThroughALink() async throws {
         try FileManager.default.createDirectory(atPath: "\(files.path)/outside", withIntermediateDirectories: true)
-        let image = try await archive(["ln -s \(files.path)/outside link", "mkdir link; echo x >link/evil"])
-        _ = refusal(image)
-        #expect(try names("\(files.path)/outside").isEmpty)
+        // The directory of the upper layer takes the place of the link.
+        let (root, _) = try unpack(
+            try await archive(["ln -s \(files.path)/outside link", "mkdir link; echo x >link/evil"]))
+        #expect(try names("\(files.path)/outside").isEmpty && names("\(root)/link") == ["evil"])
     }
 
     @Test func nothingIsRemovedThroughALink() async throws {

@@ -181,66 +181,63 @@ import Testing
         }
     }
 
+    /// An actor whose snapshot is being written while everything is frozen.
+    private struct Saving {
+        static let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
+
+        var slot: WorkerSlot
+        var resume: Claim
+        var suspend: Claim
+        /// Lets the writing go on.
+        var gate: Gate
+        var checkpoint: Task<Receipt, any Error>
+    }
+
+    private func frozenInTheMiddleOfACheckpoint() async throws -> Saving {
+        let slot = try await node.slot()
+        let resume = try await node.started("alice", on: slot)
+        _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
+        let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
+        let gate = Gate()
+        node.runtime.beforeCheckpoint { await gate.pass() }
+        let checkpoint = Task { try await slot.checkpoint(to: Saving.snapshot, suspend.fences) }
+        try await gate.waitForArrival()
+        try await node.freeze()
+        return Saving(slot: slot, resume: resume, suspend: suspend, gate: gate, checkpoint: checkpoint)
+    }
+
     @Test func aSnapshotThatIsCompletedWhileFrozenCountsAfterTheThaw() async throws {
         try await node.run {
-            let slot = try await node.slot()
-            let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
-            let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
-            let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
-            let writing = Gate()
-            node.runtime.beforeCheckpoint { await writing.pass() }
-            let checkpoint = Task { try await slot.checkpoint(to: snapshot, suspend.fences) }
-            try await writing.waitForArrival()
-            try await node.freeze()
-            writing.open()
+            let saving = try await frozenInTheMiddleOfACheckpoint()
+            saving.gate.open()
             try await eventually("it is written") { node.runtime.running.isEmpty }
-            #expect(try await slot.status(node.later(suspend, by: 0)).state == .busy)
+            #expect(try await saving.slot.status(node.later(saving.suspend, by: 0)).state == .busy)
             try await thaw()
-            #expect(try await checkpoint.value.state == .checkpointed(snapshot))
+            #expect(try await saving.checkpoint.value.state == .checkpointed(Saving.snapshot))
         }
     }
 
     @Test func aSandboxThatHasToRunForItsSnapshotIsThawedInTheMiddleOfIt() async throws {
         try await node.run {
             node.runtime.letActorsRunDuringCheckpoints()
-            let slot = try await node.slot()
-            let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
-            let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
-            let snapshot = Snapshot.external(SnapshotURI("file:///s/1"))
-            let writing = Gate()
-            node.runtime.beforeCheckpoint { await writing.pass() }
-            let checkpoint = Task { try await slot.checkpoint(to: snapshot, suspend.fences) }
-            try await writing.waitForArrival()
-            try await node.freeze()
+            let saving = try await frozenInTheMiddleOfACheckpoint()
             try await thaw()
-            #expect(node.watchdog.thaws == [[ActivationID(pod: "node-0", epoch: resume.binding.epoch)]])
+            #expect(node.watchdog.thaws == [[ActivationID(pod: "node-0", epoch: saving.resume.binding.epoch)]])
             #expect(node.runtime.frozen.isEmpty)
-            writing.open()
-            #expect(try await checkpoint.value.state == .checkpointed(snapshot))
+            saving.gate.open()
+            #expect(try await saving.checkpoint.value.state == .checkpointed(Saving.snapshot))
         }
     }
 
     @Test func anActorWhoseSnapshotFailsWhileFrozenStandsUntilTheThaw() async throws {
         try await node.run {
-            let slot = try await node.slot()
-            let resume = try await node.started("alice", on: slot)
-            _ = try await node.fixture.store.confirmRunning(resume, at: node.fixture.address)
-            let suspend = try await node.fixture.suspending("alice", on: node.held(slot))
-            let writing = Gate()
-            node.runtime.beforeCheckpoint { await writing.pass() }
             node.runtime.failCheckpoints(with: RuntimeFailure(.internal, "the disk is full"))
-            let checkpoint = Task {
-                try await slot.checkpoint(to: .external(SnapshotURI("file:///s/1")), suspend.fences)
-            }
-            try await writing.waitForArrival()
-            try await node.freeze()
-            writing.open()
+            let saving = try await frozenInTheMiddleOfACheckpoint()
+            saving.gate.open()
             try await eventually("it has failed") { node.log.contains(.warning, "could not checkpoint an actor") }
-            #expect(node.runtime.frozen == [resume.binding.epoch])
+            #expect(node.runtime.frozen == [saving.resume.binding.epoch])
             try await thaw()
-            let error = await #expect(throws: NodeFailure.self) { try await checkpoint.value }
+            let error = await #expect(throws: NodeFailure.self) { try await saving.checkpoint.value }
             #expect(error?.receipt?.state == .running)
             #expect(node.runtime.frozen.isEmpty)
         }

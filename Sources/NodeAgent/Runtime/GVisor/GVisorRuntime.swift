@@ -161,13 +161,5 @@ package final class GVisorRuntime: Runtime {
         }
     }
 
-    /// A thread can be had, the state directory answers, and so does the thread that starts and reaps all processes.
-    package func answer() async {
-        let path = directory.path
-        _ = await BlockingThread.answer {
-            var status = stat()
-            return stat(path, &status)
-        }
-        await ChildProcess.hostAnswer()
-    }
+    package func answer() async { await directory.answer() }
 }

@@ -41,6 +41,8 @@ package struct ProcessRuntime: Runtime {
     /// The same as an entry of an environment.
     static func marker(of directoryID: String) -> String { "\(marker)=\(directoryID)" }
 
+    package func answer() async { await directory.answer() }
+
     package func killLeftovers() async throws {
         let killed = try await BlockingThread.result { [directory] in
             let killed = try directory.killProcesses()

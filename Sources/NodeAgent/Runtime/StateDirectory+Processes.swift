@@ -1,6 +1,20 @@
 internal import Glibc
+internal import Processes
+internal import ServiceKit
 
+/// What every runtime does with the processes that run because of a state directory.
 extension StateDirectory {
+    /// Returns when a thread could be had, the directory has answered, and so has the thread that starts and reaps all
+    /// processes.
+    func answer() async {
+        let path = path
+        _ = await BlockingThread.answer {
+            var status = stat()
+            return stat(path, &status)
+        }
+        await ChildProcess.hostAnswer()
+    }
+
     /// What a process that is told to die may take for it.
     private static let killLimit = Duration.seconds(30)
 
