@@ -88,7 +88,9 @@ final class SimulatedNodes: NodeAgents, @unchecked Sendable {
         do throws(NodeFailure) {
             let receipt = try await send(to: address, within: limit) { [world] machine throws(NodeFailure) in
                 let worker = try FaultyWorker.find(uid, on: machine, world.bug)
-                return try await body(worker, fences)
+                let receipt = try await body(worker, fences)
+                if let address = receipt.address { world.addresses.told(address, receipt.epoch) }
+                return receipt
             }
             world.note("\(process.name): \(name) \(fences.epoch): \(receipt.state)")
             return receipt
