@@ -29,6 +29,8 @@ let package = Package(
     products: [
         .library(name: "GRPC", targets: ["GRPC"]),
         .library(name: "Etcd", targets: ["Etcd"]),
+        // For tests: loaded into a program that is to be killed.
+        .library(name: "KillAtStep", type: .dynamic, targets: ["KillAtStep"]),
     ],
     targets: [
         .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
@@ -130,6 +132,7 @@ let package = Package(
                 "ServiceKit", "LocalCluster", "TestKit",
             ]),
 
+        .target(name: "KillAtStep", path: "Tests/KillAtStep"),
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit", "ate-simulate"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),

@@ -94,7 +94,11 @@ struct GVisorFixture {
                 actor: ActorRef(atespace: "default", name: "alice"), actorUID: "uid",
                 template: TemplateRef(namespace: "n", name: "t"), containers: [container]),
             address: address(Int(epoch % 250) + 1), snapshot: snapshot,
-            output: ActorOutput(epoch: Epoch(epoch), workerPod: pod, wallClock: { 0 }))
+            output: ActorOutput(epoch: Epoch(epoch), workerPod: pod, wallClock: { 0 }),
+            // Nobody else may have the actor.
+            resume: { [id = directory.id] in
+                ActorFreezer.letGoOn(ActorCgroup(ActivationID(pod: pod, epoch: Epoch(epoch)), directoryID: id))
+            })
     }
 
     /// Starts an actor that answers requests.
@@ -104,28 +108,7 @@ struct GVisorFixture {
     }
 
     /// All that an activation can leave on a machine, as lines.
-    func traces() throws -> [String] {
-        let names = runtime.network.names
-        func entries(_ path: String, _ prefix: String) -> [String] {
-            ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasPrefix(prefix) }.map {
-                "\(path)/\($0)"
-            }
-        }
-        let cgroups = ["pids", "memory", "cpu", "freezer", "."].flatMap { hierarchy in
-            entries("/sys/fs/cgroup/\(hierarchy)/\(ActorCgroup.parent(of: directory.id))", "node-")
-                + entries("/sys/fs/cgroup/\(hierarchy)", ActorCgroup.parent(of: directory.id))
-        }
-        let mounts = try String(contentsOfFile: "/proc/mounts", encoding: .utf8).split(separator: "\n").map(String.init)
-            .filter { $0.contains(directory.path) || $0.contains(names.namespacePrefix) }
-        let routes = try String(contentsOfFile: "/proc/net/route", encoding: .utf8).split(separator: "\n").map(
-            String.init
-        )
-        .filter { $0.contains(names.devicePrefix) }
-        let processes = processStates(directory.marker).map { "process \($0.pid)" }
-        return entries(runtime.memory.path, "") + entries("/run/netns", names.namespacePrefix)
-            + entries("/sys/class/net", names.devicePrefix) + cgroups
-            + mounts + routes + processes + (FileManager.default.subpaths(atPath: "\(directory.path)/workers") ?? [])
-    }
+    func traces() throws -> [String] { try GVisorTraces(path: directory.path, id: directory.id).all }
 
     /// What belongs to an activation alone, not to its worker.
     func activationTraces() throws -> [String] {
@@ -133,17 +116,24 @@ struct GVisorFixture {
     }
 
     /// Remembers what it is told, in memory only; counts all the time; writes a log that grows; and misbehaves when asked to.
-    private static let actor = """
+    static let actor = """
         import http.server, os, socketserver, sys, threading, time, urllib.parse, socket
-        words, kept, count = [], [], 0
+        words, kept, count, lines = [], [], 0, 0
         def run():
             global count
             while True: count += 1
         threading.Thread(target=run, daemon=True).start()
+        writing = threading.Lock()
         def log():
+            global lines
             with open("log", "a") as file:
                 while True:
-                    file.write("a line of the log, which grows\\n"); file.flush(); time.sleep(0.001)
+                    with writing: file.write(f"{lines}\\n"); file.flush(); lines += 1
+                    time.sleep(0.001)
+        def logged():
+            with writing:
+                whole = open("log").read().split() == [str(number) for number in range(lines)]
+                return f"{lines if whole else 'damaged'}"
         threading.Thread(target=log, daemon=True).start()
         def reaches(place):
             host, port = place.split(":")
@@ -166,6 +156,7 @@ struct GVisorFixture {
                 if path == "/remember": words.append(query); text = ",".join(words)
                 elif path == "/words": text = ",".join(words)
                 elif path == "/count": text = str(count)
+                elif path == "/logged": text = logged()
                 elif path == "/reach": text = reaches(query)
                 elif path == "/read":
                     try: text = ",".join(sorted(os.listdir(query)))
@@ -175,6 +166,11 @@ struct GVisorFixture {
                     except Exception as error: text = type(error).__name__
                 elif path == "/fill": kept.append(os.urandom(int(query) << 20)); text = "filled"
                 elif path == "/delete": kept.append(open(query, "w")); os.unlink(query); text = "deleted"
+                elif path == "/udp":
+                    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)); kept[-1].connect(("192.0.2.1", 9))
+                    text = kept[-1].getsockname()[0]
+                elif path == "/bind":
+                    kept.append(socket.socket()); kept[-1].bind((query, 8099)); kept[-1].listen(); text = "bound"
                 elif path == "/forget": kept.clear(); text = "forgotten"
                 elif path == "/bomb": text = bomb()
                 elif path == "/hog": text = hog()

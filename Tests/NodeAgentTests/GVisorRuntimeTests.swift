@@ -53,6 +53,45 @@ struct GVisorRuntimeTests {
         }
     }
 
+    /// The lines that an actor knows of in its memory and those in its file are the same ones, whenever it is stopped.
+    @Test func aLogThatGrowsMissesNoLineAndHasNoneTwice() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            var lines = 0
+            func writes(_ actor: GVisorActor) async throws {
+                let before = lines
+                try await eventually("the log grows") {
+                    let answer = try await actor.ask("/logged")
+                    lines = try #require(Int(answer), "the log is \(answer)")
+                    return lines > before
+                }
+            }
+            var actor = try await fixture.start(1)
+            try await writes(actor)
+            for epoch in Int64(2)...4 {
+                try await actor.sandbox.checkpoint(to: fixture.uri("\(epoch)"), .full, if: nil)
+                actor = try await fixture.start(epoch, from: fixture.uri("\(epoch)"))
+                try await writes(actor)
+            }
+            await actor.sandbox.kill()
+        }
+    }
+
+    /// As programs have that want to know their own address.
+    @Test func aSocketThatIsConnectedOrBoundToItsAddressDoesNotCostAnActorItsMemory() async throws {
+        let fixture = try GVisorFixture()
+        try await fixture.use {
+            let before = try await fixture.start(1)
+            let address = try await before.ask("/udp")
+            #expect(try await before.ask("/bind?\(address)") == "bound")
+            try await before.sandbox.checkpoint(to: fixture.uri("a"), .full, if: nil)
+            let after = try await fixture.start(2, from: fixture.uri("a"))
+            #expect(after.activation.address != before.activation.address)
+            #expect(try await after.ask("/udp") == address)
+            await after.sandbox.kill()
+        }
+    }
+
     @Test func aCheckpointThatDoesNotFitOnTheDiskLeavesTheActorRunning() async throws {
         let disk = try SmallDisk(megabytes: 4)
         let fixture = try GVisorFixture(snapshots: disk.path)

@@ -9,6 +9,7 @@ internal import SubstrateModel
 /// <path>/directory-id   random, for life: who holds the directory has killed the sandboxes of its predecessors
 /// <path>/workers/<pod>/<epoch>/   one activation of an actor
 /// <path>/snapshots/               local snapshots, which survive the agent
+/// <path>/kept/<pod>.<epoch>/      a durable directory that could not be saved, for people
 /// <path>/addresses      which addresses of actors may still be known to somebody
 /// ```
 package final class StateDirectory: Sendable {
@@ -81,11 +82,13 @@ package final class StateDirectory: Sendable {
 struct ActivationDirectory: Sendable {
     let path: String
     let activation: ActivationID
+    private let keptPath: String
 
     /// - Parameter directory: path of the state directory.
     init(_ activation: ActivationID, in directory: String) {
         self.activation = activation
         path = "\(directory)/workers/\(activation.pod)/\(activation.epoch)"
+        keptPath = "\(directory)/kept/\(activation.pod).\(activation.epoch)"
     }
 
     /// What the actor writes here survives it in its snapshots.
@@ -104,6 +107,15 @@ struct ActivationDirectory: Sendable {
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Puts what the actor has written where nothing of ours removes it.
+    /// - Returns: where it is.
+    func keep() -> String {
+        try? FileManager.default.createDirectory(
+            atPath: (keptPath as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        return rename(durable, keptPath) == 0 ? keptPath : durable
+    }
 }
 
 /// A state directory that cannot be used.

@@ -53,8 +53,8 @@ package protocol Sandbox: Sendable {
     /// Whether it has ended.
     var hasEnded: Bool { get }
 
-    /// Whether its processes have to run while a snapshot is written: they keep the actor still themselves. Those of others are
-    /// what stands still.
+    /// Whether its processes have to run just now although a snapshot is written, because it is they who write it. Otherwise
+    /// they are what stands still.
     var runsDuringCheckpoint: Bool { get }
 
     /// Writes the snapshot and ends the actor. When it throws, the actor is as it was, unless it has ended by itself, but
@@ -98,10 +98,13 @@ package struct Activation: Sendable {
     package var output: ActorOutput
     /// Returns when the actor may run, which can take as long as the node's lease is in doubt.
     package var permit: @Sendable () async throws(RuntimeFailure) -> Void
+    /// Has the actor go on that its runtime has stopped in the middle of a checkpoint, as soon as it may run.
+    package var resume: @Sendable () async throws(RuntimeFailure) -> Void
 
     package init(
         pod: String, epoch: Epoch, workload: Workload, address: ActorAddress, snapshot: SnapshotURI?,
-        output: ActorOutput, permit: @escaping @Sendable () async throws(RuntimeFailure) -> Void = {}
+        output: ActorOutput, permit: @escaping @Sendable () async throws(RuntimeFailure) -> Void = {},
+        resume: @escaping @Sendable () async throws(RuntimeFailure) -> Void = {}
     ) {
         self.pod = pod
         self.epoch = epoch
@@ -110,6 +113,7 @@ package struct Activation: Sendable {
         self.snapshot = snapshot
         self.output = output
         self.permit = permit
+        self.resume = resume
     }
 
     package var id: ActivationID { ActivationID(pod: pod, epoch: epoch) }

@@ -12,6 +12,17 @@ enum DurableDirectory {
         for path in created { try sync((path as NSString).deletingLastPathComponent) }
     }
 
+    /// How many bytes the files below take on the disk; those that go or cannot be read meanwhile count nothing.
+    static func size(of path: String) -> Int {
+        let names = FileManager.default.enumerator(atPath: path)
+        var total = 0
+        while let name = names?.nextObject() as? String {
+            var status = stat()
+            if lstat("\(path)/\(name)", &status) == 0 { total += Int(status.st_blocks) * 512 }
+        }
+        return total
+    }
+
     /// Whether there is a directory.
     static func exists(_ path: String) -> Bool {
         var isDirectory: ObjCBool = false

@@ -50,6 +50,21 @@ extension WorkerSlot {
         }
     }
 
+    /// Has an actor go on that its runtime has stopped, in the middle of a checkpoint. It counts as one that runs during its
+    /// checkpoint by then, so that when it is frozen again it is let go on with the others.
+    func letGoOn(_ epoch: Epoch) async throws(RuntimeFailure) {
+        var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
+        while true {
+            guard await lease.waitUntilGood() else {
+                throw RuntimeFailure(.aborted, "the worker is being registered anew")
+            }
+            if await watchdog.resume(ActivationID(pod: ref.pod, epoch: epoch)) { return }
+            do { try await environment.clock.sleep(for: backoff.pause()) } catch {
+                throw RuntimeFailure(.cancelled, "the snapshot was given up")
+            }
+        }
+    }
+
     /// Has an actor go on that stands still for a snapshot. False when the worker is to be registered anew before that.
     private func resume(_ sandbox: any Sandbox, _ epoch: Epoch) async -> Bool {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))

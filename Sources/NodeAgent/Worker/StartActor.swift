@@ -23,7 +23,8 @@ extension WorkerSlot {
             let activation = Activation(
                 pod: ref.pod, epoch: epoch, workload: workload, address: address,
                 snapshot: try await places.source(snapshot), output: output,
-                permit: { () throws(RuntimeFailure) in try await self.permit() })
+                permit: { () throws(RuntimeFailure) in try await self.permit() },
+                resume: { () throws(RuntimeFailure) in try await self.letGoOn(epoch) })
             let sandbox = try await runtime.start(activation)
             let isOurs = state.withLock { state in
                 guard !state.isClosed else { return false }

@@ -28,6 +28,17 @@ enum ActorFreezer {
     /// - Parameter path: of the cgroup.
     static func letGoOn(_ path: String) { write(ActorCgroup.isUnified ? "0" : "THAWED", to: path) }
 
+    /// Stops one activation. To be called again until nothing of it moves.
+    /// - Returns: whether that is so.
+    static func stop(_ cgroup: ActorCgroup) -> Bool { stop(path(of: cgroup)) }
+
+    /// Lets one activation go on.
+    static func letGoOn(_ cgroup: ActorCgroup) { letGoOn(path(of: cgroup)) }
+
+    private static func path(of cgroup: ActorCgroup) -> String {
+        cgroup.paths.first { $0.hasPrefix(ActorCgroup.freezerRoot + "/") } ?? ""
+    }
+
     /// The cgroup of an activation that the lines of a process' `/proc/<pid>/cgroup` name; nil when it is in none.
     static func path(in lines: [UInt8]) -> String? {
         for line in String(decoding: lines, as: UTF8.self).split(separator: "\n") {

@@ -1,8 +1,12 @@
 /// The rules of nftables for what passes between the node and its actors, as text for `nft`.
 ///
-/// Each worker has two chains, `from_<n>` and `to_<n>`, to which the table's own lead by the name of the device, so that their
+/// Each worker has chains, `from_<n>` and `to_<n>`, to which the table's own lead by the name of the device, so that their
 /// number costs no packet anything. A worker is closed unless an actor runs: then it has one address. Beside that, the table
 /// keeps the connections that have been made to each actor (`flows_<n>`), for `QuietConnections`.
+///
+/// An actor has another address after each resume, but knows of one alone, which is in its memory. On the cable to it the one
+/// stands for the other: what it sends has its own address, and is renamed before anything looks at it (`name_<n>`); what it is
+/// sent is renamed after everything has. The kernel's table of connections knows of none of that.
 enum Firewall {
     /// Actors are reached from the node itself and from nowhere else, also where it forwards packets: not by each other, and
     /// not by whoever takes the node for a way to them, of whom the node would see no connection.
@@ -11,6 +15,15 @@ enum Firewall {
         table inet \(names.table) {
           map from { type ifname : verdict; }
           map to { type ifname : verdict; }
+          map name { type ifname : verdict; }
+          chain prerouting {
+            type filter hook prerouting priority -310; policy accept;
+            iifname vmap @name
+          }
+          chain postrouting {
+            type filter hook postrouting priority 310; policy accept;
+            oifname "\(names.devicePrefix)*" ip daddr set \(NodeNetwork.inside)
+          }
           chain input {
             type filter hook input priority -10; policy accept;
             iifname vmap @from
@@ -48,9 +61,11 @@ enum Firewall {
         add set inet \(table) answered_\(number) { type \(key); flags dynamic; size \(maximumFlows); }
         add chain inet \(table) from_\(number)
         add chain inet \(table) to_\(number)
+        add chain inet \(table) name_\(number)
         \(closed(table, number))
         add element inet \(table) from { "\(device)" : jump from_\(number) }
         add element inet \(table) to { "\(device)" : jump to_\(number) }
+        add element inet \(table) name { "\(device)" : jump name_\(number) }
         """
     }
 
@@ -59,9 +74,12 @@ enum Firewall {
         """
         delete element inet \(table) from { "\(device)" }
         delete element inet \(table) to { "\(device)" }
+        delete element inet \(table) name { "\(device)" }
         \(empty(table, number))
+        flush chain inet \(table) name_\(number)
         delete chain inet \(table) from_\(number)
         delete chain inet \(table) to_\(number)
+        delete chain inet \(table) name_\(number)
         delete set inet \(table) flows_\(number)
         delete set inet \(table) alive_\(number)
         delete set inet \(table) answered_\(number)
@@ -72,6 +90,7 @@ enum Firewall {
     static func closed(_ table: String, _ number: Int) -> String {
         """
         \(empty(table, number))
+        flush chain inet \(table) name_\(number)
         add rule inet \(table) from_\(number) drop
         add rule inet \(table) to_\(number) meta l4proto tcp reject with tcp reset
         add rule inet \(table) to_\(number) reject with icmpx host-unreachable
@@ -92,6 +111,8 @@ enum Firewall {
         let to = "add rule inet \(table) to_\(number)"
         return """
             \(empty(table, number))
+            flush chain inet \(table) name_\(number)
+            add rule inet \(table) name_\(number) ip saddr \(NodeNetwork.inside) ip saddr set \(address)
             \(from) ip saddr != \(address) drop
             \(from) tcp flags & (fin|rst) != 0 update @flows_\(number) { \(inward) timeout \(closedTimeout) }
             \(from) ct state established accept

@@ -2,6 +2,7 @@ internal import GRPC
 internal import Glibc
 internal import Processes
 internal import ServiceKit
+internal import SubstrateAPI
 internal import SubstrateModel
 internal import Synchronization
 
@@ -15,9 +16,15 @@ final class GVisorSandbox: Sandbox {
     let address: ActorAddress
     /// What a snapshot says of its memory.
     let memory: SnapshotManifest.Memory
+    /// As in `Activation`.
+    private let resume: @Sendable () async throws(RuntimeFailure) -> Void
     private let state = Mutex(State())
 
     private struct State {
+        /// Whether a checkpoint has it stand still.
+        var isStopped = false
+        /// Whether its memory is in a snapshot, and it is dead.
+        var isSaved = false
         var isBeingCleared = false
         var isCleared = false
         var waiting: [UnsafeContinuation<Void, Never>] = []
@@ -25,14 +32,15 @@ final class GVisorSandbox: Sandbox {
 
     init(
         _ process: ChildProcess, _ runsc: Runsc, _ snapshots: SnapshotDirectory, _ space: SnapshotSpace,
-        actorUID: String, address: ActorAddress, memory: SnapshotManifest.Memory
+        _ activation: Activation, memory: SnapshotManifest.Memory
     ) {
         self.process = process
         self.runsc = runsc
         self.snapshots = snapshots
         self.space = space
-        self.actorUID = actorUID
-        self.address = address
+        actorUID = activation.workload.actorUID
+        address = activation.address
+        resume = activation.resume
         self.memory = memory
     }
 
@@ -44,8 +52,8 @@ final class GVisorSandbox: Sandbox {
         return "a process \(status)"
     }
 
-    /// runsc stops the actor, and saves it.
-    var runsDuringCheckpoint: Bool { true }
+    /// It has to run for runsc to save it.
+    var runsDuringCheckpoint: Bool { state.withLock { !$0.isStopped } }
 
     var hasEnded: Bool { process.exitStatus != nil }
 
@@ -102,62 +110,113 @@ final class GVisorSandbox: Sandbox {
     private static let checkpointLimit = Duration.seconds(600)
     /// For how long to try to complete a snapshot that is all there is of an actor.
     private static let completionLimit = Duration.seconds(60)
-    /// How often an actor is told to go on after a snapshot that came to nothing, in a quarter of a minute or more. No time is
-    /// measured, since everything stands still while the node's lease is in doubt.
-    private static let resumeAttempts = 150
+    /// How often it is tried to have an actor reached again after a snapshot that came to nothing, in a quarter of a minute or
+    /// more. No time is measured, since everything stands still while the node's lease is in doubt.
+    private static let reopeningAttempts = 150
+    private static let freezeLimit = Duration.seconds(5)
     /// More than the files of a snapshot have beside the memory.
     private static let slack = 16 << 20
 
-    /// Stops the actor, packs the directory, and then either saves its memory, which ends it, or kills it. Until the memory is
-    /// about to be saved, it can go on.
+    /// Until the memory is about to be saved, the actor can go on.
     func checkpoint(
         to snapshot: SnapshotURI, _ content: SnapshotContent, if condition: CheckpointCondition?
     ) async throws(RuntimeFailure) {
         if let status = process.exitStatus { throw RuntimeFailure(.failedPrecondition, "a process \(status)") }
-        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.notes)
-        if content == .full { try quiet.checkAllAreKnown() }
         let draft = try await BlockingThread.result { [snapshots, actorUID] () throws(RuntimeFailure) in
             try SnapshotDraft(snapshot, in: snapshots, actorUID: actorUID)
         }
-        var claim: SnapshotSpace.Claim?
-        defer { if let claim { space.giveBack(claim) } }
-        var isSaved = false
         do throws(RuntimeFailure) {
-            try await told { () async throws(RuntimeFailure) in try await runsc.pause() }
-            try await condition?()
-            if content == .full { try await checkNoFileIsDeleted() }
-            claim = try await BlockingThread.result(interruptibly: {
-                [runsc, space] isCancelled throws(RuntimeFailure) in
-                try draft.pack(runsc.place.durable, isCancelled: isCancelled)
-                return content == .full ? try space.take(runsc.cgroup.memoryInUse + Self.slack, for: draft) : nil
-            })
-            try await condition?()
             switch content {
-            case .full:
-                try await quiet.end()
-                try quiet.checkAllAreKnown()
-                try await told { () async throws(RuntimeFailure) in
-                    try await runsc.checkpoint(to: draft.path, within: Self.checkpointLimit)
-                }
-                isSaved = true
-                try await complete(draft)
-            case .data:
-                try await BlockingThread.result { () throws(RuntimeFailure) in try draft.commit() }
-                try await condition?()
+            case .full: try await saveAll(in: draft, if: condition)
+            case .data: try await saveDirectory(in: draft, if: condition)
             }
         } catch {
-            guard isSaved else {
-                await uncancelled { await self.recover(draft) }
-                throw error
-            }
-            terminate()
-            let place = await BlockingThread.result { draft.keep() }
-            throw RuntimeFailure(error.code, "\(error.reason); what was saved of the actor is kept in \(place)")
+            if !state.withLock({ $0.isSaved }) { await uncancelled { await self.recover(draft) } }
+            throw error
         }
         await kill()
     }
 
-    /// While the actor stands still, so that it stays so.
+    /// Stops the actor and packs its directory.
+    private func saveDirectory(in draft: SnapshotDraft, if condition: CheckpointCondition?) async throws(RuntimeFailure)
+    {
+        try await freeze()
+        try await condition?()
+        try await BlockingThread.result(interruptibly: { [runsc] isCancelled throws(RuntimeFailure) in
+            try draft.pack(runsc.place.durable, isCancelled: isCancelled)
+        })
+        try await condition?()
+        try await BlockingThread.result { () throws(RuntimeFailure) in try draft.commit() }
+        try await condition?()
+    }
+
+    /// Saves the memory, which ends the actor, and then packs its directory: it is what it was in the moment of the memory.
+    ///
+    /// (Another way would be to stop the actor before, by runsc's pause, and to find out whether its directory can be packed
+    /// while it can still go on. In runsc 20221219 that command does nothing for an actor that was restored.)
+    private func saveAll(in draft: SnapshotDraft, if condition: CheckpointCondition?) async throws(RuntimeFailure) {
+        let quiet = QuietConnections(network: runsc.network, address: address, directory: runsc.notes)
+        try quiet.checkAllAreKnown()
+        try await condition?()
+        try await checkNoFileIsDeleted()
+        let claim = try await BlockingThread.result { [runsc, space] () throws(RuntimeFailure) in
+            try space.take(
+                runsc.cgroup.memoryInUse + DurableDirectory.size(of: runsc.place.durable) + Self.slack, for: draft)
+        }
+        defer { space.giveBack(claim) }
+        try await condition?()
+        try await quiet.end()
+        try quiet.checkAllAreKnown()
+        try await freeze()
+        try await checkNoFileIsDeleted()
+        try await saveMemory(to: draft.path)
+        state.withLock { $0.isSaved = true }
+        do throws(RuntimeFailure) {
+            try await patiently { [memory, runsc] () throws(RuntimeFailure) in
+                try draft.pack(runsc.place.durable, isCancelled: { false })
+                try draft.complete(memory: memory)
+            }
+            try await patiently { () throws(RuntimeFailure) in try draft.settle() }
+        } catch {
+            terminate()
+            let places = await BlockingThread.result { [runsc] in (draft.keep(), runsc.place.keep()) }
+            throw RuntimeFailure(
+                error.code,
+                "\(error.reason); the memory that was saved is kept in \(places.0), and the directory in \(places.1)")
+        }
+    }
+
+    /// Stops everything of the sandbox, until `goOn` or whoever called for the checkpoint has it go on.
+    private func freeze() async throws(RuntimeFailure) {
+        state.withLock { $0.isStopped = true }
+        let deadline = ContinuousClock.now + Self.freezeLimit
+        while await !BlockingThread.result(of: { [runsc] in ActorFreezer.stop(runsc.cgroup) }) {
+            if ContinuousClock.now > deadline {
+                throw RuntimeFailure(.internal, "the sandbox does not stop for the snapshot")
+            }
+            do { try await Task.sleep(for: .milliseconds(1)) } catch { throw RuntimeFailure(.cancelled, "cancelled") }
+        }
+        if let status = process.exitStatus { throw RuntimeFailure(.failedPrecondition, "a process \(status)") }
+    }
+
+    /// Has it go on where it was stopped, as soon as the node may run it.
+    private func goOn() async throws(RuntimeFailure) {
+        state.withLock { $0.isStopped = false }
+        try await resume()
+    }
+
+    /// Has runsc save the memory, which ends the actor. The sandbox is woken up when it has been asked for that already, so that
+    /// the actor has next to no time to delete a file.
+    private func saveMemory(to image: String) async throws(RuntimeFailure) {
+        try await told { () async throws(RuntimeFailure) in
+            try await runsc.checkpoint(to: image, within: Self.checkpointLimit) {
+                [self] (pid) async throws(RuntimeFailure) in
+                await BlockingThread.result { ProcessTable.waitUntilIdle(pid) }
+                try await goOn()
+            }
+        }
+    }
+
     private func checkNoFileIsDeleted() async throws(RuntimeFailure) {
         let file = await BlockingThread.result { [runsc] in
             DeletedFiles.first(of: runsc.cgroup.processes, onFileSystemOf: runsc.place.durable)
@@ -166,12 +225,6 @@ final class GVisorSandbox: Sandbox {
         throw RuntimeFailure(
             .failedPrecondition,
             "the actor's memory cannot be saved while it has a file open that was deleted or replaced: \(file.excerpt)")
-    }
-
-    /// Completes the snapshot of an actor of which there is nothing else any more.
-    private func complete(_ draft: SnapshotDraft) async throws(RuntimeFailure) {
-        try await patiently { [memory] () throws(RuntimeFailure) in try draft.complete(memory: memory) }
-        try await patiently { () throws(RuntimeFailure) in try draft.settle() }
     }
 
     /// Does something on a disk that may be full only for now.
@@ -186,33 +239,17 @@ final class GVisorSandbox: Sandbox {
         }
     }
 
-    /// Lets the actor go on as if nothing had been.
+    /// Undoes what was done for a snapshot, but for letting the actor go on, which is for whoever wanted it.
     private func recover(_ draft: SnapshotDraft) async {
         await BlockingThread.result { draft.abandon() }
-        for _ in 0..<Self.resumeAttempts {
+        for _ in 0..<Self.reopeningAttempts {
             if hasEnded { return }
-            // One does not wait for the other: an actor that nobody reaches is better than one that stands still.
-            let goesOn = await succeeds { () async throws(RuntimeFailure) in try await goOn() }
-            let isReached = await succeeds { () async throws(RuntimeFailure) in
-                try await runsc.network.reopen(for: address)
+            do throws(RuntimeFailure) { return try await runsc.network.reopen(for: address) } catch {
+                try? await Task.sleep(for: .milliseconds(100))
             }
-            if goesOn, isReached { return }
-            try? await Task.sleep(for: .milliseconds(100))
         }
-        // Better dead, which is noticed, than standing still for ever.
+        // Better dead, which is noticed, than running where nobody reaches it.
         terminate()
-    }
-
-    private func goOn() async throws(RuntimeFailure) {
-        try await told { () async throws(RuntimeFailure) in
-            // It may not have come to a stop at all.
-            if try await !runsc.isRunning() { try await runsc.resume() }
-        }
-    }
-
-    private func succeeds(_ body: () async throws(RuntimeFailure) -> Void) async -> Bool {
-        do throws(RuntimeFailure) { try await body() } catch { return false }
-        return true
     }
 
     /// Tells runsc to do something. What it was told and has not answered it may still do at any time, so that nobody would

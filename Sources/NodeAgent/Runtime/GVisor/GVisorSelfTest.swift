@@ -7,7 +7,7 @@ package import SubstrateModel
 
 extension GVisorRuntime {
     /// Link-local like the node's own, so that it is no actor's.
-    private static let selfTestAddress = "169.254.77.2"
+    private static let selfTestAddress = "169.254.77.3"
     /// As a worker is called, but for the number.
     private static let selfTestPod = "self-test"
 
@@ -61,6 +61,10 @@ extension GVisorRuntime {
                 actor: ActorRef(atespace: "self-test", name: "self-test"), actorUID: Self.selfTestPod,
                 template: TemplateRef(namespace: "self-test", name: "self-test"), containers: [container]),
             address: ActorAddress(ip: Self.selfTestAddress, port: 80), snapshot: snapshot,
-            output: ActorOutput(epoch: epoch, workerPod: pod, wallClock: { 0 }))
+            output: ActorOutput(epoch: epoch, workerPod: pod, wallClock: { 0 }),
+            // It belongs to nobody.
+            resume: { [id = directory.id] in
+                ActorFreezer.letGoOn(ActorCgroup(ActivationID(pod: pod, epoch: epoch), directoryID: id))
+            })
     }
 }

@@ -41,8 +41,7 @@ struct GVisorStart: Sendable {
             let begin = clock.now
             let process = try await startProcess(from: image)
             let sandbox = GVisorSandbox(
-                process, runsc, runtime.snapshots, runtime.space, actorUID: activation.workload.actorUID,
-                address: activation.address, memory: memory(root))
+                process, runsc, runtime.snapshots, runtime.space, activation, memory: memory(root))
             do throws(RuntimeFailure) {
                 try await waitUntilReady(sandbox)
             } catch {

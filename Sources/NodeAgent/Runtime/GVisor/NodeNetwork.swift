@@ -11,6 +11,8 @@ internal import Synchronization
 final class NodeNetwork: Sendable {
     /// The node's address at every cable. Link-local, so it means nothing beyond the node.
     static let gateway = "169.254.77.1"
+    /// Every actor's own address, as it sees it, wherever it goes on: sockets in its memory may be bound to it.
+    static let inside = "169.254.77.2"
 
     let names: NetworkNames
     /// Where addresses of actors come from, `a.b.c.d/n`: those that nobody has lead nowhere, rather than out of the node.

@@ -55,24 +55,16 @@ struct Runsc: Sendable {
             environment: environment, directory: place.path)
     }
 
-    /// Stops the actor where it is; the sandbox around it goes on.
-    func pause() async throws(RuntimeFailure) {
-        try await call(["pause", id], to: "stop the actor for its snapshot", within: Self.pauseLimit)
-    }
-
-    /// Lets it go on.
-    func resume() async throws(RuntimeFailure) {
-        try await call(["resume", id], to: "let the actor go on", within: Self.pauseLimit)
-    }
-
     /// Saves its memory into a directory, and ends it.
-    /// - Parameter limit: for as much as it may be, on a slow disk.
-    func checkpoint(to image: String, within limit: Duration) async throws(RuntimeFailure) {
-        try await call(["checkpoint", "--image-path=\(image)", id], to: "save the actor's memory", within: limit)
+    /// - Parameters:
+    ///   - limit: for as much as it may be, on a slow disk.
+    ///   - begun: called with the pid of the program that asks the sandbox for it, when that has been started.
+    func checkpoint(
+        to image: String, within limit: Duration, begun: (Int32) async throws(RuntimeFailure) -> Void
+    ) async throws(RuntimeFailure) {
+        try await call(
+            ["checkpoint", "--image-path=\(image)", id], to: "save the actor's memory", within: limit, begun: begun)
     }
-
-    /// An actor with many threads on a busy machine. What is given up may still be done by the sandbox at any time.
-    private static let pauseLimit = Duration.seconds(60)
 
     /// Whether it runs, or is about to.
     func isRunning() async throws(RuntimeFailure) -> Bool {
@@ -82,7 +74,8 @@ struct Runsc: Sendable {
 
     @discardableResult
     private func call(
-        _ arguments: [String], to purpose: String, within limit: Duration = ShortCommand.limit
+        _ arguments: [String], to purpose: String, within limit: Duration = ShortCommand.limit,
+        begun: (Int32) async throws(RuntimeFailure) -> Void = { _ in }
     ) async throws(RuntimeFailure) -> String {
         let command = inNetwork + ["runsc"] + flags + arguments
         return try await ShortCommand.run(
@@ -90,7 +83,7 @@ struct Runsc: Sendable {
             isHeld: { [cgroup] pid in
                 // By the watchdog, while the node's lease is in doubt, as the sandbox is that it waits for.
                 ProcessTable.isStopped(pid) && !cgroup.processes.isEmpty
-            })
+            }, begun: begun)
     }
 
     /// The sandbox's socket is in its network namespace.

@@ -14,12 +14,14 @@ enum ShortCommand {
     ///   - purpose: for the error: "cannot <purpose>: ...".
     ///   - isHeld: whether the time does not count just now, by the program's pid; nil for a program that nobody stops. Looked
     ///     at each second. It blocks.
+    ///   - begun: called with the program's pid when it has been started. When it throws, the program is ended.
     /// - Returns: what it has written, at most 64 KiB.
     /// - Throws: `RuntimeFailure`.
     @discardableResult
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = path, to purpose: String,
-        within limit: Duration = limit, isHeld: (@Sendable (Int32) -> Bool)? = nil
+        within limit: Duration = limit, isHeld: (@Sendable (Int32) -> Bool)? = nil,
+        begun: (Int32) async throws(RuntimeFailure) -> Void = { _ in }
     ) async throws(RuntimeFailure) -> String {
         let text = Mutex("")
         let command = Command(
@@ -28,6 +30,10 @@ enum ShortCommand {
         let process: ChildProcess
         do { process = try await ChildProcess.start(command) } catch {
             throw RuntimeFailure(.internal, "cannot \(purpose): \(error)", mayLieInWorker: true)
+        }
+        do throws(RuntimeFailure) { try await begun(process.pid) } catch {
+            await process.killAndWait()
+            throw error
         }
         let status = await withTaskGroup(of: ExitStatus?.self) { group in
             group.addTask { await process.wait() }

@@ -35,11 +35,15 @@ struct WorkerNetwork: Sendable {
                 ip link add "$2" type veth peer name eth0 netns "$1"
                 # The actors have version 4 alone.
                 if [ -e /proc/sys/net/ipv6/conf/"$2" ]; then echo 1 >/proc/sys/net/ipv6/conf/"$2"/disable_ipv6; fi
+                # All actors ask after the node from the same address, which cannot lead back to each.
+                echo 2 >/proc/sys/net/ipv4/conf/"$2"/rp_filter
                 ip address add "$3"/32 dev "$2"
                 ip link set "$2" up
+                ip route add "$4"/32 dev "$2" metric "$(cat /sys/class/net/"$2"/ifindex)"
                 ip -n "$1" link set lo up
                 ip -n "$1" link set eth0 up
-                """, [namespace, device, NodeNetwork.gateway], to: "make the network namespace \(namespace)")
+                """, [namespace, device, NodeNetwork.gateway, NodeNetwork.inside],
+                to: "make the network namespace \(namespace)")
         } catch {
             await uncancelled { await self.remove() }
             throw error
@@ -69,16 +73,16 @@ struct WorkerNetwork: Sendable {
             """
             ip -n "$1" -batch - <<EOF
             address flush dev eth0
-            address add $4/32 dev eth0
+            address add $6/32 dev eth0
             route replace $3/32 dev eth0
             route replace default via $3
             EOF
-            ip route replace "$4"/32 dev "$2" src "$3"
+            ip route replace "$4"/32 via "$6" dev "$2" onlink src "$3"
             exec nft "$5"
             """,
             [
                 namespace, device, NodeNetwork.gateway, address.ip,
-                Firewall.open(table, self.number, address: address.ip),
+                Firewall.open(table, self.number, address: address.ip), NodeNetwork.inside,
             ], to: "give the address \(address.ip) to \(namespace)")
     }
 

@@ -73,6 +73,17 @@ enum ProcessTable {
         return !states.isEmpty && states.allSatisfy { $0 == "T" }
     }
 
+    /// Returns when a process has come to wait for something outside of itself, has ended, or a second is over: it has been seen
+    /// asleep with all of its threads a few times in a row.
+    static func waitUntilIdle(_ pid: Int32) {
+        let deadline = ContinuousClock.now + .seconds(1)
+        var looks = 0
+        while looks < 5, ContinuousClock.now < deadline {
+            usleep(2_000)
+            looks = threads(of: pid).allSatisfy { state(of: $0) == "S" } ? looks + 1 : 0
+        }
+    }
+
     /// Directories of its threads.
     private static func threads(of pid: Int32) -> [String] {
         let directory = "/proc/\(pid)/task"
