@@ -18,6 +18,7 @@ package enum ResourceRules {
             ?? LabelRule.violation(of: template.workerSelector, at: "spec.workerSelector")
             ?? template.workerPool.flatMap(workerPool)
             ?? idleTimeout(template)
+            ?? template.sandboxRules.violation(template.sandboxClass)
     }
 
     /// Longest settings of pods, in bytes of JSON.

@@ -35,12 +35,12 @@ package struct ActorTemplate: Sendable, Equatable {
     package var ref: TemplateRef
     package var labels: [String: String] = [:]
     package var containers: [Container]
-    /// The image of the process that holds an actor's namespaces. Kept; nothing here runs images yet.
+    /// The image of the process that holds an actor's namespaces. Kept; runtimes here need none.
     package var pauseImage = ""
     package var volumes: [Volume] = []
     /// URI under which snapshots of its actors are kept.
     package var snapshotLocation: String
-    /// What a pause puts into a snapshot. Kept; there is no pause yet.
+    /// What a pause puts into a snapshot.
     package var onPause: SnapshotContent
     /// What a suspend puts into a snapshot: at most what a pause does.
     package var onCommit: SnapshotContent
@@ -51,10 +51,11 @@ package struct ActorTemplate: Sendable, Equatable {
     package var workerPool: PoolRef?
     /// Whether new actors start from a snapshot that is taken of a first one.
     package var golden = false
-    /// What becomes of an actor whose worker is lost. Kept; so far every actor reverts.
+    /// What becomes of an actor whose worker is lost.
     package var onWorkerLoss = OnWorkerLoss.revert
-    /// After how long without a request an actor is suspended; nil for never. Kept; nothing suspends idle actors yet.
+    /// After how long without a request an actor is suspended; nil for never.
     package var idleTimeout: Duration?
+    package var sandboxRules = SandboxRules()
     package var status = Status()
     package var unknownFields = UnknownFields()
 

@@ -11,7 +11,7 @@ enum RuntimeFlags {
         flags.choice(
             "runtime", ["auto", "gvisor", "process"], default: "auto",
             help:
-                "What runs the actors. gvisor: a sandbox each, with a network of its own, whose memory can be saved; needs root and runsc. process: processes whose snapshots hold their durable directory only. auto: gvisor where a process could be run, saved and restored at the start, else process; the log says why."
+                "What runs the actors. gvisor: a sandbox each, with a network of its own, whose memory can be saved; needs root and runsc. process: processes, kept apart by bubblewrap where it works, whose snapshots hold their durable directory only. auto: gvisor where a process could be run, saved and restored at the start, else process; the log says why."
         )
         flags.text(
             "images", "DIRECTORY",
@@ -70,7 +70,10 @@ enum RuntimeFlags {
             }
         }
         await removeNetworks(directory, snapshots, log)
-        return ProcessRuntime(directory: directory, snapshots: snapshots, secrets: secrets, log: log)
+        let hidden = [directory.path, snapshots.root] + [secretsPath].compactMap { $0 }
+        return ProcessRuntime(
+            directory: directory, snapshots: snapshots, secrets: secrets,
+            bubblewrap: await Bubblewrap.ifUsable(hiding: hidden, log), log: log)
     }
 
     /// Beside a watchdog of our own: that of an agent before us may still be killing everything that bears our mark. Twice,

@@ -77,14 +77,14 @@ import Testing
         return (claim, try #require(receipt.address))
     }
 
-    /// By the directory that the claim's start was given.
+    /// By the directory that the claim's start was given. The actor has three processes, and what is around it may have some.
     private func states(_ claim: Claim) -> [Character] {
         processStates("ATE_DURABLE_DIR=\(files.path)/state/workers/node-0/\(claim.binding.epoch)/durable").map(\.state)
     }
 
     private func isFrozen(_ claim: Claim) -> Bool {
         let states = states(claim)
-        return states.count == 3 && states.allSatisfy { $0 == "T" }
+        return states.count >= 3 && states.allSatisfy { $0 == "T" }
     }
 
     private func lease() async throws -> LeaseID {
@@ -103,7 +103,7 @@ import Testing
         let agent = try await startAgent()
         let before = try await presence()
         let claim = try await start("alice", before)
-        try await eventually("all of it runs") { states(claim).count == 3 }
+        try await eventually("all of it runs") { states(claim).count >= 3 }
         let lease = try await lease()
         agent.process.signal(SIGSTOP)
         try await eventually("it is frozen") { isFrozen(claim) }
@@ -112,7 +112,7 @@ import Testing
         // The lease lives on, as it does when etcd has a new leader.
         try await fixture.store.etcd.keepAlive(lease, within: .seconds(5))
         agent.process.signal(SIGCONT)
-        try await eventually("it goes on") { states(claim).count == 3 && !states(claim).contains("T") }
+        try await eventually("it goes on") { states(claim).count >= 3 && !states(claim).contains("T") }
         #expect(try await fixture.store.presence(of: worker) == before)
 
         agent.process.signal(SIGSTOP)
@@ -128,7 +128,7 @@ import Testing
         let agent = try await startAgent()
         let before = try await presence()
         let claim = try await start("alice", before)
-        try await eventually("all of it runs") { states(claim).count == 3 }
+        try await eventually("all of it runs") { states(claim).count >= 3 }
         await agent.process.killAndWait()
         try await eventually("it is dead") { states(claim).isEmpty }
         #expect(try await fixture.store.presence(of: worker) == before)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Processes
+import SubstrateModel
 import TestKit
 import Testing
 
@@ -61,7 +62,11 @@ struct FirewallTests {
 
     private func server(_ name: String) async throws -> ChildProcess {
         let program = """
-            import socket
+            import socket, threading
+            def answer():
+                datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); datagrams.bind(("0.0.0.0", 80))
+                while True: datagrams.sendto(b"answer", datagrams.recvfrom(10)[1])
+            threading.Thread(target=answer, daemon=True).start()
             server = socket.create_server(("0.0.0.0", 80))
             while True: server.accept()[0].close()
             """
@@ -100,7 +105,7 @@ struct FirewallTests {
                     to: "leave the actor with the address that all have")
                 try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
                 #expect(await !reaches("node", address))
-                try await nft(Firewall.open(names.table, number, address: address))
+                try await nft(Firewall.open(names.table, number, Opening(address: address), closedTo: []))
             }
             #expect(await reaches("node", alice))
             #expect(await reaches("node", bob))
@@ -109,5 +114,58 @@ struct FirewallTests {
             }
             #expect(await reaches("node", world))
         }
+    }
+
+    @Test func anActorReachesWhatItsTemplateAllowsAndNothingElse() async throws {
+        try await connected {
+            try await nft(Firewall.table(names))
+            for (number, (name, address)) in [("alice", alice), ("bob", bob)].enumerated() {
+                try await ShortCommand.run(
+                    "ip", ["-n", namespace(name), "address", "delete", "\(address)/32", "dev", "eth0"],
+                    to: "leave the actor with the address that all have")
+                try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
+                try await nft(Firewall.open(names.table, number, Opening(address: address), closedTo: []))
+            }
+            func allow(_ rules: EgressRule...) async throws {
+                let opening = Opening(address: alice, egress: rules)
+                try await nft(Firewall.open(names.table, 0, opening, closedTo: ["198.18.0.0/24"]))
+            }
+            #expect(await !reaches("alice", world))
+            try await allow(EgressRule(subnet: "\(world)/32", ports: [80, 443]))
+            #expect(await reaches("alice", world))
+            // It is seen where it is noted, by the address that it has outside.
+            let noted = try await ShortCommand.run(
+                "ip", ["netns", "exec", node, "nft", "-n", "list", "set", "inet", names.table, "egress_0"], to: "list")
+            let flows = try #require(Flow.all(in: noted))
+            #expect(flows.contains { $0.client == world && $0.clientPort == 80 && $0.actor == alice })
+            try await allow(EgressRule(subnet: "0.0.0.0/0"))
+            #expect(await reaches("alice", world))
+            // Whatever is allowed: other actors, the node, and back.
+            for (from, to) in [
+                ("alice", bob), ("alice", NodeNetwork.gateway), ("world", alice), ("bob", world), ("world", bob),
+            ] {
+                #expect(await !reaches(from, to), "\(from) to \(to)")
+            }
+            #expect(await reaches("node", alice))
+            try await allow(EgressRule(subnet: "\(world)/32", ports: [443]))
+            #expect(await !reaches("alice", world))
+            try await allow(EgressRule(subnet: "\(world)/32", transport: .udp, ports: [80]))
+            #expect(await !reaches("alice", world))
+            #expect(try await answersByUDP("alice", world))
+            try await nft(Firewall.closed(names.table, 0))
+            #expect(await !reaches("node", alice))
+        }
+    }
+
+    /// Whether the server in `world` answers a datagram.
+    private func answersByUDP(_ name: String, _ address: String) async throws -> Bool {
+        let program = """
+            import socket, sys
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
+            s.sendto(b"a", (sys.argv[1], 80)); print(s.recv(10))
+            """
+        return try await ShortCommand.run(
+            "ip", ["netns", "exec", namespace(name), "/usr/bin/python3", "-c", program, address], to: "ask"
+        ).contains("answer")
     }
 }

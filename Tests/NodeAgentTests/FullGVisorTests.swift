@@ -68,7 +68,7 @@ struct FullGVisorTests {
             try await eventually("it is complete but for its name") {
                 FileManager.default.fileExists(atPath: "\(root)/.a.partial/manifest.json")
             }
-            try FileManager.default.removeItem(atPath: "\(root)/a")
+            try FileManager.default.removeItem(atPath: "\(root)/a/x")
             try await checkpoint.value
             let after = try await fixture.start(2, from: fixture.uri("a"))
             #expect(try await after.ask("/words") == "one")
@@ -119,11 +119,18 @@ struct FullGVisorTests {
         }
     }
 
+    /// By the limit of its template, which is below that of the node.
     @Test func anActorThatTakesTooMuchMemoryDiesAndNobodyElse() async throws {
-        let fixture = try GVisorFixture(memoryLimit: 256)
+        let fixture = try GVisorFixture()
         try await fixture.use {
             let other = try await fixture.start(1, pod: "node-0")
-            let hog = try await fixture.start(2, pod: "node-1")
+            var activation = fixture.activation(2, pod: "node-1")
+            activation.workload.sandboxRules.memory = 256 << 20
+            activation.workload.sandboxRules.milliCPUs = 900
+            let hog = GVisorActor(sandbox: try await fixture.runtime.start(activation), activation: activation)
+            let cgroup = ActorCgroup(activation.id, directoryID: fixture.directory.id)
+            let quota = cgroup.paths.lazy.compactMap { KernelFile.contents("\($0)/cpu.cfs_quota_us") }.first
+            if let quota { #expect(String(decoding: quota, as: UTF8.self) == "90000\n") }
             // The answer never comes: whoever waits for it hears of the end when the sandbox has been cleared away.
             let asking = Task { try await hog.ask("/hog", within: .seconds(60)) }
             #expect(await hog.sandbox.waitForEnd() != nil)

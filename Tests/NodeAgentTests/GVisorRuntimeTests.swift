@@ -272,6 +272,15 @@ struct GVisorRuntimeTests {
                     return error.reason
                 }
             }
+            #expect(
+                await failure { $0.workload.sandboxRules.memory = 1 << 30 }?.contains(
+                    "1024 MiB of memory is more than the 512")
+                    == true)
+            if KernelFile.contents("/proc/sys/net/ipv4/ip_forward")?.first == UInt8(ascii: "0") {
+                #expect(
+                    await failure { $0.workload.sandboxRules.egress = [EgressRule(subnet: "10.0.0.0/8")] }?.contains(
+                        "set net.ipv4.ip_forward to 1") == true)
+            }
             #expect(await failure { $0.pod = "../node-0" }?.contains("cannot be part of a path") == true)
             #expect(
                 await failure { $0.workload.containers.append($0.workload.containers[0]) }?.contains(

@@ -21,7 +21,10 @@ struct GVisorTraces {
             let mounts = try lines(of: "/proc/mounts").filter {
                 $0.contains(path) || $0.contains(names.namespacePrefix)
             }
-            let routes = try lines(of: "/proc/net/route").filter { $0.contains(names.devicePrefix) }
+            // Device and destination; of the rest, some is different each time.
+            let routes = try lines(of: "/proc/net/route").filter { $0.contains(names.devicePrefix) }.map {
+                $0.split(separator: "\t").prefix(2).joined(separator: " ")
+            }
             let processes = processStates(ProcessRuntime.marker(of: id)).map { "process \($0.pid)" }
             return entries(MemoryDirectory(directoryID: id).path, "") + entries("/run/netns", names.namespacePrefix)
                 + entries("/sys/class/net", names.devicePrefix) + cgroups + mounts + routes + processes

@@ -169,11 +169,23 @@ import Testing
               golden: true
               onWorkerLoss: resume
               idleTimeout: 10m
+              resources:
+                limits: {memory: 512Mi, cpu: 500m}
+              egress:
+              - cidr: 10.0.0.0/8
+                ports: [443, 8443]
+              - {cidr: 10.0.0.2/32, protocol: UDP, ports: [53]}
             """)
         guard case .template(let template) = manifests.first?.resource else {
             Issue.record("expected a template, got \(manifests)")
             return
         }
+        #expect(template.sandboxRules.memory == 512 << 20 && template.sandboxRules.milliCPUs == 500)
+        #expect(
+            template.sandboxRules.egress == [
+                EgressRule(subnet: "10.0.0.0/8", ports: [443, 8443]),
+                EgressRule(subnet: "10.0.0.2/32", transport: .udp, ports: [53]),
+            ])
         #expect(template.workerPool == PoolRef(namespace: "agents", name: "general"))
         #expect(template.golden && template.onWorkerLoss == .resume && template.idleTimeout == .seconds(600))
         #expect(template.onPause == .full && template.onCommit == .full)

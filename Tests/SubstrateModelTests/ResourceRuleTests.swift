@@ -193,6 +193,10 @@ import Testing
             Change("spec.snapshotsConfig.onCommit must be Data: an actor of class process", { $0.onCommit = .full }),
             Change("spec.snapshotsConfig.onPause must be Data: an actor of class process", { $0.onPause = .full }),
             Change("spec.snapshotsConfig.location must be file://", { $0.snapshotLocation = "gs://bucket" }),
+            Change("spec.resources and spec.egress: nothing keeps", { $0.sandboxRules.memory = 1 << 30 }),
+            Change(
+                "spec.resources and spec.egress: nothing keeps",
+                { $0.sandboxRules.egress = [EgressRule(subnet: "10.0.0.0/8")] }),
         ] as [Change<ActorTemplate>])
     func plainProcesses(change: Change<ActorTemplate>) throws {
         var template = ActorTemplate(
@@ -205,6 +209,45 @@ import Testing
         let violation = try #require(ResourceRules.violation(of: template))
         #expect(violation.hasPrefix(try #require(change.problem)), "\(violation)")
     }
+
+    @Test(
+        arguments: [
+            Change(nil, { $0.memory = 128 << 20 }), Change(nil, { $0.milliCPUs = 1 }),
+            Change(nil, { $0.egress = [EgressRule(subnet: "0.0.0.0/0", ports: [1, 65535])] }),
+            Change("spec.resources.limits.memory must be from 128Mi", { $0.memory = (128 << 20) - 1 }),
+            Change("spec.resources.limits.memory must be from 128Mi", { $0.memory = -1 }),
+            Change("spec.resources.limits.cpu must be from 1m", { $0.milliCPUs = 1_024_001 }),
+            Change(
+                "spec.egress has more than 32", { $0.egress = Array(repeating: EgressRule(subnet: "a"), count: 33) }),
+            Change(
+                "spec.egress[0].ports must be numbers", { $0.egress = [EgressRule(subnet: "1.1.1.1/32", ports: [0])] }),
+            Change(
+                "spec.egress[0].ports has more than 32",
+                { $0.egress = [EgressRule(subnet: "1.1.1.1/32", ports: Array(1...33))] }),
+        ] as [Change<SandboxRules>])
+    func sandboxes(change: Change<SandboxRules>) {
+        var rules = SandboxRules()
+        change.apply(&rules)
+        let violation = rules.violation(.gvisor)
+        #expect(change.problem.map { violation?.hasPrefix($0) ?? false } ?? (violation == nil), "\(violation ?? "nil")")
+    }
+
+    /// What they are in is text for the firewall, later on.
+    @Test(
+        arguments: [
+            "", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "10.0.0.0.0/8", "256.0.0.0/8", "::/0",
+            "10.0.0.0/8 accept", "+1.0.0.0/8", "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/-1", "10.0.0.0/8;",
+            "\u{661}.0.0.0/8",
+        ])
+    func whatIsNoSubnet(text: String) {
+        #expect(IPv4Subnet(text) == nil)
+        var rules = SandboxRules()
+        rules.egress = [EgressRule(subnet: text)]
+        #expect(rules.violation(.gvisor)?.hasPrefix("spec.egress[0].cidr must be a subnet") == true)
+    }
+
+    @Test(arguments: ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "255.255.255.255/32"])
+    func whatIsASubnet(text: String) { #expect(IPv4Subnet(text).map { "\($0)" } == text) }
 
     @Test(
         arguments: [

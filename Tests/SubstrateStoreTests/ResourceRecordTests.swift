@@ -45,6 +45,11 @@ import Testing
         template.workerPool = PoolRef(namespace: "n", name: "p")
         template.golden = true
         template.idleTimeout = .milliseconds(1500)
+        template.sandboxRules.memory = 1 << 33
+        template.sandboxRules.milliCPUs = 1500
+        template.sandboxRules.egress = [
+            EgressRule(subnet: "10.0.0.0/8"), EgressRule(subnet: "1.1.1.1/32", transport: .udp, ports: [53, 65535]),
+        ]
         template.status.goldenActorID = "golden"
         template.status.takeGoldenSnapshotAtMilliseconds = 17
         template.status.goldenStay = "stay"

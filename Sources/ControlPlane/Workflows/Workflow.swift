@@ -32,7 +32,9 @@ extension Workflow {
     }
 
     func workload(_ actor: Actor, _ template: ActorTemplate) -> Workload {
-        Workload(actor: ref, actorUID: actor.uid, template: template.ref, containers: template.containers)
+        Workload(
+            actor: ref, actorUID: actor.uid, template: template.ref, containers: template.containers,
+            sandboxRules: template.sandboxRules)
     }
 }
 

@@ -112,9 +112,10 @@ enum NodeValidation {
         guard NameRule.allows(actor.name), NameRule.allows(actor.atespace) else {
             throw Status(code: .invalidArgument, message: "invalid actor \(actor)")
         }
-        if let violation = ContainerRules.violation(of: workload.containers, sandboxClass) {
-            throw Status(code: .invalidArgument, message: violation)
-        }
+        let violation =
+            ContainerRules.violation(of: workload.containers, sandboxClass)
+            ?? workload.sandboxRules.violation(sandboxClass)
+        if let violation { throw Status(code: .invalidArgument, message: violation) }
         // Where a node mounts something is not left to those who call it.
         for container in workload.containers {
             for mount in container.volumeMounts {

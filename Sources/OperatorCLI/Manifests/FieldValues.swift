@@ -42,6 +42,29 @@ extension FieldReader {
         return duration
     }
 
+    /// A number as Kubernetes writes them, with a suffix of 10 or 2 to some power; nil when it is not there.
+    /// - Parameter what: it counts, for messages.
+    func quantity<Value>(
+        _ key: String, _ what: String, _ convert: (Double) -> Value
+    ) throws(ManifestError) -> Value? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let text, _, _) = node, let number = Double(quantity: text) else {
+            throw error(key, at: node.line, "must be a number of \(what)")
+        }
+        return convert(number)
+    }
+
+    func integers(_ key: String) throws(ManifestError) -> [Int] {
+        var numbers: [Int] = []
+        for node in try list(key) {
+            guard case .scalar(let text, isQuoted: false, _) = node, let number = Int(text) else {
+                throw error(key, at: node.line, "must be a list of whole numbers")
+            }
+            numbers.append(number)
+        }
+        return numbers
+    }
+
     func texts(_ key: String) throws(ManifestError) -> [String] {
         var texts: [String] = []
         for node in try list(key) {
@@ -67,6 +90,22 @@ extension FieldReader {
             labels[member.key] = text
         }
         return labels
+    }
+}
+
+extension Double {
+    /// A positive number, perhaps with a suffix, of at most a million million million in all.
+    init?(quantity text: String) {
+        let units: [(String, Double)] = [
+            ("Ki", 0x1p10), ("Mi", 0x1p20), ("Gi", 0x1p30), ("Ti", 0x1p40), ("m", 1e-3), ("k", 1e3), ("M", 1e6),
+            ("G", 1e9), ("T", 1e12),
+        ]
+        let unit = units.first { text.hasSuffix($0.0) }
+        let digits = text.dropLast(unit?.0.count ?? 0)
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
+            let number = Double(digits), number > 0, case let value = number * (unit?.1 ?? 1), value <= 1e18
+        else { return nil }
+        self = value
     }
 }
 

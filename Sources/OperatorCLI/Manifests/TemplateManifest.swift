@@ -24,12 +24,28 @@ extension ActorTemplate {
         // Older manifests say which runsc is to run; here each node has its own.
         spec.setAside("runsc")
         try readLifecycle(spec)
+        sandboxRules = try SandboxRules(spec)
     }
 
     private mutating func readLifecycle(_ spec: FieldReader) throws(ManifestError) {
         golden = try spec.boolean("golden") ?? false
         onWorkerLoss = try spec.choice("onWorkerLoss") ?? .revert
         idleTimeout = try spec.duration("idleTimeout")
+    }
+}
+
+extension SandboxRules {
+    fileprivate init(_ spec: FieldReader) throws(ManifestError) {
+        self.init()
+        let limits = try spec.mappingOrEmpty("resources").mappingOrEmpty("limits")
+        memory = try limits.quantity("memory", "bytes, like 512Mi") { Int64($0) }
+        milliCPUs = try limits.quantity("cpu", "processors, like 500m or 1.5") { Int(($0 * 1000).rounded(.up)) }
+        for rule in try spec.mappings("egress") {
+            egress.append(
+                EgressRule(
+                    subnet: try rule.text("cidr") ?? "", transport: try rule.choice("protocol") ?? .tcp,
+                    ports: try rule.integers("ports")))
+        }
     }
 }
 

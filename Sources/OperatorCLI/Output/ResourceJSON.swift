@@ -32,7 +32,25 @@ extension ProtoJSON {
             ),
             ("golden", .boolean(template.golden)), ("onWorkerLoss", .string(template.onWorkerLoss.rawValue)),
             ("idleTimeoutMs", .string(template.idleTimeout.map { "\(Int64($0 / .milliseconds(1)))" } ?? "")),
+            ("sandboxRules", sandboxRules(template.sandboxRules)),
             ("status", status(template.status)),
+        ])
+    }
+
+    private static func sandboxRules(_ rules: SandboxRules) -> JSON {
+        object([
+            ("memory", .string(rules.memory.map { "\($0)" } ?? "")),
+            ("milliCpus", .integer(Int64(rules.milliCPUs ?? 0))),
+            (
+                "egress",
+                .array(
+                    rules.egress.map { rule in
+                        object([
+                            ("cidr", .string(rule.subnet)), ("protocol", .string(rule.transport.rawValue)),
+                            ("ports", .array(rule.ports.map { .integer(Int64($0)) })),
+                        ])
+                    })
+            ),
         ])
     }
 

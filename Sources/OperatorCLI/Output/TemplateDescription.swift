@@ -16,6 +16,9 @@ extension Description {
         add("Golden snapshot", template.golden ? "wanted" : "no")
         add("On worker loss", template.onWorkerLoss.rawValue)
         add("Idle timeout", template.idleTimeout?.inWords ?? "never")
+        add("Memory limit", template.sandboxRules.memory.map { "\($0 >> 20)Mi" })
+        add("CPU limit", template.sandboxRules.milliCPUs.map { "\($0)m" })
+        add("Egress", template.sandboxRules.egress.map(\.described))
         add("Volumes", template.volumes.map(\.name))
         for container in template.containers { add(container) }
         add(template.status)
@@ -43,6 +46,13 @@ extension Description {
                 return
                     "\(condition.type) is \(condition.status) since \(since): \(condition.reason) \(condition.message)"
             })
+    }
+}
+
+extension EgressRule {
+    fileprivate var described: String {
+        "\(transport.rawValue) to \(subnet), "
+            + (ports.isEmpty ? "all ports" : "port \(ports.map { "\($0)" }.joined(separator: ", "))")
     }
 }
 

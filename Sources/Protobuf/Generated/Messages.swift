@@ -607,6 +607,14 @@ extension Substrate__WorkerPoolRef: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__worker_pool_ref__init(message) }
 }
 
+extension Substrate__EgressRule: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__egress_rule__init(message) }
+}
+
+extension Substrate__SandboxRules: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__sandbox_rules__init(message) }
+}
+
 extension Substrate__ActorTemplate: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__actor_template__init(message) }
 }

@@ -35,12 +35,17 @@ package struct Workload: Sendable, Equatable {
     package var actorUID: String
     package var template: TemplateRef
     package var containers: [Container]
+    package var sandboxRules: SandboxRules
 
-    package init(actor: ActorRef, actorUID: String, template: TemplateRef, containers: [Container]) {
+    package init(
+        actor: ActorRef, actorUID: String, template: TemplateRef, containers: [Container],
+        sandboxRules: SandboxRules = SandboxRules()
+    ) {
         self.actor = actor
         self.actorUID = actorUID
         self.template = template
         self.containers = containers
+        self.sandboxRules = sandboxRules
     }
 }
 

@@ -26,6 +26,7 @@ extension ActorTemplate {
         message.golden = golden ? 1 : 0
         message.on_worker_loss = onWorkerLoss.wire
         message.idle_timeout_ms = idleTimeout.map { Int64($0 / .milliseconds(1)) } ?? 0
+        if sandboxRules != SandboxRules() { message.sandbox_rules = arena.message { sandboxRules.fill(&$0, arena) } }
         if status != Status() { message.status = arena.message { status.fill(&$0, arena) } }
         arena.attach(unknownFields, to: &message.base)
     }
@@ -57,6 +58,7 @@ extension ActorTemplate {
         onWorkerLoss = try OnWorkerLoss(message.on_worker_loss)
         // A negative one is kept for the rules to refuse.
         idleTimeout = message.idle_timeout_ms == 0 ? nil : .milliseconds(message.idle_timeout_ms)
+        sandboxRules = try message.sandbox_rules.map { try SandboxRules($0.pointee) } ?? SandboxRules()
         status = try message.status.map { try Status($0.pointee) } ?? Status()
         unknownFields = UnknownFields(message.base)
     }

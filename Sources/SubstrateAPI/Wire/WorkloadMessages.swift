@@ -30,6 +30,7 @@ extension Workload {
         message.actor_uid = arena.bytes(actorUID)
         message.spec = arena.message { spec in
             (spec.n_containers, spec.containers) = arena.repeated(containers) { $0.fill(&$1, arena) }
+            if sandboxRules != SandboxRules() { spec.sandbox_rules = arena.message { sandboxRules.fill(&$0, arena) } }
         }
     }
 
@@ -44,7 +45,9 @@ extension Workload {
                 name: try message.actor_template_name.text("actor_template_name")),
             containers: try message.spec.map { spec in
                 try map(spec.pointee.containers, count: spec.pointee.n_containers) { try Container($0) }
-            } ?? [])
+            } ?? [],
+            sandboxRules: try message.spec?.pointee.sandbox_rules.map { try SandboxRules($0.pointee) }
+                ?? SandboxRules())
     }
 }
 

@@ -945,7 +945,7 @@ const ProtobufCMessageDescriptor atelet__volume_mount__descriptor =
   (ProtobufCMessageInit) atelet__volume_mount__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor atelet__workload_spec__field_descriptors[1] =
+static const ProtobufCFieldDescriptor atelet__workload_spec__field_descriptors[2] =
 {
   {
     "containers",
@@ -959,14 +959,28 @@ static const ProtobufCFieldDescriptor atelet__workload_spec__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sandbox_rules",
+    100,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Atelet__WorkloadSpec, sandbox_rules),
+    &substrate__sandbox_rules__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned atelet__workload_spec__field_indices_by_name[] = {
   0,   /* field[0] = containers */
+  1,   /* field[1] = sandbox_rules */
 };
-static const ProtobufCIntRange atelet__workload_spec__number_ranges[1 + 1] =
+static const ProtobufCIntRange atelet__workload_spec__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 100, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor atelet__workload_spec__descriptor =
 {
@@ -976,10 +990,10 @@ const ProtobufCMessageDescriptor atelet__workload_spec__descriptor =
   "Atelet__WorkloadSpec",
   "atelet",
   sizeof(Atelet__WorkloadSpec),
-  1,
+  2,
   atelet__workload_spec__field_descriptors,
   atelet__workload_spec__field_indices_by_name,
-  1,  atelet__workload_spec__number_ranges,
+  2,  atelet__workload_spec__number_ranges,
   (ProtobufCMessageInit) atelet__workload_spec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

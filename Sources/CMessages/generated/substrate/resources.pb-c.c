@@ -502,6 +502,96 @@ void   substrate__worker_pool_ref__free_unpacked
   assert(message->base.descriptor == &substrate__worker_pool_ref__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   substrate__egress_rule__init
+                     (Substrate__EgressRule         *message)
+{
+  static const Substrate__EgressRule init_value = SUBSTRATE__EGRESS_RULE__INIT;
+  *message = init_value;
+}
+size_t substrate__egress_rule__get_packed_size
+                     (const Substrate__EgressRule *message)
+{
+  assert(message->base.descriptor == &substrate__egress_rule__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__egress_rule__pack
+                     (const Substrate__EgressRule *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__egress_rule__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__egress_rule__pack_to_buffer
+                     (const Substrate__EgressRule *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__egress_rule__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__EgressRule *
+       substrate__egress_rule__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__EgressRule *)
+     protobuf_c_message_unpack (&substrate__egress_rule__descriptor,
+                                allocator, len, data);
+}
+void   substrate__egress_rule__free_unpacked
+                     (Substrate__EgressRule *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__egress_rule__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   substrate__sandbox_rules__init
+                     (Substrate__SandboxRules         *message)
+{
+  static const Substrate__SandboxRules init_value = SUBSTRATE__SANDBOX_RULES__INIT;
+  *message = init_value;
+}
+size_t substrate__sandbox_rules__get_packed_size
+                     (const Substrate__SandboxRules *message)
+{
+  assert(message->base.descriptor == &substrate__sandbox_rules__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t substrate__sandbox_rules__pack
+                     (const Substrate__SandboxRules *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &substrate__sandbox_rules__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t substrate__sandbox_rules__pack_to_buffer
+                     (const Substrate__SandboxRules *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &substrate__sandbox_rules__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Substrate__SandboxRules *
+       substrate__sandbox_rules__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Substrate__SandboxRules *)
+     protobuf_c_message_unpack (&substrate__sandbox_rules__descriptor,
+                                allocator, len, data);
+}
+void   substrate__sandbox_rules__free_unpacked
+                     (Substrate__SandboxRules *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &substrate__sandbox_rules__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   substrate__actor_template__init
                      (Substrate__ActorTemplate         *message)
 {
@@ -2088,7 +2178,135 @@ const ProtobufCMessageDescriptor substrate__worker_pool_ref__descriptor =
   (ProtobufCMessageInit) substrate__worker_pool_ref__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__actor_template__field_descriptors[17] =
+static const ProtobufCFieldDescriptor substrate__egress_rule__field_descriptors[3] =
+{
+  {
+    "cidr",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__EgressRule, cidr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "protocol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__EgressRule, protocol),
+    &substrate__transport_protocol__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ports",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Substrate__EgressRule, n_ports),
+    offsetof(Substrate__EgressRule, ports),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__egress_rule__field_indices_by_name[] = {
+  0,   /* field[0] = cidr */
+  2,   /* field[2] = ports */
+  1,   /* field[1] = protocol */
+};
+static const ProtobufCIntRange substrate__egress_rule__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__egress_rule__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.EgressRule",
+  "EgressRule",
+  "Substrate__EgressRule",
+  "substrate",
+  sizeof(Substrate__EgressRule),
+  3,
+  substrate__egress_rule__field_descriptors,
+  substrate__egress_rule__field_indices_by_name,
+  1,  substrate__egress_rule__number_ranges,
+  (ProtobufCMessageInit) substrate__egress_rule__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__sandbox_rules__field_descriptors[3] =
+{
+  {
+    "memory",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SandboxRules, memory),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "milli_cpus",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__SandboxRules, milli_cpus),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "egress",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Substrate__SandboxRules, n_egress),
+    offsetof(Substrate__SandboxRules, egress),
+    &substrate__egress_rule__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned substrate__sandbox_rules__field_indices_by_name[] = {
+  2,   /* field[2] = egress */
+  0,   /* field[0] = memory */
+  1,   /* field[1] = milli_cpus */
+};
+static const ProtobufCIntRange substrate__sandbox_rules__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor substrate__sandbox_rules__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "substrate.SandboxRules",
+  "SandboxRules",
+  "Substrate__SandboxRules",
+  "substrate",
+  sizeof(Substrate__SandboxRules),
+  3,
+  substrate__sandbox_rules__field_descriptors,
+  substrate__sandbox_rules__field_indices_by_name,
+  1,  substrate__sandbox_rules__number_ranges,
+  (ProtobufCMessageInit) substrate__sandbox_rules__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor substrate__actor_template__field_descriptors[18] =
 {
   {
     "namespace",
@@ -2294,6 +2512,18 @@ static const ProtobufCFieldDescriptor substrate__actor_template__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sandbox_rules",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__ActorTemplate, sandbox_rules),
+    &substrate__sandbox_rules__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__actor_template__field_indices_by_name[] = {
   2,   /* field[2] = containers */
@@ -2307,6 +2537,7 @@ static const unsigned substrate__actor_template__field_indices_by_name[] = {
   14,   /* field[14] = on_worker_loss */
   8,   /* field[8] = pause_image */
   5,   /* field[5] = sandbox_class */
+  17,   /* field[17] = sandbox_rules */
   3,   /* field[3] = snapshot_location */
   16,   /* field[16] = status */
   9,   /* field[9] = volumes */
@@ -2317,7 +2548,7 @@ static const unsigned substrate__actor_template__field_indices_by_name[] = {
 static const ProtobufCIntRange substrate__actor_template__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor substrate__actor_template__descriptor =
 {
@@ -2327,7 +2558,7 @@ const ProtobufCMessageDescriptor substrate__actor_template__descriptor =
   "Substrate__ActorTemplate",
   "substrate",
   sizeof(Substrate__ActorTemplate),
-  17,
+  18,
   substrate__actor_template__field_descriptors,
   substrate__actor_template__field_indices_by_name,
   1,  substrate__actor_template__number_ranges,
@@ -3246,6 +3477,36 @@ const ProtobufCEnumDescriptor substrate__on_worker_loss__descriptor =
   substrate__on_worker_loss__enum_values_by_name,
   1,
   substrate__on_worker_loss__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue substrate__transport_protocol__enum_values_by_number[3] =
+{
+  { "TRANSPORT_PROTOCOL_UNSPECIFIED", "SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_UNSPECIFIED", 0 },
+  { "TRANSPORT_PROTOCOL_TCP", "SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_TCP", 1 },
+  { "TRANSPORT_PROTOCOL_UDP", "SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_UDP", 2 },
+};
+static const ProtobufCIntRange substrate__transport_protocol__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex substrate__transport_protocol__enum_values_by_name[3] =
+{
+  { "TRANSPORT_PROTOCOL_TCP", 1 },
+  { "TRANSPORT_PROTOCOL_UDP", 2 },
+  { "TRANSPORT_PROTOCOL_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor substrate__transport_protocol__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "substrate.TransportProtocol",
+  "TransportProtocol",
+  "Substrate__TransportProtocol",
+  "substrate",
+  3,
+  substrate__transport_protocol__enum_values_by_number,
+  3,
+  substrate__transport_protocol__enum_values_by_name,
+  1,
+  substrate__transport_protocol__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor substrate__resources__method_descriptors[8] =

@@ -126,10 +126,11 @@ struct  Atelet__WorkloadSpec
   ProtobufCMessage base;
   size_t n_containers;
   Atelet__Container **containers;
+  Substrate__SandboxRules *sandbox_rules;
 };
 #define ATELET__WORKLOAD_SPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&atelet__workload_spec__descriptor) \
-    , 0,NULL }
+    , 0,NULL, NULL }
 
 
 struct  Atelet__LocalCheckpointConfiguration

@@ -27,6 +27,8 @@ typedef struct Substrate__DurableDirectory Substrate__DurableDirectory;
 typedef struct Substrate__Volume Substrate__Volume;
 typedef struct Substrate__SelectorRequirement Substrate__SelectorRequirement;
 typedef struct Substrate__WorkerPoolRef Substrate__WorkerPoolRef;
+typedef struct Substrate__EgressRule Substrate__EgressRule;
+typedef struct Substrate__SandboxRules Substrate__SandboxRules;
 typedef struct Substrate__ActorTemplate Substrate__ActorTemplate;
 typedef struct Substrate__ActorTemplateStatus Substrate__ActorTemplateStatus;
 typedef struct Substrate__Condition Substrate__Condition;
@@ -113,6 +115,15 @@ typedef enum _Substrate__OnWorkerLoss {
   SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_HOLD = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__ON_WORKER_LOSS)
 } Substrate__OnWorkerLoss;
+typedef enum _Substrate__TransportProtocol {
+  /*
+   * The default: TCP.
+   */
+  SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_UNSPECIFIED = 0,
+  SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_TCP = 1,
+  SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_UDP = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SUBSTRATE__TRANSPORT_PROTOCOL)
+} Substrate__TransportProtocol;
 
 /* --- messages --- */
 
@@ -305,6 +316,53 @@ struct  Substrate__WorkerPoolRef
     , {0,NULL}, {0,NULL} }
 
 
+/*
+ * Addresses and ports that an actor may connect to.
+ */
+struct  Substrate__EgressRule
+{
+  ProtobufCMessage base;
+  /*
+   * a.b.c.d/n
+   */
+  ProtobufCBinaryData cidr;
+  Substrate__TransportProtocol protocol;
+  /*
+   * All when empty.
+   */
+  size_t n_ports;
+  int32_t *ports;
+};
+#define SUBSTRATE__EGRESS_RULE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__egress_rule__descriptor) \
+    , {0,NULL}, SUBSTRATE__TRANSPORT_PROTOCOL__TRANSPORT_PROTOCOL_UNSPECIFIED, 0,NULL }
+
+
+/*
+ * What the sandbox of an actor keeps it to.
+ */
+struct  Substrate__SandboxRules
+{
+  ProtobufCMessage base;
+  /*
+   * Bytes of memory, with those that the sandbox itself needs; 0 for as many as the node gives.
+   */
+  int64_t memory;
+  /*
+   * Thousandths of a processor; 0 for as many as the node gives.
+   */
+  int32_t milli_cpus;
+  /*
+   * Where it may connect to; nowhere when empty.
+   */
+  size_t n_egress;
+  Substrate__EgressRule **egress;
+};
+#define SUBSTRATE__SANDBOX_RULES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&substrate__sandbox_rules__descriptor) \
+    , 0, 0, 0,NULL }
+
+
 struct  Substrate__ActorTemplate
 {
   ProtobufCMessage base;
@@ -360,10 +418,11 @@ struct  Substrate__ActorTemplate
    * Written by the control plane; what a client sends is ignored.
    */
   Substrate__ActorTemplateStatus *status;
+  Substrate__SandboxRules *sandbox_rules;
 };
 #define SUBSTRATE__ACTOR_TEMPLATE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__actor_template__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, 0,NULL, NULL, 0, SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_UNSPECIFIED, 0, NULL }
+    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0,NULL, 0,NULL, {0,NULL}, 0,NULL, SUBSTRATE__SNAPSHOT_CONTENT__SNAPSHOT_CONTENT_UNSPECIFIED, 0,NULL, NULL, 0, SUBSTRATE__ON_WORKER_LOSS__ON_WORKER_LOSS_UNSPECIFIED, 0, NULL, NULL }
 
 
 struct  Substrate__ActorTemplateStatus
@@ -789,6 +848,44 @@ Substrate__WorkerPoolRef *
 void   substrate__worker_pool_ref__free_unpacked
                      (Substrate__WorkerPoolRef *message,
                       ProtobufCAllocator *allocator);
+/* Substrate__EgressRule methods */
+void   substrate__egress_rule__init
+                     (Substrate__EgressRule         *message);
+size_t substrate__egress_rule__get_packed_size
+                     (const Substrate__EgressRule   *message);
+size_t substrate__egress_rule__pack
+                     (const Substrate__EgressRule   *message,
+                      uint8_t             *out);
+size_t substrate__egress_rule__pack_to_buffer
+                     (const Substrate__EgressRule   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__EgressRule *
+       substrate__egress_rule__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__egress_rule__free_unpacked
+                     (Substrate__EgressRule *message,
+                      ProtobufCAllocator *allocator);
+/* Substrate__SandboxRules methods */
+void   substrate__sandbox_rules__init
+                     (Substrate__SandboxRules         *message);
+size_t substrate__sandbox_rules__get_packed_size
+                     (const Substrate__SandboxRules   *message);
+size_t substrate__sandbox_rules__pack
+                     (const Substrate__SandboxRules   *message,
+                      uint8_t             *out);
+size_t substrate__sandbox_rules__pack_to_buffer
+                     (const Substrate__SandboxRules   *message,
+                      ProtobufCBuffer     *buffer);
+Substrate__SandboxRules *
+       substrate__sandbox_rules__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   substrate__sandbox_rules__free_unpacked
+                     (Substrate__SandboxRules *message,
+                      ProtobufCAllocator *allocator);
 /* Substrate__ActorTemplate methods */
 void   substrate__actor_template__init
                      (Substrate__ActorTemplate         *message);
@@ -1185,6 +1282,12 @@ typedef void (*Substrate__SelectorRequirement_Closure)
 typedef void (*Substrate__WorkerPoolRef_Closure)
                  (const Substrate__WorkerPoolRef *message,
                   void *closure_data);
+typedef void (*Substrate__EgressRule_Closure)
+                 (const Substrate__EgressRule *message,
+                  void *closure_data);
+typedef void (*Substrate__SandboxRules_Closure)
+                 (const Substrate__SandboxRules *message,
+                  void *closure_data);
 typedef void (*Substrate__ActorTemplate_Closure)
                  (const Substrate__ActorTemplate *message,
                   void *closure_data);
@@ -1335,6 +1438,7 @@ void substrate__resources__delete_actor_template(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    substrate__sandbox_class__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__snapshot_content__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__on_worker_loss__descriptor;
+extern const ProtobufCEnumDescriptor    substrate__transport_protocol__descriptor;
 extern const ProtobufCMessageDescriptor substrate__worker_pool__descriptor;
 extern const ProtobufCMessageDescriptor substrate__worker_pool_status__descriptor;
 extern const ProtobufCMessageDescriptor substrate__secret_key_selector__descriptor;
@@ -1347,6 +1451,8 @@ extern const ProtobufCMessageDescriptor substrate__volume__descriptor;
 extern const ProtobufCMessageDescriptor substrate__selector_requirement__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__selector_requirement__operator__descriptor;
 extern const ProtobufCMessageDescriptor substrate__worker_pool_ref__descriptor;
+extern const ProtobufCMessageDescriptor substrate__egress_rule__descriptor;
+extern const ProtobufCMessageDescriptor substrate__sandbox_rules__descriptor;
 extern const ProtobufCMessageDescriptor substrate__actor_template__descriptor;
 extern const ProtobufCMessageDescriptor substrate__actor_template_status__descriptor;
 extern const ProtobufCEnumDescriptor    substrate__actor_template_status__phase__descriptor;

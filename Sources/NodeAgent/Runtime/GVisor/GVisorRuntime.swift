@@ -33,9 +33,10 @@ package final class GVisorRuntime: Runtime {
         package var images: ImageStore
         /// Where addresses of actors come from, as `a.b.c.d/n`.
         package var subnets: [String]
-        /// What an actor may use, in bytes, with 80 MB or so for its sandbox.
+        /// The most that an actor may use, and what it may if its template does not say: in bytes, with 80 MB or so for its
+        /// sandbox.
         package var memoryLimit: Int
-        /// In thousandths of a processor; nil for as much as there is.
+        /// The same in thousandths of a processor; nil for as much as there is.
         package var processorLimit: Int?
         /// Threads of an actor and of its sandbox, which has one or two for each of the actor's.
         package var processLimit = 2_000
@@ -54,8 +55,24 @@ package final class GVisorRuntime: Runtime {
             self.hiddenDirectories = hiddenDirectories
         }
 
-        var limits: ActorCgroup.Limits {
-            ActorCgroup.Limits(memory: memoryLimit, milliCPUs: processorLimit, processes: processLimit)
+        /// Those of an actor.
+        /// - Throws: `RuntimeFailure` when its template wants more than the node gives.
+        func limits(_ rules: SandboxRules) throws(RuntimeFailure) -> ActorCgroup.Limits {
+            if let memory = rules.memory, memory > memoryLimit {
+                throw RuntimeFailure(
+                    .failedPrecondition,
+                    "the template's limit of \(memory >> 20) MiB of memory is more than the \(memoryLimit >> 20) MiB that this "
+                        + "node gives an actor (--actor-memory)")
+            }
+            if let milliCPUs = rules.milliCPUs, let processorLimit, milliCPUs > processorLimit {
+                throw RuntimeFailure(
+                    .failedPrecondition,
+                    "the template's limit of \(milliCPUs) thousandths of a processor is more than the \(processorLimit) that "
+                        + "this node gives an actor (--actor-cpu)")
+            }
+            return ActorCgroup.Limits(
+                memory: rules.memory.map { Int($0) } ?? memoryLimit, milliCPUs: rules.milliCPUs ?? processorLimit,
+                processes: processLimit)
         }
     }
 

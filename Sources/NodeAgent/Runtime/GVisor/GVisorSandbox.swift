@@ -14,6 +14,7 @@ final class GVisorSandbox: Sandbox {
     let space: SnapshotSpace
     let actorUID: String
     let address: ActorAddress
+    private let egress: [EgressRule]
     /// What a snapshot says of its memory.
     let memory: SnapshotManifest.Memory
     /// As in `Activation`.
@@ -40,6 +41,7 @@ final class GVisorSandbox: Sandbox {
         self.space = space
         actorUID = activation.workload.actorUID
         address = activation.address
+        egress = activation.workload.sandboxRules.egress
         resume = activation.resume
         self.memory = memory
     }
@@ -244,7 +246,7 @@ final class GVisorSandbox: Sandbox {
         await BlockingThread.result { draft.abandon() }
         for _ in 0..<Self.reopeningAttempts {
             if hasEnded { return }
-            do throws(RuntimeFailure) { return try await runsc.network.reopen(for: address) } catch {
+            do throws(RuntimeFailure) { return try await runsc.network.reopen(for: address, egress) } catch {
                 try? await Task.sleep(for: .milliseconds(100))
             }
         }

@@ -35,7 +35,7 @@ struct GVisorStart: Sendable {
     func run() async throws(RuntimeFailure) -> GVisorSandbox {
         do throws(RuntimeFailure) {
             let (root, image) = try await prepare()
-            try await network.open(for: activation.address)
+            try await network.open(for: activation.address, activation.workload.sandboxRules.egress)
             try await activation.permit()
             let clock = ContinuousClock()
             let begin = clock.now
@@ -80,7 +80,7 @@ struct GVisorStart: Sendable {
                 container, runtime.options.images, hidden: runtime.ownDirectories, isCancelled: isCancelled)
             let image = try prepareDirectory(root, isCancelled)
             try writeBundle(root)
-            try cgroup.create(runtime.options.limits)
+            try cgroup.create(try runtime.options.limits(activation.workload.sandboxRules))
             return (root, image)
         })
     }

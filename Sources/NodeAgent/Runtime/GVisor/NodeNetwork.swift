@@ -6,8 +6,9 @@ internal import Synchronization
 
 /// The networks of a node's workers: each has a namespace, a cable from it to the node, and rules for what passes there.
 ///
-/// The node reaches the actors, and answers to the node pass. Nothing that an actor begins gets out: not to the node, not to
-/// other actors, not to the world. The rules are nftables' of the node, where what runs in the sandbox cannot touch them.
+/// The node reaches the actors, and answers to the node pass. Nothing that an actor begins gets out, but to where its template
+/// allows: not to the node, not to other actors, not to the world. The rules are nftables' of the node, where what runs in the
+/// sandbox cannot touch them.
 final class NodeNetwork: Sendable {
     /// The node's address at every cable. Link-local, so it means nothing beyond the node.
     static let gateway = "169.254.77.1"
@@ -43,7 +44,7 @@ final class NodeNetwork: Sendable {
             return state.next
         }
         guard number < 10_000 else { throw RuntimeFailure(.internal, "the node has no numbers left for networks") }
-        let worker = WorkerNetwork(names, number, openings)
+        let worker = WorkerNetwork(names, number, openings, subnets)
         // From before it is made, so that its rules are made anew whenever they are gone.
         state.withLock { $0.workers[pod] = worker }
         do throws(RuntimeFailure) { try await worker.create() } catch {
@@ -72,15 +73,15 @@ final class NodeNetwork: Sendable {
         for worker in workers { try await nft(Firewall.newWorker(names.table, worker.number, device: worker.device)) }
         let flows = try await BlockingThread.result { () throws(RuntimeFailure) in try Connections.all() }
         for worker in workers {
-            guard let address = openings.address(of: worker.number) else { continue }
-            let own = Array(flows.filter { $0.actor == address }.prefix(Firewall.maximumFlows))
+            guard let opening = openings.opening(of: worker.number) else { continue }
+            let own = Array(flows.filter { $0.actor == opening.address }.prefix(Firewall.maximumFlows))
             for start in stride(from: 0, to: own.count, by: Self.flowsAtOnce) {
                 let some = own[start..<min(start + Self.flowsAtOnce, own.count)]
                 try await nft(Firewall.note(names.table, worker.number, some))
             }
-            try await nft(Firewall.open(names.table, worker.number, address: address))
+            try await nft(Firewall.open(names.table, worker.number, opening, closedTo: subnets))
             // It may have been closed between.
-            if openings.address(of: worker.number) != address {
+            if openings.opening(of: worker.number) != opening {
                 try await nft(Firewall.closed(names.table, worker.number))
             }
         }

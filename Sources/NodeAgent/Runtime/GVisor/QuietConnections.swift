@@ -2,11 +2,11 @@ internal import GRPC
 internal import ServiceKit
 internal import SubstrateModel
 
-/// Ends every connection to an actor from outside, so that its memory can be saved.
+/// Ends every connection of an actor from outside, so that its memory can be saved.
 ///
 /// The runsc of Debian 12 cannot save a TCP connection that leaves the sandbox, not even the rest of one, which stays for a
 /// minute after the actor has closed it, and an actor whose checkpoint fails for that is dead. So each connection that was ever
-/// noted gets a SYN as if from its client. Where one is still known, the sandbox answers with an ACK (RFC 5961), the firewall
+/// noted gets a SYN as if from its other end. Where one is still known, the sandbox answers with an ACK (RFC 5961), the firewall
 /// that with a reset, which has the right number and ends it; what is left of a closed one gives way to the new
 /// connection, whose beginning is reset just so. Asked again, a connection that is gone does not answer with an ACK.
 struct QuietConnections: Sendable {
@@ -17,12 +17,21 @@ struct QuietConnections: Sendable {
 
     /// Rounds until an actor is given up that holds on to connections. One is enough, as a rule.
     private static let rounds = 10
+    /// More than a sandbox takes to handle some packets, on a busy machine. It cannot be asked.
+    private static let aftermath = Duration.milliseconds(200)
     /// How often to look in one round whether everything has been answered.
     private static let looks = 20
 
     /// Whether every connection to the actor is known.
     /// - Throws: `RuntimeFailure` when one may not be.
     func checkAllAreKnown() throws(RuntimeFailure) {
+        if network.openings.isBlind(network.number) {
+            throw RuntimeFailure(
+                .unavailable,
+                "the node's firewall was reloaded since the actor has been started, and connections that it has made itself before "
+                    + "are not known, so its memory cannot be saved: let the node's rules leave the agent's table alone"
+            )
+        }
         guard let left = network.openings.blindness else { return }
         throw RuntimeFailure(
             .unavailable,
@@ -36,12 +45,20 @@ struct QuietConnections: Sendable {
     func end() async throws(RuntimeFailure) {
         network.openings.set(nil, of: network.number)
         try await nft(Firewall.quiet(network.table, network.number, mark: FlowProbe.mark))
-        var left = Set(try await network.flows("flows", in: directory).filter { $0.actor == address.ip })
+        var left: Set<Flow> = []
+        for set in ["flows", "egress"] {
+            left.formUnion(try await network.flows(set, in: directory).filter { $0.actor == address.ip })
+        }
+        if left.isEmpty { return }
         for _ in 0..<Self.rounds where !left.isEmpty { left = try await ask(left) }
         guard left.isEmpty else {
             throw RuntimeFailure(
                 .unavailable,
-                "\(left.count) connections to the actor cannot be ended, so its memory cannot be saved now")
+                "\(left.count) connections of the actor cannot be ended, so its memory cannot be saved now")
+        }
+        // The last resets have reached the sandbox, and it has to do what they say.
+        do { try await Task.sleep(for: Self.aftermath) } catch {
+            throw RuntimeFailure(.cancelled, "the snapshot was given up")
         }
     }
 

@@ -10,10 +10,13 @@ struct WorkerNetwork: Sendable {
     let device: String
     let table: String
     let openings: Openings
+    /// Of all actors of the node, who do not reach each other whatever their templates allow.
+    private let subnets: [String]
 
-    init(_ names: NetworkNames, _ number: Int, _ openings: Openings) {
+    init(_ names: NetworkNames, _ number: Int, _ openings: Openings, _ subnets: [String]) {
         self.number = number
         self.openings = openings
+        self.subnets = subnets
         namespace = names.namespace(number)
         device = names.device(number)
         table = names.table
@@ -59,8 +62,9 @@ struct WorkerNetwork: Sendable {
     }
 
     /// Gives an actor its address. runsc takes it away from the namespace when it starts, so this is for one start.
+    /// - Parameter egress: what it may reach.
     /// - Throws: `RuntimeFailure`.
-    func open(for address: ActorAddress) async throws(RuntimeFailure) {
+    func open(for address: ActorAddress, _ egress: [EgressRule] = []) async throws(RuntimeFailure) {
         var number = in_addr()
         guard inet_pton(AF_INET, address.ip, &number) == 1, address.ip.split(separator: ".").first != "127" else {
             throw RuntimeFailure(
@@ -68,7 +72,10 @@ struct WorkerNetwork: Sendable {
                 "\(address.ip) cannot be the address of an actor that has a network of its own: "
                     + "it has to be an IPv4 address that is not of 127.0.0.0/8")
         }
-        openings.set(address.ip, of: self.number)
+        if !egress.isEmpty { try await Self.checkForwards() }
+        let opening = Opening(address: address.ip, egress: egress)
+        openings.begin(self.number)
+        openings.set(opening, of: self.number)
         try await ShortCommand.script(
             """
             ip -n "$1" -batch - <<EOF
@@ -82,16 +89,29 @@ struct WorkerNetwork: Sendable {
             """,
             [
                 namespace, device, NodeNetwork.gateway, address.ip,
-                Firewall.open(table, self.number, address: address.ip), NodeNetwork.inside,
+                Firewall.open(table, self.number, opening, closedTo: subnets), NodeNetwork.inside,
             ], to: "give the address \(address.ip) to \(namespace)")
     }
 
     /// Has an actor reached again that was cut off for a snapshot.
     /// - Throws: `RuntimeFailure`.
-    func reopen(for address: ActorAddress) async throws(RuntimeFailure) {
-        openings.set(address.ip, of: number)
+    func reopen(for address: ActorAddress, _ egress: [EgressRule]) async throws(RuntimeFailure) {
+        let opening = Opening(address: address.ip, egress: egress)
+        openings.set(opening, of: number)
         try await ShortCommand.run(
-            "nft", [Firewall.open(table, number, address: address.ip)], to: "have \(address.ip) reached again")
+            "nft", [Firewall.open(table, number, opening, closedTo: subnets)], to: "have \(address.ip) reached again")
+    }
+
+    /// What an actor sends out of the node passes through it.
+    private static func checkForwards() async throws(RuntimeFailure) {
+        let file = "/proc/sys/net/ipv4/ip_forward"
+        let value = await BlockingThread.result { KernelFile.contents(file) }
+        guard value?.first == UInt8(ascii: "1") else {
+            throw RuntimeFailure(
+                .failedPrecondition,
+                "the template's egress needs a node that forwards packets, and this one does not: set net.ipv4.ip_forward to 1 "
+                    + "with sysctl")
+        }
     }
 
     /// Takes the address away: who is connected, and who still tries it, hears at once that nobody is there.

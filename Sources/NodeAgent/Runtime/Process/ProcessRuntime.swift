@@ -6,7 +6,7 @@ package import ServiceKit
 internal import SubstrateAPI
 package import SubstrateModel
 
-/// Actors as plain processes of the node: no sandbox, but a directory of their own that survives them.
+/// Actors as processes of the node: not much of a sandbox (`Bubblewrap`), but a directory of their own that survives them.
 ///
 /// The directory is the working directory and `ATE_DURABLE_DIR`; a snapshot holds it and nothing else. The actor has to
 /// listen at `ATE_ADDRESS`, port `ATE_PORT`.
@@ -18,19 +18,22 @@ package struct ProcessRuntime: Runtime {
     let directory: StateDirectory
     let snapshots: SnapshotDirectory
     let secrets: SecretDirectory
+    let bubblewrap: Bubblewrap?
     let log: Log
 
     /// - Parameters:
     ///   - directory: for the directories of running actors, and for local snapshots.
     ///   - snapshots: where external snapshots may lie.
     ///   - secrets: what containers' variables may refer to.
+    ///   - bubblewrap: in which actors run; nil for nothing around them.
     package init(
         directory: StateDirectory, snapshots: SnapshotDirectory, secrets: SecretDirectory = SecretDirectory(path: nil),
-        log: Log
+        bubblewrap: Bubblewrap? = nil, log: Log
     ) {
         self.directory = directory
         self.snapshots = SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)
         self.secrets = secrets
+        self.bubblewrap = bubblewrap
         self.log = log
     }
 
@@ -109,6 +112,12 @@ package struct ProcessRuntime: Runtime {
                 try Task.checkCancellation()
                 var command = command(container, variables, activation, place)
                 command.output = output.of(container)
+                if let bubblewrap {
+                    guard Bubblewrap.path(of: command) != nil else {
+                        throw FileError("cannot start \(command.program.excerpt): there is no such program")
+                    }
+                    command = bubblewrap.wrap(command, durable: place.durable)
+                }
                 processes.append(try await ChildProcess.start(command))
             }
             return processes
