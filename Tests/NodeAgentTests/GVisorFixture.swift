@@ -169,6 +169,12 @@ struct GVisorFixture {
                 elif path == "/udp":
                     kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)); kept[-1].connect(("192.0.2.1", 9))
                     text = kept[-1].getsockname()[0]
+                elif path == "/connect":
+                    host, port = query.split(":"); kept.append(socket.create_connection((host, int(port)), 2)); kept[-1].settimeout(5)
+                    kept[-1].sendall(b"a"); text = kept[-1].recv(10).decode()
+                elif path == "/receive":
+                    try: text = kept[-1].recv(10).decode()
+                    except Exception as error: text = type(error).__name__
                 elif path == "/bind":
                     kept.append(socket.socket()); kept[-1].bind((query, 8099)); kept[-1].listen(); text = "bound"
                 elif path == "/forget": kept.clear(); text = "forgotten"

@@ -42,7 +42,7 @@ struct WorkerNetwork: Sendable {
                 echo 2 >/proc/sys/net/ipv4/conf/"$2"/rp_filter
                 ip address add "$3"/32 dev "$2"
                 ip link set "$2" up
-                ip route add "$4"/32 dev "$2" metric "$(cat /sys/class/net/"$2"/ifindex)"
+                ip route add "$4"/32 dev "$2" metric "$(ip -o link show "$2" | cut -d: -f1)"
                 ip -n "$1" link set lo up
                 ip -n "$1" link set eth0 up
                 """, [namespace, device, NodeNetwork.gateway, NodeNetwork.inside],
