@@ -41,6 +41,13 @@ bench: ## what calls cost beside a client in C++, releases, resumes and suspends
 	@scripts/deps bench
 	scripts/bench $(BENCH)
 
+deb: deps ## build the Debian package
+	@scripts/deps deb
+	scripts/deb
+
+test-deb: deb ## install the package in a clean Debian, serve from there, remove it; as root, needs a mirror of Debian
+	scripts/test-deb
+
 generate: deps ## generate the C messages from proto/
 	scripts/generate
 
@@ -54,4 +61,4 @@ lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: help deps build run demo test test-full soak simulate interop sanitize bench generate check-generated format lint
+.PHONY: deb test-deb help deps build run demo test test-full soak simulate interop sanitize bench generate check-generated format lint

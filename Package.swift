@@ -41,6 +41,7 @@ let package = Package(
         .systemLibrary(name: "CSmartCols", providers: [.apt(["libsmartcols-dev"])]),
         .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "CSpawn"),
 
@@ -56,7 +57,7 @@ let package = Package(
 
         module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
 
-        module("ServiceKit", uses: []),
+        module("ServiceKit", uses: ["CSystemd"]),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
         module("Identity", uses: ["COpenSSL", "HTTP", "ServiceKit"]),
@@ -141,7 +142,7 @@ let package = Package(
             "HistoryTests",
             uses: ["History", "LocalCluster", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
-        tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
+        tests("ServiceKitTests", uses: ["ServiceKit", "LocalCluster", "TestKit"]),
         tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
         tests("StandardServicesTests", uses: ["StandardServices", "SubstrateAPI", "GRPC", "ServiceKit", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),

@@ -31,6 +31,7 @@ extension Status {
             self = .failedPrecondition(
                 "no worker pool matches the template's sandboxClass and the template/actor selectors")
         case .noFreeWorkers: self = .failedPrecondition("no free workers available")
+        case .quotaExceeded(let reason): self.init(code: .resourceExhausted, message: reason)
         case .isHeld(let ref):
             self = .failedPrecondition(
                 "Actor \(ref.name.excerpt) is held since its worker was lost; "

@@ -11,6 +11,8 @@ package enum ControlError: Error, Sendable {
     case noEligiblePool
     /// Every worker that would do is taken, draining or gone.
     case noFreeWorkers(WorkerDemand)
+    /// The atespace has as many actors as it may, in words.
+    case quotaExceeded(String)
     /// It is held since its worker was lost.
     case isHeld(ActorRef)
     /// The resume that was waited for has come to nothing.

@@ -24,6 +24,7 @@ package struct ControlPlaneOptions: Sendable {
     /// How long a golden actor without readyz runs before its snapshot is taken.
     package var goldenActorTime: Duration = .seconds(20)
 
+    package var quotas = Quotas()
     /// How many resumes may wait for a worker at a time.
     package var capacityQueue = 1000
     /// How long a worker that could not start an actor is avoided for that actor, if there is another.

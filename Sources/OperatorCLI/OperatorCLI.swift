@@ -14,6 +14,10 @@ package enum OperatorCLI {
                 try await Completer(terminal).run(Array(arguments.dropFirst()))
                 return 0
             }
+            if arguments.first == "--version" {
+                try terminal.write("atectl \(Version.current)\n")
+                return 0
+            }
             switch try CommandTable.read(arguments) {
             case .help(let text): try terminal.write(text)
             case .run(let command, let values): try await command.run(try Invocation(command, values, terminal))

@@ -11,7 +11,7 @@ extension Flags {
             }
             text += paragraph(on: flag)
         }
-        return text + "\n  -h, --help\n      Shows this.\n"
+        return text + "\n  -h, --help\n      Shows this.\n\n  --version\n      Shows which release this is.\n"
     }
 
     private func paragraph(on flag: Flag) -> String {

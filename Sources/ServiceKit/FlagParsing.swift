@@ -1,7 +1,7 @@
 extension Flags {
     package enum ParseResult {
         case values(Values)
-        /// `--help` was asked for.
+        /// `--help` or `--version` was asked for.
         case help(String)
     }
 
@@ -14,6 +14,7 @@ extension Flags {
         while let argument = rest.popFirst() {
             switch try read(argument, &rest) {
             case .help: return .help(helpText)
+            case .version: return .help("\(program) \(Version.current)\n")
             case .operand: operands.append(argument)
             case .flags(let values):
                 for (flag, value) in values {
@@ -22,6 +23,11 @@ extension Flags {
                     given[flag.name, default: []].append(value)
                 }
             }
+        }
+        if let path = given[ConfigurationFile.flag]?.last,
+            declared.contains(where: { $0.name == ConfigurationFile.flag })
+        {
+            for (name, values) in try read(path) where given[name] == nil { given[name] = values }
         }
         let defaults = Dictionary(
             uniqueKeysWithValues: declared.compactMap { flag in flag.defaultValue.map { (flag.name, [$0]) } })
@@ -37,7 +43,7 @@ extension Flags {
             let index = rest.startIndex
             rest = rest.dropFirst()
             switch try read(argument, &rest) {
-            case .help: return nil
+            case .help, .version: return nil
             case .operand: return index
             case .flags: continue
             }
@@ -45,8 +51,26 @@ extension Flags {
         return nil
     }
 
+    /// The flags of a configuration file.
+    private func read(_ path: String) throws(FlagError) -> [String: [String]] {
+        var given: [String: [String]] = [:]
+        for (name, value, line) in try ConfigurationFile.entries(of: path) {
+            guard let flag = declared.first(where: { $0.name == name }), name != ConfigurationFile.flag else {
+                throw FlagError(
+                    "\(path):\(line): unknown flag \(name)\(suggestion(for: name)); \(program) --help lists them")
+            }
+            do throws(FlagError) { try check(value, for: flag) } catch {
+                throw FlagError("\(path):\(line): \(error)")
+            }
+            if given[name] != nil, !flag.isRepeatable { throw FlagError("\(path):\(line): \(name) is given twice") }
+            given[name, default: []].append(value)
+        }
+        return given
+    }
+
     private enum Reading {
         case help
+        case version
         case operand
         /// In the order in which they stand; more than one when letters are put together.
         case flags([(Flag, value: String)])
@@ -55,6 +79,7 @@ extension Flags {
     /// Reads one argument, and the next one when it is the value of this one.
     private func read(_ argument: String, _ rest: inout ArraySlice<String>) throws(FlagError) -> Reading {
         if argument == "--help" || argument == "-h" { return .help }
+        if argument == "--version" { return .version }
         guard argument.hasPrefix("-"), argument != "-", argument != "--" else { return .operand }
         guard argument.hasPrefix("--") else { return .flags(try letters(argument, &rest)) }
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// What the mains of the long-running programs have in common.
 package enum Program {
-    /// Parses the flags, runs `body` until it returns or the program is asked to stop, and exits.
+    /// Parses the flags, which may come from a file (`--config`), too, runs `body` until it returns or the program is asked to
+    /// stop, and exits.
     ///
     /// On SIGTERM or SIGINT the task of `body` is cancelled, and the program exits once `body` has returned. A second
     /// signal exits at once.
@@ -13,6 +14,10 @@ package enum Program {
         _ flags: Flags, stopping: Readiness? = nil,
         _ body: @escaping @Sendable (Flags.Values, Log) async throws -> Void
     ) async -> Never {
+        var flags = flags
+        flags.text(
+            ConfigurationFile.flag, "FILE",
+            help: "A file with flags, one in each line: NAME = VALUE. What the command line gives counts more.")
         do {
             switch try flags.parse(Array(CommandLine.arguments.dropFirst())) {
             case .help(let text):
@@ -41,6 +46,7 @@ package enum Program {
             for await number in stops {
                 if work.isCancelled { exit(128 + number) }
                 log.info("stopping", ["signal": .integer(Int64(number))])
+                Supervisor.stopping()
                 if let stopping, !stopping.isReady { stopping.set(true) } else { work.cancel() }
             }
         }

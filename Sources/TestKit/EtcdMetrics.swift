@@ -29,8 +29,23 @@ package struct EtcdMetrics: Sendable, Equatable {
 
     /// How many watches the server has open.
     package static func watchers(_ etcd: LocalEtcd) async throws -> Int {
+        try await value("etcd_debugging_mvcc_watcher_total", of: etcd)
+    }
+
+    /// What its database takes on the disk.
+    package static func databaseBytes(_ etcd: LocalEtcd) async throws -> Int {
+        try await value("etcd_mvcc_db_total_size_in_bytes", of: etcd)
+    }
+
+    /// What it holds in memory.
+    package static func residentBytes(_ etcd: LocalEtcd) async throws -> Int {
+        try await value("process_resident_memory_bytes", of: etcd)
+    }
+
+    /// -1 when it says nothing of it.
+    private static func value(_ name: String, of etcd: LocalEtcd) async throws -> Int {
         let response = try await HTTPClient.send("GET", "http://\(etcd.endpoint)/metrics", timeout: .seconds(5))
-        let line = response.text.split(separator: "\n").first { $0.hasPrefix("etcd_debugging_mvcc_watcher_total ") }
+        let line = response.text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
         return line.flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }.map { Int($0) } ?? -1
     }
 

@@ -8,6 +8,7 @@ enum AteBench {
         ("etcd", "Reads and writes of the etcd client, beside a client in C++.", EtcdBench.run),
         ("release", "From the loss of workers to the release of their actors.", { _ in try await ReleaseBench.run() }),
         ("lifecycle", "Resumes and suspends through ateapi, with 64 to 10,000 workers.", LifecycleBench.run),
+        ("scale", "10,000, 100,000 and a million actors in one etcd.", ScaleBench.run),
         ("activation", "From a request to a suspended actor's answer, with gVisor; needs root.", ActivationBench.run),
     ]
 

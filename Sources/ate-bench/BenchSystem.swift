@@ -25,8 +25,10 @@ final class BenchSystem: Sendable {
 
     /// Starts a system and waits until it serves.
     /// - Parameter agent: where the node answers that all workers are said to be on.
-    static func start(workers: Int, agent: String, directory: String) async throws -> BenchSystem {
-        let etcd = try await LocalEtcd.start(directory: directory)
+    static func start(
+        workers: Int, agent: String, directory: String, etcdArguments: [String] = []
+    ) async throws -> BenchSystem {
+        let etcd = try await LocalEtcd.start(directory: directory, arguments: etcdArguments)
         do {
             let fixture = try await StoreFixture(Store(etcd: etcd.client(), keys: Keys()))
             let address = "127.0.0.1:\(try FreePort.find())"
@@ -53,6 +55,13 @@ final class BenchSystem: Sendable {
     func stop() async {
         await replica.process.stop(grace: .seconds(5))
         await etcd.kill()
+    }
+
+    /// What ateapi holds in memory, in bytes; 0 when it has ended.
+    var residentBytes: Int {
+        let text = FileManager.default.contents(atPath: "/proc/\(replica.process.pid)/statm") ?? Data()
+        let pages = String(decoding: text, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        return (pages ?? 0) * Int(getpagesize())
     }
 
     static var programs: String {

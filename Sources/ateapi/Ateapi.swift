@@ -62,6 +62,7 @@ enum Ateapi {
                     await withDiscardingTaskGroup { group in
                         group.addTask { await control.run() }
                         group.addTask { await DefaultAtespace.ensure(control.store, control.environment) }
+                        group.addTask { await Supervisor.follow(control.inventory.readiness) }
                     }
                 } _: {
                     await server.run()
@@ -84,6 +85,11 @@ enum Ateapi {
         options.sweepInterval = try values.duration("sweep-interval")
         options.leaseTimeToLive = try values.duration("session-ttl")
         options.answerLimit = try values.duration("answer-limit")
+        let (actors, running) = (
+            try values.number("max-actors-per-atespace"), try values.number("max-running-actors-per-atespace")
+        )
+        options.quotas.actors = actors == 0 ? nil : actors
+        options.quotas.running = running == 0 ? nil : running
         options.capacityQueue = try values.number("capacity-queue")
         options.failedWorkerAvoidance = try values.duration("failed-worker-avoidance")
         options.idleCheckInterval = try values.duration("idle-check-interval")
@@ -269,6 +275,16 @@ enum Ateapi {
             "capacity-wait", default: "0s",
             help:
                 "How long a resume that finds no free worker waits for one, in the order of arrival, instead of failing. 0 for not at all, as in Agent Substrate."
+        )
+        flags.number(
+            "max-actors-per-atespace", 0...100_000_000, default: 0,
+            help:
+                "How many actors an atespace may have; more are answered RESOURCE_EXHAUSTED, but for those that are made in the same moment. 0 for no limit. With one, each CreateActor counts the atespace's actors in etcd."
+        )
+        flags.number(
+            "max-running-actors-per-atespace", 0...1_000_000, default: 0,
+            help:
+                "How many actors of an atespace may be on workers at a time; resumes of more are answered RESOURCE_EXHAUSTED, but for those of the same moment. 0 for no limit."
         )
         flags.number(
             "capacity-queue", 1...100_000, default: 1000,

@@ -52,6 +52,8 @@ enum Atelet {
                 environment: environment, bootID: BootID.current, directoryID: directory.id,
                 addressLedger: directory.addressLedger, readiness: readiness, drain: drain)
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
+            let telling = Task { await Supervisor.follow(readiness) }
+            defer { telling.cancel() }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
                 group.addTask { try await agent.run() }

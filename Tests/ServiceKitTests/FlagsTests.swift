@@ -1,4 +1,7 @@
+import Foundation
+import LocalCluster
 import ServiceKit
+import TestKit
 import Testing
 
 @Suite struct FlagsTests {
@@ -130,5 +133,65 @@ import Testing
             }
             try Loopback.check(address, isAllowedAnyway: true, flag: "--x")
         }
+    }
+}
+
+/// Flags that come from a file.
+@Suite struct ConfigurationFileTests {
+    private let files = TemporaryDirectory()
+
+    private func parse(_ text: String, _ arguments: String...) throws -> Flags.Values {
+        var flags = Flags(program: "prog", summary: "Does things.")
+        flags.text("name", "NAME", default: "nobody", help: "The name.")
+        flags.text("file", "FILE", isRepeatable: true, help: "A file.")
+        flags.number("count", 1...10, default: 3, help: "How many.")
+        flags.toggle("all", help: "Everything.")
+        flags.text("config", "FILE", help: "A file of flags.")
+        let path = "\(files.path)/prog.conf"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        guard case .values(let values) = try flags.parse(["--config", path] + arguments) else {
+            throw FlagError("help")
+        }
+        return values
+    }
+
+    @Test func theFileGivesWhatTheLineDoesNot() throws {
+        let values = try parse(
+            "# A comment.\n\n name =  two words = three  \r\nfile=a\nfile = b\ncount = 4\nall = true\n", "--count", "5")
+        #expect(try values.text("name") == "two words = three")
+        #expect(values.all("file") == ["a", "b"])
+        #expect(try values.number("count") == 5)
+        #expect(values.isSet("all") && values.isGiven("name"))
+        #expect(try parse("file = a", "--file", "b").all("file") == ["b"])
+        #expect(try parse("").text("name") == "nobody")
+    }
+
+    @Test(arguments: [
+        ("name", "prog.conf:1: must be <name of a flag> = <value>"),
+        ("\n= x", "prog.conf:2: must be <name of a flag> = <value>"),
+        ("nam = x", "prog.conf:1: unknown flag nam (did you mean --name?)"),
+        ("--name = x", "prog.conf:1: unknown flag --name"),
+        ("config = x", "prog.conf:1: unknown flag config"),
+        ("count = 11", "prog.conf:1: --count 11: not a number from 1 to 10"),
+        ("all = yes", "prog.conf:1: --all takes no value"),
+        ("name =", "prog.conf:1: --name is empty"),
+        ("name = a\nname = b", "prog.conf:2: name is given twice"),
+    ])
+    func whatIsWrongIsSaidWithItsLine(text: String, problem: String) {
+        let error = #expect(throws: FlagError.self) { try parse(text) }
+        #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    }
+
+    @Test func aFileThatIsNotThereIsNamed() {
+        var flags = Flags(program: "prog", summary: "Does things.")
+        flags.text("config", "FILE", help: "A file of flags.")
+        let error = #expect(throws: FlagError.self) { try flags.parse(["--config", "/no/such/file"]) }
+        #expect(error?.description.hasPrefix("--config /no/such/file: cannot be read: ") == true)
+    }
+
+    @Test func theReleaseIsSaid() throws {
+        let flags = Flags(program: "prog", summary: "Does things.")
+        guard case .help(let text) = try flags.parse(["--version"]) else { throw FlagError("values") }
+        #expect(text == "prog \(Version.current)\n")
     }
 }

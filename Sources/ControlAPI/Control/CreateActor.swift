@@ -20,6 +20,7 @@ extension ControlServices {
         guard isAllowed, try await control.catalog.template(request.template) != nil else {
             throw Status.failedPrecondition("ActorTemplate \(request.template) not found")
         }
+        do throws(ControlError) { try await control.checkQuotaOfActors(in: ref.atespace) } catch { throw Status(error) }
         let actor = Actor(uid: control.newID(), template: request.template, workerSelector: request.workerSelector)
         switch try await store.createActor(ref, actor) {
         case .created(let stored): return ActorResponse(actor: ActorInfo(ref, stored))

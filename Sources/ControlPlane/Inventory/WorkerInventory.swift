@@ -52,6 +52,11 @@ package final class WorkerInventory: Sendable {
         }
     }
 
+    /// How many workers are bound to actors of the atespace.
+    package func countBound(in atespace: String) -> Int {
+        state.withLock { state in state.table.rows.values.count { $0.binding?.value.actor.atespace == atespace } }
+    }
+
     /// All workers with an actor that runs, sorted.
     package var readyWorkers: [(ref: WorkerRef, presence: Stored<Presence>, binding: Stored<Binding>)] {
         state.withLock { state in

@@ -59,6 +59,7 @@ struct ResumeWorkflow: Workflow {
         _ actor: Stored<Actor>, _ template: ActorTemplate, _ source: ResumeSource
     ) async throws(ControlError) -> ClaimOutcome {
         guard inventory.isListed else { throw .unavailable("this replica has not listed the workers yet") }
+        try control.checkQuotaOfRunningActors(in: ref.atespace)
         let pools = try await pools(for: actor.value, template)
         let operation = newOperation(.resume)
         // Workers that turned out not to be free stay reserved until this is over, so that none is tried twice.

@@ -52,6 +52,13 @@ extension Store {
         return rows
     }
 
+    /// How many actors there are in the atespace. One linearizable read, of which only the number is sent.
+    package func countActors(in atespace: String) async throws(StoreError) -> Int {
+        var request = RangeRequest(keys.actors(in: atespace))
+        request.countOnly = true
+        do { return try await etcd.range(request).count } catch { throw StoreError(error) }
+    }
+
     /// Where a listing of actors stands.
     package struct ActorCursor: Sendable, Equatable {
         /// The revision that all pages show.
