@@ -91,22 +91,27 @@ struct FirewallTests {
         try await ShortCommand.run("ip", ["netns", "exec", node, "nft", rules], to: "change the rules")
     }
 
+    /// Makes sandboxes of alice and bob, which reach nothing.
+    private func makeRules() async throws {
+        try await nft(Firewall.table(names))
+        for (number, (name, address)) in [("alice", alice), ("bob", bob)].enumerated() {
+            // As sandboxes have it.
+            try await ShortCommand.run(
+                "ip", ["-n", namespace(name), "address", "delete", "\(address)/32", "dev", "eth0"],
+                to: "leave the actor with the address that all have")
+            try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
+            #expect(await !reaches("node", address))
+            try await nft(Firewall.open(names.table, number, Opening(address: address), closedTo: []))
+        }
+    }
+
     @Test func onANodeThatForwardsActorsAreReachedByTheNodeAloneAndReachNobody() async throws {
         try await connected {
             // Without the rules everything here is reached from everywhere.
             for (from, to) in [("alice", bob), ("world", bob), ("alice", world), ("node", bob)] {
                 #expect(await reaches(from, to), "\(from) to \(to)")
             }
-            try await nft(Firewall.table(names))
-            for (number, (name, address)) in [("alice", alice), ("bob", bob)].enumerated() {
-                // As sandboxes have it.
-                try await ShortCommand.run(
-                    "ip", ["-n", namespace(name), "address", "delete", "\(address)/32", "dev", "eth0"],
-                    to: "leave the actor with the address that all have")
-                try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
-                #expect(await !reaches("node", address))
-                try await nft(Firewall.open(names.table, number, Opening(address: address), closedTo: []))
-            }
+            try await makeRules()
             #expect(await reaches("node", alice))
             #expect(await reaches("node", bob))
             for (from, to) in [("alice", bob), ("bob", alice), ("world", bob), ("alice", world)] {
@@ -118,14 +123,7 @@ struct FirewallTests {
 
     @Test func anActorReachesWhatItsTemplateAllowsAndNothingElse() async throws {
         try await connected {
-            try await nft(Firewall.table(names))
-            for (number, (name, address)) in [("alice", alice), ("bob", bob)].enumerated() {
-                try await ShortCommand.run(
-                    "ip", ["-n", namespace(name), "address", "delete", "\(address)/32", "dev", "eth0"],
-                    to: "leave the actor with the address that all have")
-                try await nft(Firewall.newWorker(names.table, number, device: names.device(number)))
-                try await nft(Firewall.open(names.table, number, Opening(address: address), closedTo: []))
-            }
+            try await makeRules()
             func allow(_ rules: EgressRule...) async throws {
                 let opening = Opening(address: alice, egress: rules)
                 try await nft(Firewall.open(names.table, 0, opening, closedTo: ["198.18.0.0/24"]))
