@@ -48,6 +48,36 @@ import Testing
         }
     }
 
+    /// Its candidate is in the queue, and it has not heard so; or it has left it for nothing.
+    @Test(arguments: [true, false])
+    func aCampaignThatFailsIsInNobodysWay(joinsUnheard: Bool) async throws {
+        let election = Key("\(fixture.store.keys.election)/")
+        let unreachable = EtcdError(
+            code: .unavailable, operation: "txn", endpoint: "test", text: "no answer", outcome: .unknown)
+        let failures = Counter()
+        func isOfElection(_ transaction: Transaction) -> Bool { "\(transaction)".contains("\(election)") }
+        if joinsUnheard {
+            cluster.etcd.afterWrite { transaction in
+                if isOfElection(transaction), failures.next() == 0 { throw unreachable }
+            }
+        } else {
+            // It cannot see whether it is its turn, nor leave.
+            cluster.etcd.beforeWatch { range, _ in
+                if "\(range)".contains("\(election)"), failures.next() == 0 { throw unreachable }
+            }
+            let leaving = Counter()
+            cluster.etcd.beforeWrite { transaction in
+                if isOfElection(transaction), leaving.next() == 1 { throw unreachable }
+            }
+        }
+        try await cluster.run {
+            try await eventually("it has failed, and leads") {
+                cluster.log.contains(.warning, "cannot lead, will try again") && cluster.log.contains(.info, "leading")
+            }
+            #expect(try await fixture.store.etcd.range(RangeRequest(.prefix(election))).pairs.count == 1)
+        }
+    }
+
     @Test func aReplicaThatDoesNotLeadServesCallsAndReleasesNothing() async throws {
         try await cluster.run {
             let second = Replica(cluster)

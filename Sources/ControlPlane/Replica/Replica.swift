@@ -13,6 +13,7 @@ package final class Replica: Sendable {
     /// with an etcd that does not answer.
     package static let defaultTimeToLive: Duration = .seconds(5)
 
+    private static let label = "replica"
     private let store: Store
     private let environment: Environment
     private let timeToLive: Duration
@@ -71,12 +72,15 @@ package final class Replica: Sendable {
 
     /// Leads when it is this replica's turn. Leadership only keeps replicas from doing the same work twice: what the leader
     /// does is safe when two of them do it.
+    ///
+    /// All campaigns of a session have the same label, and so the same key: one that has failed, and whose key is there all the
+    /// same, has kept the place in the queue for the next one. Under another key it would stand in front of it for ever.
     private func campaign(_ session: Session, _ lead: @escaping @Sendable () async -> Void) async {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
         while !Task.isCancelled {
             do {
                 try await session.withLeadership(
-                    of: store.keys.election, value: Array(id.utf8), label: environment.chance.id()
+                    of: store.keys.election, value: Array(id.utf8), label: Self.label
                 ) { leadership in
                     self.environment.log.info(
                         "leading", ["replica": .string(self.id), "term": .integer(leadership.revision)])

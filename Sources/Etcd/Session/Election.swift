@@ -25,7 +25,9 @@ extension Session {
     /// - Parameters:
     ///   - name: the election; the keys of its candidates are `<name>/<lease>-…`.
     ///   - value: what observers are told of this leader.
-    ///   - label: keeps two candidates of one session apart: unique among them, random unless given.
+    ///   - label: keeps two candidates of one session apart: unique among them, random unless given. When this fails, because
+    ///     etcd cannot be reached, a candidate may be left until the session ends; whoever tries again within the session gives
+    ///     the same label, and goes on in its place instead of waiting behind it.
     /// - Throws: `SessionLost` when the leadership was taken away, `EtcdError` when the campaign failed, and what `body`
     ///   throws.
     public func withLeadership<Value: Sendable>(
