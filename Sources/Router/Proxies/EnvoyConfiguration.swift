@@ -1,0 +1,413 @@
+internal import ServiceKit
+
+/// What Envoy is told.
+///
+/// A request is passed on where the endpoint says (`ext_authz`). When the connection cannot be made, Envoy's retry takes the
+/// second cluster, which is Envoy itself behind a socket of its own: there the endpoint is asked again, with the destination that has
+/// failed in a header, until it gives up. The body is kept meanwhile, up to `keptBody`.
+struct EnvoyConfiguration {
+    let settings: ProxySettings
+
+    init(_ settings: ProxySettings) { self.settings = settings }
+
+    /// Of a request, in bytes; one that has more when its connection fails is not sent again.
+    private static let keptBody = 1 << 20
+
+    /// Where it takes requests from itself.
+    static func socket(in directory: String) -> String { "\(directory)/envoy-again.sock" }
+
+    static func secretsFile(in directory: String) -> String { "\(directory)/envoy-tls.json" }
+
+    var bootstrap: JSON {
+        .object([
+            ("static_resources", .object([("listeners", .array(listeners)), ("clusters", .array(clusters))])),
+            (
+                "overload_manager",
+                .object([
+                    (
+                        "resource_monitors",
+                        [
+                            .object([
+                                ("name", "envoy.resource_monitors.global_downstream_max_connections"),
+                                (
+                                    "typed_config",
+                                    typed(
+                                        "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                                        [("max_active_downstream_connections", .integer(Int64(settings.connections)))]
+                                    )
+                                ),
+                            ])
+                        ]
+                    )
+                ])
+            ),
+        ])
+    }
+
+    /// The certificates, as Envoy takes them from a file.
+    static func secrets(_ tls: ProxyTLS, read: (String) throws -> String) throws -> JSON {
+        func inline(_ path: String) throws -> JSON { .object([("inline_string", .string(try read(path)))]) }
+        var resources = [
+            typed(
+                "extensions.transport_sockets.tls.v3.Secret",
+                [
+                    ("name", "certificate"),
+                    (
+                        "tls_certificate",
+                        .object([
+                            ("certificate_chain", try inline(tls.certificate)),
+                            ("private_key", try inline(tls.privateKey)),
+                        ])
+                    ),
+                ])
+        ]
+        if let authorities = tls.clientAuthorities {
+            resources.append(
+                typed(
+                    "extensions.transport_sockets.tls.v3.Secret",
+                    [
+                        ("name", "clients"),
+                        ("validation_context", .object([("trusted_ca", try inline(authorities))])),
+                    ]))
+        }
+        return .object([("resources", .array(resources))])
+    }
+
+    // MARK: Listeners
+
+    private var listeners: [JSON] {
+        let again = listener("again", itself, takesInternalHeaders: true)
+        let plain = settings.listen.map { listener("plain", Self.address($0)) }
+        let tls = settings.tls.map { listener("tls", Self.address($0.listen), transport: transport($0)) }
+        return [again] + [plain, tls].compactMap(\.self)
+    }
+
+    private func listener(
+        _ name: String, _ address: JSON, transport: JSON? = nil, takesInternalHeaders: Bool = false
+    ) -> JSON {
+        var chain: [(String, JSON)] = [
+            (
+                "filters",
+                [
+                    .object([
+                        ("name", "envoy.filters.network.http_connection_manager"),
+                        ("typed_config", connectionManager(name, takesInternalHeaders: takesInternalHeaders)),
+                    ])
+                ]
+            )
+        ]
+        if let transport { chain.append(("transport_socket", transport)) }
+        return .object([
+            ("name", .string(name)), ("address", address),
+            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.keptBody))),
+            ("filter_chains", [.object(chain)]),
+        ])
+    }
+
+    private func connectionManager(_ name: String, takesInternalHeaders: Bool) -> JSON {
+        var fields: [(String, JSON)] = [
+            ("stat_prefix", .string(name)), ("codec_type", "HTTP1"),
+            ("upgrade_configs", [.object([("upgrade_type", "websocket")])]),
+            ("stream_idle_timeout", "0s"), ("request_timeout", "0s"),
+            ("use_remote_address", .boolean(!takesInternalHeaders)),
+            ("skip_xff_append", .boolean(takesInternalHeaders)),
+            ("generate_request_id", false), ("server_header_transformation", "PASS_THROUGH"),
+            (
+                "http_filters",
+                [
+                    authorization,
+                    .object([
+                        ("name", "envoy.filters.http.router"),
+                        ("typed_config", typed("extensions.filters.http.router.v3.Router", [("suppress_envoy_headers", true)])),
+                    ]),
+                ]
+            ),
+            (
+                "local_reply_config",
+                .object([
+                    (
+                        "mappers",
+                        [
+                            .object([
+                                (
+                                    "filter",
+                                    .object([
+                                        (
+                                            "response_flag_filter",
+                                            .object([("flags", ["UF", "UH", "UO", "URX", "UC", "UAEX"])])
+                                        )
+                                    ])
+                                ),
+                                ("status_code", 503),
+                                (
+                                    "body",
+                                    .object([("inline_string", .string("\(Resolution.unreachableText)\n"))])
+                                ),
+                            ])
+                        ]
+                    )
+                ])
+            ),
+            ("route_config", routes),
+        ]
+        if !takesInternalHeaders { fields.append(("early_header_mutation_extensions", [Self.removal("early_header_mutation")])) }
+        return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
+    }
+
+    /// Envoy's idea of a header mutation that removes what only we may say.
+    private static func removal(_ kind: String) -> JSON {
+        let mutations: [JSON] = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader].map {
+            .object([("remove", .string($0))])
+        }
+        return .object([
+            ("name", "envoy.http.early_header_mutation.header_mutation"),
+            (
+                "typed_config",
+                typed(
+                    "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                    [("mutations", .array(mutations))])
+            ),
+        ])
+    }
+
+    private var authorization: JSON {
+        func exactly(_ names: [String]) -> JSON {
+            .object([("patterns", .array(names.map { .object([("exact", .string($0))]) }))])
+        }
+        let own = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader]
+        return .object([
+            ("name", "envoy.filters.http.ext_authz"),
+            (
+                "typed_config",
+                typed(
+                    "extensions.filters.http.ext_authz.v3.ExtAuthz",
+                    [
+                        ("failure_mode_allow", false), ("status_on_error", .object([("code", "ServiceUnavailable")])),
+                        ("allowed_headers", exactly(own + [RequestTarget.header])),
+                        (
+                            "http_service",
+                            .object([
+                                (
+                                    "server_uri",
+                                    .object([
+                                        ("uri", .string("http://\(settings.endpoint)")), ("cluster", "endpoint"),
+                                        ("timeout", Self.seconds(settings.resolveTimeout)),
+                                    ])
+                                ),
+                                ("path_prefix", .string(ResolveEndpoint.envoyPath)),
+                                ("authorization_response", .object([("allowed_upstream_headers", exactly(own))])),
+                            ])
+                        ),
+                    ])
+            ),
+        ])
+    }
+
+    private var routes: JSON {
+        .object([
+            (
+                "virtual_hosts",
+                [
+                    .object([
+                        ("name", "actors"), ("domains", ["*"]),
+                        ("request_body_buffer_limit", .integer(Int64(Self.keptBody))),
+                        (
+                            "routes",
+                            [
+                                .object([
+                                    ("match", .object([("prefix", "/")])),
+                                    (
+                                        "route",
+                                        .object([
+                                            ("cluster", "actor_then_again"), ("timeout", "0s"), ("idle_timeout", "3600s"),
+                                            (
+                                                "retry_policy",
+                                                .object([
+                                                    ("retry_on", "connect-failure"), ("num_retries", 1),
+                                                    (
+                                                        "retry_back_off",
+                                                        .object([
+                                                            ("base_interval", "0.001s"), ("max_interval", "0.001s"),
+                                                        ])
+                                                    ),
+                                                ])
+                                            ),
+                                        ])
+                                    ),
+                                ])
+                            ]
+                        ),
+                    ])
+                ]
+            )
+        ])
+    }
+
+    private func transport(_ tls: ProxyTLS) -> JSON {
+        let file = JSON.object([
+            ("path_config_source", .object([("path", .string(Self.secretsFile(in: settings.directory)))])),
+            ("resource_api_version", "V3"),
+        ])
+        var common: [(String, JSON)] = [
+            ("alpn_protocols", ["http/1.1"]),
+            ("tls_params", .object([("tls_minimum_protocol_version", "TLSv1_2")])),
+            ("tls_certificate_sds_secret_configs", [.object([("name", "certificate"), ("sds_config", file)])]),
+        ]
+        if tls.clientAuthorities != nil {
+            common.append(
+                ("validation_context_sds_secret_config", .object([("name", "clients"), ("sds_config", file)])))
+        }
+        return .object([
+            ("name", "envoy.transport_sockets.tls"),
+            (
+                "typed_config",
+                typed(
+                    "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                    [
+                        ("common_tls_context", .object(common)),
+                        ("require_client_certificate", .boolean(tls.clientAuthorities != nil)),
+                    ])
+            ),
+        ])
+    }
+
+    // MARK: Clusters
+
+    private var clusters: [JSON] {
+        [
+            cluster("endpoint", upstream: .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
+            cluster(
+                "actor", upstream: .actor,
+                [
+                    ("type", "ORIGINAL_DST"), ("lb_policy", "CLUSTER_PROVIDED"),
+                    (
+                        "original_dst_lb_config",
+                        .object([
+                            ("use_http_header", true), ("http_header_name", .string(ResolveEndpoint.destinationHeader)),
+                        ])
+                    ),
+                ]),
+            cluster("again", upstream: .plain, [("load_assignment", Self.endpoints("again", itself))]),
+            cluster(
+                "actor_then_again", upstream: nil,
+                [
+                    ("lb_policy", "CLUSTER_PROVIDED"),
+                    (
+                        "cluster_type",
+                        .object([
+                            ("name", "envoy.clusters.composite"),
+                            (
+                                "typed_config",
+                                typed(
+                                    "extensions.clusters.composite.v3.ClusterConfig",
+                                    [("clusters", [.object([("name", "actor")]), .object([("name", "again")])])])
+                            ),
+                        ])
+                    ),
+                ]),
+        ]
+    }
+
+    private enum Upstream {
+        /// Connections serve many requests.
+        case kept
+        /// Each connection serves one: an actor that somebody is connected to does not count as idle.
+        case actor
+        case plain
+    }
+
+    private func cluster(_ name: String, upstream: Upstream?, _ fields: [(String, JSON)]) -> JSON {
+        let most = JSON.integer(Int64(settings.connections))
+        var all: [(String, JSON)] = [
+            ("name", .string(name)), ("connect_timeout", "2s"),
+            (
+                "circuit_breakers",
+                .object([
+                    (
+                        "thresholds",
+                        [
+                            .object([
+                                ("max_connections", most), ("max_pending_requests", most), ("max_requests", most),
+                                ("max_retries", most),
+                            ])
+                        ]
+                    )
+                ])
+            ),
+            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.keptBody))),
+        ]
+        if let upstream {
+            var options: [(String, JSON)] = [
+                ("explicit_http_config", .object([("http_protocol_options", .object([]))]))
+            ]
+            if upstream != .kept {
+                options.append(("common_http_protocol_options", .object([("max_requests_per_connection", 1)])))
+            }
+            if upstream == .actor { options.append(("http_filters", Self.upstreamFilters)) }
+            all.append(
+                (
+                    "typed_extension_protocol_options",
+                    .object([
+                        (
+                            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                            typed("extensions.upstreams.http.v3.HttpProtocolOptions", options)
+                        )
+                    ])
+                ))
+        }
+        return .object(all + fields)
+    }
+
+    /// Actors do not get what the endpoint has said.
+    private static var upstreamFilters: JSON {
+        let mutations: [JSON] = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader].map {
+            .object([("remove", .string($0))])
+        }
+        return [
+            .object([
+                ("name", "envoy.filters.http.header_mutation"),
+                (
+                    "typed_config",
+                    typed(
+                        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+                        [("mutations", .object([("request_mutations", .array(mutations))]))])
+                ),
+            ]),
+            .object([
+                ("name", "envoy.filters.http.upstream_codec"),
+                ("typed_config", typed("extensions.filters.http.upstream_codec.v3.UpstreamCodec", [])),
+            ]),
+        ]
+    }
+
+    private static func endpoints(_ cluster: String, _ address: JSON) -> JSON {
+        let endpoint = JSON.object([("endpoint", .object([("address", address)]))])
+        return .object([
+            ("cluster_name", .string(cluster)), ("endpoints", [.object([("lb_endpoints", [endpoint])])]),
+        ])
+    }
+
+    private var itself: JSON {
+        .object([("pipe", .object([("path", .string(Self.socket(in: settings.directory))), ("mode", 0o600)]))])
+    }
+
+    private static func address(_ address: String) -> JSON {
+        let colon = address.lastIndex(of: ":") ?? address.endIndex
+        let port = Int64(address[colon...].dropFirst()) ?? 0
+        return .object([
+            (
+                "socket_address",
+                .object([("address", .string(String(address[..<colon]))), ("port_value", .integer(port))])
+            )
+        ])
+    }
+
+    private static func seconds(_ milliseconds: Int) -> JSON {
+        .string("\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())s")
+    }
+}
+
+/// A message of one of Envoy's extensions.
+private func typed(_ name: String, _ fields: [(String, JSON)]) -> JSON {
+    .object([("@type", .string("type.googleapis.com/envoy.\(name)"))] + fields)
+}
