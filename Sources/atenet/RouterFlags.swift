@@ -34,7 +34,9 @@ enum RouterFlags {
     private static func tls(_ values: Flags.Values) throws(FlagError) -> ProxyTLS? {
         let credentials = try TLSFlags.server(values, clients: .required)
         guard let listen = values.optional("https-listen-addr") else {
-            if credentials != .insecure { throw FlagError("--tls-cert needs --https-listen-addr: nothing else has TLS") }
+            if credentials != .insecure {
+                throw FlagError("--tls-cert needs --https-listen-addr: nothing else has TLS")
+            }
             return nil
         }
         guard case .tls(let files, _) = credentials, let certificate = files.certificate,

@@ -58,7 +58,8 @@ extension ControlServices {
         }
     }
 
-    private func sendWorkers(_ view: inout WorkersView, to writer: ResponseWriter<WorkersUpdate>) async throws -> Int64 {
+    private func sendWorkers(_ view: inout WorkersView, to writer: ResponseWriter<WorkersUpdate>) async throws -> Int64
+    {
         let (revision, current) = try await current()
         view = current
         var update = WorkersUpdate(revision: 0, isReset: true)

@@ -4,14 +4,17 @@ internal import ServiceKit
 ///
 /// A request is passed on where the endpoint says (`ext_authz`). When the connection cannot be made, Envoy's retry takes the
 /// second cluster, which is Envoy itself behind a socket of its own: there the endpoint is asked again, with the destination that has
-/// failed in a header, until it gives up. The body is kept meanwhile, up to `keptBody`.
+/// failed in a header, until it gives up. What has come of the body is kept meanwhile; the client has to wait with the rest.
 struct EnvoyConfiguration {
     let settings: ProxySettings
 
     init(_ settings: ProxySettings) { self.settings = settings }
 
-    /// Of a request, in bytes; one that has more when its connection fails is not sent again.
-    private static let keptBody = 1 << 20
+    /// Of a connection, in bytes: beyond it Envoy reads no more before some has been sent on.
+    private static let buffer = 1 << 20
+    /// Of a request, in bytes: one of which more is there when its connection fails is not sent again. It passes through
+    /// several buffers until then.
+    private static let keptBody = 8 * buffer
 
     /// Where it takes requests from itself.
     static func socket(in directory: String) -> String { "\(directory)/envoy-again.sock" }
@@ -20,6 +23,7 @@ struct EnvoyConfiguration {
 
     var bootstrap: JSON {
         .object([
+            ("node", .object([("id", "atenet"), ("cluster", "atenet")])),
             ("static_resources", .object([("listeners", .array(listeners)), ("clusters", .array(clusters))])),
             (
                 "overload_manager",
@@ -99,7 +103,7 @@ struct EnvoyConfiguration {
         if let transport { chain.append(("transport_socket", transport)) }
         return .object([
             ("name", .string(name)), ("address", address),
-            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.keptBody))),
+            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.buffer))),
             ("filter_chains", [.object(chain)]),
         ])
     }
@@ -118,47 +122,61 @@ struct EnvoyConfiguration {
                     authorization,
                     .object([
                         ("name", "envoy.filters.http.router"),
-                        ("typed_config", typed("extensions.filters.http.router.v3.Router", [("suppress_envoy_headers", true)])),
+                        (
+                            "typed_config",
+                            typed("extensions.filters.http.router.v3.Router", [("suppress_envoy_headers", true)])
+                        ),
                     ]),
                 ]
             ),
-            (
-                "local_reply_config",
-                .object([
-                    (
-                        "mappers",
-                        [
-                            .object([
-                                (
-                                    "filter",
-                                    .object([
-                                        (
-                                            "response_flag_filter",
-                                            .object([("flags", ["UF", "UH", "UO", "URX", "UC", "UAEX"])])
-                                        )
-                                    ])
-                                ),
-                                ("status_code", 503),
-                                (
-                                    "body",
-                                    .object([("inline_string", .string("\(Resolution.unreachableText)\n"))])
-                                ),
-                            ])
-                        ]
-                    )
-                ])
-            ),
+            ("local_reply_config", localReplies),
             ("route_config", routes),
         ]
-        if !takesInternalHeaders { fields.append(("early_header_mutation_extensions", [Self.removal("early_header_mutation")])) }
+        if !takesInternalHeaders { fields.append(("early_header_mutation_extensions", [Self.removal])) }
         return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
     }
 
-    /// Envoy's idea of a header mutation that removes what only we may say.
-    private static func removal(_ kind: String) -> JSON {
-        let mutations: [JSON] = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader].map {
-            .object([("remove", .string($0))])
-        }
+    /// The texts of refusals, and of failures that Envoy notices itself.
+    private var localReplies: JSON {
+        let refused = JSON.object([
+            (
+                "filter",
+                .object([
+                    (
+                        "header_filter",
+                        .object([
+                            (
+                                "header",
+                                .object([("name", .string(ResolveEndpoint.messageHeader)), ("present_match", true)])
+                            )
+                        ])
+                    )
+                ])
+            ),
+            (
+                "body_format_override",
+                .object([
+                    (
+                        "text_format_source",
+                        .object([("inline_string", .string("%REQ(\(ResolveEndpoint.messageHeader))%\n"))])
+                    )
+                ])
+            ),
+        ])
+        let failed = JSON.object([
+            (
+                "filter",
+                .object([("response_flag_filter", .object([("flags", ["UF", "UH", "UO", "URX", "UC"])]))])
+            ),
+            ("status_code", 503),
+            ("body", .object([("inline_string", .string("\(Resolution.unreachableText)\n"))])),
+        ])
+        return .object([("mappers", [refused, failed])])
+    }
+
+    /// Clients cannot say what only the endpoint may.
+    private static var removal: JSON {
+        let mutations = ResolveEndpoint.internalHeaders.map { JSON.object([("remove", .string($0))]) }
         return .object([
             ("name", "envoy.http.early_header_mutation.header_mutation"),
             (
@@ -175,6 +193,7 @@ struct EnvoyConfiguration {
             .object([("patterns", .array(names.map { .object([("exact", .string($0))]) }))])
         }
         let own = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader]
+        let refusal = [ResolveEndpoint.statusHeader, ResolveEndpoint.messageHeader]
         return .object([
             ("name", "envoy.filters.http.ext_authz"),
             (
@@ -182,7 +201,9 @@ struct EnvoyConfiguration {
                 typed(
                     "extensions.filters.http.ext_authz.v3.ExtAuthz",
                     [
-                        ("failure_mode_allow", false), ("status_on_error", .object([("code", "ServiceUnavailable")])),
+                        // The answer's headers decide on the route.
+                        ("clear_route_cache", true), ("failure_mode_allow", false),
+                        ("status_on_error", .object([("code", "ServiceUnavailable")])),
                         ("allowed_headers", exactly(own + [RequestTarget.header])),
                         (
                             "http_service",
@@ -195,7 +216,10 @@ struct EnvoyConfiguration {
                                     ])
                                 ),
                                 ("path_prefix", .string(ResolveEndpoint.envoyPath)),
-                                ("authorization_response", .object([("allowed_upstream_headers", exactly(own))])),
+                                (
+                                    "authorization_response",
+                                    .object([("allowed_upstream_headers", exactly(own + refusal))])
+                                ),
                             ])
                         ),
                     ])
@@ -211,35 +235,49 @@ struct EnvoyConfiguration {
                     .object([
                         ("name", "actors"), ("domains", ["*"]),
                         ("request_body_buffer_limit", .integer(Int64(Self.keptBody))),
-                        (
-                            "routes",
-                            [
-                                .object([
-                                    ("match", .object([("prefix", "/")])),
-                                    (
-                                        "route",
-                                        .object([
-                                            ("cluster", "actor_then_again"), ("timeout", "0s"), ("idle_timeout", "3600s"),
-                                            (
-                                                "retry_policy",
-                                                .object([
-                                                    ("retry_on", "connect-failure"), ("num_retries", 1),
-                                                    (
-                                                        "retry_back_off",
-                                                        .object([
-                                                            ("base_interval", "0.001s"), ("max_interval", "0.001s"),
-                                                        ])
-                                                    ),
-                                                ])
-                                            ),
-                                        ])
-                                    ),
-                                ])
-                            ]
-                        ),
+                        ("routes", .array(ResolveEndpoint.envoyRefusals.map(refusal) + [passing])),
                     ])
                 ]
             )
+        ])
+    }
+
+    /// What the endpoint refuses with a status that Envoy would take for its failure.
+    private func refusal(_ status: Int) -> JSON {
+        .object([
+            (
+                "match",
+                .object([
+                    ("prefix", "/"),
+                    (
+                        "headers",
+                        [
+                            .object([
+                                ("name", .string(ResolveEndpoint.statusHeader)),
+                                ("string_match", .object([("exact", .string("\(status)"))])),
+                            ])
+                        ]
+                    ),
+                ])
+            ),
+            ("direct_response", .object([("status", .integer(Int64(status)))])),
+        ])
+    }
+
+    private var passing: JSON {
+        let retries = JSON.object([
+            ("retry_on", "connect-failure"), ("num_retries", 1),
+            ("retry_back_off", .object([("base_interval", "0.001s"), ("max_interval", "0.001s")])),
+        ])
+        return .object([
+            ("match", .object([("prefix", "/")])),
+            (
+                "route",
+                .object([
+                    ("cluster", "actor_then_again"), ("timeout", "0s"), ("idle_timeout", "3600s"),
+                    ("retry_policy", retries),
+                ])
+            ),
         ])
     }
 
@@ -275,9 +313,10 @@ struct EnvoyConfiguration {
 
     private var clusters: [JSON] {
         [
-            cluster("endpoint", upstream: .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
             cluster(
-                "actor", upstream: .actor,
+                "endpoint", .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
+            cluster(
+                "actor", .forOneRequest,
                 [
                     ("type", "ORIGINAL_DST"), ("lb_policy", "CLUSTER_PROVIDED"),
                     (
@@ -287,9 +326,9 @@ struct EnvoyConfiguration {
                         ])
                     ),
                 ]),
-            cluster("again", upstream: .plain, [("load_assignment", Self.endpoints("again", itself))]),
+            cluster("again", .forOneRequest, [("load_assignment", Self.endpoints("again", itself))]),
             cluster(
-                "actor_then_again", upstream: nil,
+                "actor_then_again", .others,
                 [
                     ("lb_policy", "CLUSTER_PROVIDED"),
                     (
@@ -308,15 +347,16 @@ struct EnvoyConfiguration {
         ]
     }
 
-    private enum Upstream {
-        /// Connections serve many requests.
+    private enum Connections {
+        /// They serve many requests.
         case kept
-        /// Each connection serves one: an actor that somebody is connected to does not count as idle.
-        case actor
-        case plain
+        /// Each serves one: an actor that somebody is connected to does not count as idle.
+        case forOneRequest
+        /// They are those of other clusters.
+        case others
     }
 
-    private func cluster(_ name: String, upstream: Upstream?, _ fields: [(String, JSON)]) -> JSON {
+    private func cluster(_ name: String, _ connections: Connections, _ fields: [(String, JSON)]) -> JSON {
         let most = JSON.integer(Int64(settings.connections))
         var all: [(String, JSON)] = [
             ("name", .string(name)), ("connect_timeout", "2s"),
@@ -334,16 +374,15 @@ struct EnvoyConfiguration {
                     )
                 ])
             ),
-            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.keptBody))),
+            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.buffer))),
         ]
-        if let upstream {
+        if connections != .others {
             var options: [(String, JSON)] = [
                 ("explicit_http_config", .object([("http_protocol_options", .object([]))]))
             ]
-            if upstream != .kept {
+            if connections == .forOneRequest {
                 options.append(("common_http_protocol_options", .object([("max_requests_per_connection", 1)])))
             }
-            if upstream == .actor { options.append(("http_filters", Self.upstreamFilters)) }
             all.append(
                 (
                     "typed_extension_protocol_options",
@@ -356,28 +395,6 @@ struct EnvoyConfiguration {
                 ))
         }
         return .object(all + fields)
-    }
-
-    /// Actors do not get what the endpoint has said.
-    private static var upstreamFilters: JSON {
-        let mutations: [JSON] = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader].map {
-            .object([("remove", .string($0))])
-        }
-        return [
-            .object([
-                ("name", "envoy.filters.http.header_mutation"),
-                (
-                    "typed_config",
-                    typed(
-                        "extensions.filters.http.header_mutation.v3.HeaderMutation",
-                        [("mutations", .object([("request_mutations", .array(mutations))]))])
-                ),
-            ]),
-            .object([
-                ("name", "envoy.filters.http.upstream_codec"),
-                ("typed_config", typed("extensions.filters.http.upstream_codec.v3.UpstreamCodec", [])),
-            ]),
-        ]
     }
 
     private static func endpoints(_ cluster: String, _ address: JSON) -> JSON {

@@ -132,11 +132,7 @@ package struct Nginx: Proxy {
 
     /// What every location has that passes requests on.
     private func passing(asking location: String) -> String {
-        let internalHeaders = [
-            ResolveEndpoint.hostHeader, ResolveEndpoint.targetHeader, ResolveEndpoint.destinationHeader,
-            ResolveEndpoint.roundHeader, ResolveEndpoint.checkHeader,
-        ]
-        return Self.indented(
+        Self.indented(
             [
                 "auth_request \(location);",
                 "auth_request_set $ate_destination $upstream_http_\(Self.variable(ResolveEndpoint.destinationHeader));",
@@ -149,7 +145,7 @@ package struct Nginx: Proxy {
                 "proxy_set_header Connection $ate_connection;",
                 "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
                 "proxy_set_header X-Forwarded-Proto $scheme;",
-            ] + internalHeaders.map { "proxy_set_header \($0) \"\";" } + [
+            ] + ResolveEndpoint.internalHeaders.map { "proxy_set_header \($0) \"\";" } + [
                 "proxy_connect_timeout 2s;", "proxy_read_timeout 3600s;", "proxy_send_timeout 3600s;",
                 "proxy_buffering off;",
             ], by: 12)
@@ -160,7 +156,8 @@ package struct Nginx: Proxy {
         Self.indented(
             [
                 "proxy_pass http://ate_endpoint\(ResolveEndpoint.nginxPath);", "proxy_http_version 1.1;",
-                "proxy_pass_request_body off;", "proxy_pass_request_headers off;", "proxy_set_header Connection \"\";",
+                "proxy_pass_request_body off;", "proxy_pass_request_headers off;",
+                "proxy_set_header Content-Length \"\";", "proxy_set_header Connection \"\";",
                 "proxy_set_header \(ResolveEndpoint.hostHeader) $http_host;",
                 "proxy_set_header \(ResolveEndpoint.targetHeader) $http_\(Self.variable(RequestTarget.header));",
                 "proxy_set_header \(ResolveEndpoint.destinationHeader) $ate_destination;",

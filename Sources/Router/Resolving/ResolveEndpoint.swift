@@ -6,7 +6,8 @@ internal import SubstrateModel
 package struct ResolveEndpoint: Sendable {
     /// nginx passes on only 401 and 403 of the refusals, so it gets 403 and the status and text in headers.
     package static let nginxPath = "/nginx"
-    /// Envoy passes on what it gets. It appends the path of the request.
+    /// Envoy passes on what it gets, unless it is a status of a server's error; for these it gets 200, and the status and text
+    /// in headers. It appends the path of the request.
     package static let envoyPath = "/envoy"
 
     package static let hostHeader = "x-ate-host"
@@ -20,6 +21,13 @@ package struct ResolveEndpoint: Sendable {
     package static let checkHeader = "x-ate-check"
     package static let statusHeader = "x-ate-status"
     package static let messageHeader = "x-ate-message"
+
+    /// What clients must not say.
+    static let internalHeaders = [
+        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, statusHeader, messageHeader,
+    ]
+    /// Statuses of refusals that Envoy would take for a failure of the endpoint.
+    static let envoyRefusals = [500, 503, 504]
 
     private let resolver: ActorResolver
 
@@ -93,11 +101,14 @@ private struct Question {
     }
 
     func refusal(_ status: Int, _ message: String) -> HTTPResponse {
-        guard isOfNginx else { return HTTPResponse(status: status, text: "\(message)\n") }
+        let isOfEnvoy = !isOfNginx
+        if isOfEnvoy, !ResolveEndpoint.envoyRefusals.contains(status) {
+            return HTTPResponse(status: status, text: "\(message)\n")
+        }
         // A header is one line of printable characters.
         let line = String(message.unicodeScalars.map { (0x20...0x7e).contains($0.value) ? Character($0) : "?" })
         return HTTPResponse(
-            status: 403,
+            status: isOfEnvoy ? 200 : 403,
             headers: [ResolveEndpoint.statusHeader: "\(status)", ResolveEndpoint.messageHeader: line])
     }
 }

@@ -16,7 +16,7 @@ package struct ActorTable: Sendable {
     }
 
     private var places: [ActorRef: Place] = [:]
-    /// The actors of `places` by their workers.
+    /// The actors of workers, ready or not, so that it is noticed when they leave.
     private var held: [WorkerRef: ActorRef] = [:]
 
     package init() {}
@@ -36,20 +36,18 @@ package struct ActorTable: Sendable {
         for worker in update.workers {
             guard let actor = worker.actor else { continue }
             changed.insert(actor)
+            held[worker.ref] = actor
             guard worker.isActorReady, !worker.ip.isEmpty, worker.port > 0 else { continue }
             let address = ActorAddress(ip: worker.ip, port: worker.port)
             places[actor] = Place(
                 destination: "\(address)", worker: ServedWorker(ref: worker.ref, uid: worker.uid))
-            held[worker.ref] = actor
         }
         return changed
     }
 
     /// Forgets the actor's place if it is this one, until there is news of it.
     package mutating func drop(_ actor: ActorRef, at destination: String) {
-        guard let place = places[actor], place.destination == destination else { return }
-        places[actor] = nil
-        held[place.worker.ref] = nil
+        if places[actor]?.destination == destination { places[actor] = nil }
     }
 
     private mutating func remove(_ worker: WorkerRef, _ changed: inout Set<ActorRef>) {
