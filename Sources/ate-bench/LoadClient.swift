@@ -30,19 +30,26 @@ enum LoadClient {
         return Result(latencies: latencies, elapsed: .now - start)
     }
 
+    /// Requests. nginx closes a connection after 1,000.
+    private static let perConnection = 500
+
     private static func exchange(_ port: Int, _ host: String, _ count: Int) throws(ClusterError) -> Samples {
-        let descriptor = try connect(port)
+        var descriptor = try connect(port)
         defer { close(descriptor) }
         let request = Array("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8)
         var buffer = [UInt8](repeating: 0, count: 4096)
         var samples = Samples()
-        for _ in 0..<count {
+        for number in 1...count {
             let begun = ContinuousClock.now
             guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
                 throw ClusterError("sending a request: \(String(cString: strerror(errno)))")
             }
             try receive(descriptor, &buffer)
             samples.add(.now - begun)
+            if number % perConnection == 0 {
+                close(descriptor)
+                descriptor = try connect(port)
+            }
         }
         return samples
     }

@@ -152,7 +152,6 @@ enum RouterBench {
             events { worker_connections 4096; }
             http {
                 access_log off;
-                keepalive_requests 1000000;
                 \(paths)
                 server { \(server) }
             }

@@ -1,6 +1,7 @@
 import Foundation
 import GRPC
 import HTTP
+import LocalCluster
 import Router
 import ServiceKit
 import SubstrateAPI
@@ -165,6 +166,25 @@ import Testing
                         #expect(try await router.send(to: "alice").status == 200)
                     }
                 }
+            }
+        }
+    }
+
+    @Test func whatRefusesForAMomentWhileThereIsNoATEAPIIsNotForgotten() async throws {
+        let place = ActorAddress(ip: "127.0.0.1", port: try FreePort.find())
+        var options = ResolverOptions()
+        options.retryPauses = Array(repeating: .milliseconds(50), count: 8)
+        let api = try PlayedAPI()
+        api.place(alice, at: place)
+        try await api.serving {
+            try await RouterHarness.run(api: api, options: options) { router in
+                try await router.knows(alice, at: place)
+                try await api.stop()
+                async let response = router.send(to: "alice")
+                try await eventually("it has been refused") { router.resolver.counters.failedConnections >= 1 }
+                let played = try PlayedActor.answering(port: place.port) { _ in "back" }
+                defer { played.leave() }
+                #expect(try await response.text == "back")
             }
         }
     }

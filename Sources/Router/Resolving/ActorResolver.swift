@@ -34,8 +34,15 @@ package final class ActorResolver: Sendable {
     private struct State {
         var waiting = 0
         var waitingFor: [ActorRef: Int] = [:]
-        var flights: [ActorRef: [Promise<Resolution, Never>]] = [:]
+        var flights: [ActorRef: [Promise<Answer, Never>]] = [:]
         var tally = RouterCounters()
+    }
+
+    /// What becomes of asking ateapi.
+    private struct Answer: Sendable {
+        var resolution: Resolution
+        /// Whether ateapi has said that, rather than not been there.
+        var isOfATEAPI = true
     }
 
     /// - Parameters:
@@ -89,7 +96,7 @@ package final class ActorResolver: Sendable {
         if failure == nil, let destination = destinationIfKnown(actor) { return .destination(destination) }
         if let refusal = enter(actor) { return refused(refusal) }
         defer { leave(actor) }
-        guard let failure else { return await refused(broughtUp(actor)) }
+        guard let failure else { return await refused(broughtUp(actor).resolution) }
         return await refused(again(actor, failure))
     }
 
@@ -97,14 +104,29 @@ package final class ActorResolver: Sendable {
     private func again(_ actor: ActorRef, _ failure: FailedConnection) async -> Resolution {
         state.withLock { $0.tally.failedConnections += 1 }
         guard (1...options.retryPauses.count).contains(failure.round) else { return .unreachable }
-        let pause = options.retryPauses[failure.round - 1]
-        return await known.withNews(of: actor) { wait in
-            known.drop(actor, at: failure.destination)
-            let resolution = await broughtUp(actor)
-            guard resolution == .destination(failure.destination) else { return resolution }
-            await wait(environment.chance.jittered(pause))
-            return await broughtUp(actor)
+        let same = Resolution.destination(failure.destination)
+        let end = known.now + options.retryPauses[failure.round - 1]
+        while true {
+            let resolution: Resolution? = await known.withNews(of: actor) { wait in
+                let resolution = await placeNow(of: actor, after: failure)
+                let left = end - known.now
+                guard resolution == same, left > .zero else { return resolution }
+                let hasNews = await wait(left)
+                // It is ready again where it was.
+                return hasNews && known.place(of: actor)?.destination == failure.destination ? same : nil
+            }
+            if let resolution { return resolution }
         }
+    }
+
+    /// What ateapi says; as long as nobody contradicts it, what is known holds.
+    private func placeNow(of actor: ActorRef, after failure: FailedConnection) async -> Resolution {
+        let answer = await broughtUp(actor)
+        if !answer.isOfATEAPI, let place = known.place(of: actor) { return .destination(place.destination) }
+        if answer.isOfATEAPI, answer.resolution != .destination(failure.destination) {
+            known.drop(actor, at: failure.destination)
+        }
+        return answer.resolution
     }
 
     private func refused(_ resolution: Resolution) -> Resolution {
@@ -138,8 +160,8 @@ package final class ActorResolver: Sendable {
     }
 
     /// What ateapi says, in the call that is under way for the actor or in a new one.
-    private func broughtUp(_ actor: ActorRef) async -> Resolution {
-        let promise = Promise<Resolution, Never>()
+    private func broughtUp(_ actor: ActorRef) async -> Answer {
+        let promise = Promise<Answer, Never>()
         let isFirst = state.withLock { state in
             state.flights[actor, default: []].append(promise)
             return state.flights[actor]?.count == 1
@@ -148,20 +170,20 @@ package final class ActorResolver: Sendable {
             calls.submit {
                 self.land(actor, await self.resume(actor))
             } orElse: {
-                self.land(actor, .stopping)
+                self.land(actor, Answer(resolution: .stopping))
             }
         }
-        guard case .success(let resolution) = await promise.result() else { return .stopping }
-        return resolution
+        guard case .success(let answer) = await promise.result() else { return Answer(resolution: .stopping) }
+        return answer
     }
 
-    private func land(_ actor: ActorRef, _ resolution: Resolution) {
+    private func land(_ actor: ActorRef, _ answer: Answer) {
         let promises = state.withLock { $0.flights.removeValue(forKey: actor) } ?? []
-        for promise in promises { promise.keep(.success(resolution)) }
+        for promise in promises { promise.keep(.success(answer)) }
     }
 
     /// Resumes the actor, trying again when somebody else has it in hand.
-    private func resume(_ actor: ActorRef) async -> Resolution {
+    private func resume(_ actor: ActorRef) async -> Answer {
         let deadline = ContinuousClock.now + options.budget
         var pause = options.firstPause
         var attempt = 1
@@ -172,18 +194,20 @@ package final class ActorResolver: Sendable {
                 let response = try await channel.call(
                     ControlMethods.resumeActor, ResumeActorRequest(actor: actor), metadata: headers(), timeout: left)
                 guard let address = response.actor.assignment?.address, !address.ip.isEmpty, address.port > 0 else {
-                    return .refused(status: 500, message: "actor \"\(actor.name)\" routing failed")
+                    return Answer(
+                        resolution: .refused(status: 500, message: "actor \"\(actor.name)\" routing failed"))
                 }
-                return .destination("\(address)")
+                return Answer(resolution: .destination("\(address)"))
             } catch {
                 let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
                 if error.code != .aborted || isLast {
                     environment.log.info("could not bring an actor up", ["actor": .text(actor), "error": .text(error)])
-                    return .refused(actor, because: error.status)
+                    return Answer(
+                        resolution: .refused(actor, because: error.status), isOfATEAPI: error.code != .unavailable)
                 }
             }
             do { try await environment.clock.sleep(for: environment.chance.jittered(pause)) } catch {
-                return .stopping
+                return Answer(resolution: .stopping)
             }
             pause = pause * 3 / 2
             attempt += 1

@@ -78,9 +78,10 @@ package final class KnownActors: Sendable {
         state.withLock { $0.table.drop(actor, at: destination) }
     }
 
-    /// Calls `body` with a function that waits for news of the actor: what has come since the call began counts.
+    /// Calls `body` with a function that waits for news of the actor and says whether there were any: what has come since the
+    /// call began counts.
     func withNews<Result>(
-        of actor: ActorRef, _ body: (_ wait: (_ limit: Duration) async -> Void) async -> Result
+        of actor: ActorRef, _ body: (_ wait: (_ limit: Duration) async -> Bool) async -> Result
     ) async -> Result {
         let news = Promise<Void, Never>()
         let id = state.withLock { state in
@@ -95,11 +96,14 @@ package final class KnownActors: Sendable {
             }
         }
         return await body { limit in
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { _ = await news.result() }
-                group.addTask { [environment] in try? await environment.clock.sleep(for: limit) }
-                await group.next()
-                group.cancelAll()
+            await withTaskGroup(of: Bool.self) { group in
+                group.addTask { await news.result() != nil }
+                group.addTask { [environment] in
+                    try? await environment.clock.sleep(for: limit)
+                    return false
+                }
+                defer { group.cancelAll() }
+                return await group.next() ?? false
             }
         }
     }
