@@ -174,8 +174,10 @@ final class ServerContext: Sendable {
             connection, .HEADER_KIND,
             { box, _, key, value in
                 guard let box, let key, let value else { return MHD_Result.YES }
+                let name = String(cString: key)
+                let isLowerCase = !name.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
                 Unmanaged<Box>.fromOpaque(box).takeUnretainedValue()
-                    .headers[String(cString: key).lowercased()] = String(cString: value)
+                    .headers[isLowerCase ? name : name.lowercased()] = String(cString: value)
                 return MHD_Result.YES
             }, Unmanaged.passUnretained(box).toOpaque())
         return box.headers

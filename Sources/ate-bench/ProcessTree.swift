@@ -19,6 +19,12 @@ enum ProcessTree {
         return .seconds(1) / sysconf(Int32(_SC_CLK_TCK)) * ticks
     }
 
+    /// What the process alone has spent so far.
+    static func processorTimeAlone(of pid: Int32) -> Duration {
+        guard let fields = fields(pid) else { return .zero }
+        return .seconds(1) / sysconf(Int32(_SC_CLK_TCK)) * ((Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0))
+    }
+
     /// What stands behind the name in parentheses, which may hold anything: the state, the parent, and so on.
     private static func fields(_ pid: Int32) -> [Substring]? {
         let text = String(decoding: FileManager.default.contents(atPath: "/proc/\(pid)/stat") ?? Data(), as: UTF8.self)

@@ -24,8 +24,9 @@ enum RouterBench {
         var port: Int
         var process: LocalProcess
         var results: [Int: [LoadClient.Result]] = [:]
-        /// Per request.
-        var processor: [Int: [Duration]] = [:]
+        /// Per request: of all processes, and of the first of them alone. That of nginx does nothing, and that of atenet is not
+        /// nginx.
+        var processor: [Int: [(all: Duration, first: Duration)]] = [:]
     }
 
     @Sendable static func run(_ options: BenchOptions) async throws {
@@ -80,12 +81,16 @@ enum RouterBench {
             for count in clients {
                 for index in targets.indices {
                     let requests = 8000 / count
-                    let before = ProcessTree.processorTime(of: targets[index].process.process.pid)
+                    let pid = targets[index].process.process.pid
+                    let before = (
+                        ProcessTree.processorTime(of: pid), ProcessTree.processorTimeAlone(of: pid)
+                    )
                     let result = try await LoadClient.run(
                         count, port: targets[index].port, host: host, requests: requests)
-                    let spent = ProcessTree.processorTime(of: targets[index].process.process.pid) - before
+                    let all = (ProcessTree.processorTime(of: pid) - before.0) / (requests * count)
+                    let first = (ProcessTree.processorTimeAlone(of: pid) - before.1) / (requests * count)
                     targets[index].results[count, default: []].append(result)
-                    targets[index].processor[count, default: []].append(spent / (requests * count))
+                    targets[index].processor[count, default: []].append((all, first))
                 }
             }
         }
@@ -95,7 +100,9 @@ enum RouterBench {
     private static func show(_ targets: [Target]) {
         Report.header(
             "router: requests for an actor that runs, beside the same nginx alone; medians of \(rounds) rounds",
-            ["clients", "", "p50", "p99", "requests/s", "CPU/request", "p50 added", "throughput"])
+            [
+                "clients", "", "p50", "p99", "requests/s", "CPU/request", "of nginx", "p50 added", "throughput",
+            ])
         for count in clients {
             func p50(_ target: Target) -> Duration {
                 median(target.results[count, default: []].map { $0.latencies.quantile(0.5) })
@@ -105,10 +112,12 @@ enum RouterBench {
             }
             for target in targets {
                 let results = target.results[count, default: []]
+                let processor = target.processor[count, default: []]
                 Report.row([
                     "\(count)", target.name, p50(target).microseconds,
                     median(results.map { $0.latencies.quantile(0.99) }).microseconds, perSecond(target).digits(0),
-                    median(target.processor[count, default: []]).microseconds,
+                    median(processor.map(\.all)).microseconds,
+                    median(processor.map { $0.all - $0.first }).microseconds,
                     (p50(target) - p50(targets[0])).microseconds,
                     (perSecond(target) / perSecond(targets[0])).digits(2),
                 ])

@@ -169,7 +169,8 @@ import Testing
             let ready = try #require(try await updates.next()?.workers.first)
             #expect(ready.isActorReady && ready.ip == address.ip && ready.port == address.port)
             let gate = Gate()
-            api.cluster.nodes.beforeCall { call, _ throws(NodeFailure) in if call == "checkpoint" { await gate.pass() } }
+            api.cluster.nodes.beforeCall { call, _ throws(NodeFailure) in if call == "checkpoint" { await gate.pass() }
+            }
             async let suspended = api.call(
                 ControlMethods.suspendActor, SuspendActorRequest(actor: api.actor("alice")))
             let leaving = try #require(try await updates.next()?.workers.first)
