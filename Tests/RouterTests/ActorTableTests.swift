@@ -70,6 +70,8 @@ import Testing
     @Test func whoseNewsItIsIsSaid() {
         var table = table(WorkersUpdate(revision: 1, workers: [worker("a", alice, port: 80)]))
         #expect(table.take(WorkersUpdate(revision: 2, workers: [worker("a", bob, isReady: false)])) == [alice, bob])
-        #expect(table.take(WorkersUpdate(revision: 3, deleted: [ref("a")])) == [])
+        // Also when it was not there.
+        #expect(table.take(WorkersUpdate(revision: 3, deleted: [ref("a")])) == [bob])
+        #expect(table.take(WorkersUpdate(revision: 4, deleted: [ref("a")])) == [])
     }
 }
