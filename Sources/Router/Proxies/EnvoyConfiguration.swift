@@ -112,6 +112,9 @@ struct EnvoyConfiguration {
         var fields: [(String, JSON)] = [
             ("stat_prefix", .string(name)), ("codec_type", "HTTP1"),
             ("upgrade_configs", [.object([("upgrade_type", "websocket")])]),
+            // As long as nginx waits. Bodies and answers may take any time.
+            ("request_headers_timeout", "60s"),
+            ("common_http_protocol_options", .object([("idle_timeout", "75s")])),
             ("stream_idle_timeout", "0s"), ("request_timeout", "0s"),
             ("use_remote_address", .boolean(!takesInternalHeaders)),
             ("skip_xff_append", .boolean(takesInternalHeaders)),
@@ -380,9 +383,10 @@ struct EnvoyConfiguration {
             var options: [(String, JSON)] = [
                 ("explicit_http_config", .object([("http_protocol_options", .object([]))]))
             ]
-            if connections == .forOneRequest {
-                options.append(("common_http_protocol_options", .object([("max_requests_per_connection", 1)])))
-            }
+            // The endpoint closes a connection that has been idle for a little longer.
+            let limits: (String, JSON) =
+                connections == .kept ? ("idle_timeout", "60s") : ("max_requests_per_connection", 1)
+            options.append(("common_http_protocol_options", .object([limits])))
             all.append(
                 (
                     "typed_extension_protocol_options",

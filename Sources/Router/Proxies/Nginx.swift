@@ -11,6 +11,11 @@ package struct Nginx: Proxy {
 
     package func run(_ environment: Environment) async throws {
         let directory = settings.directory
+        for path in [directory] + (settings.tls?.files ?? []) {
+            guard path.unicodeScalars.allSatisfy({ !#""\$"#.unicodeScalars.contains($0) && $0.value >= 0x20 }) else {
+                throw ProxyError("\(path): nginx's configuration cannot name it")
+            }
+        }
         try FileManager.default.createDirectory(atPath: "\(directory)/tmp", withIntermediateDirectories: true)
         let file = "\(directory)/nginx.conf"
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)

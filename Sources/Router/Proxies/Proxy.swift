@@ -1,3 +1,4 @@
+internal import Foundation
 package import ServiceKit
 
 /// The proxy in front of the actors: configured, started and kept running by us. It asks the endpoint about each request.
@@ -27,7 +28,7 @@ package struct ProxySettings: Sendable {
         self.listen = listen
         self.tls = tls
         self.endpoint = endpoint
-        self.directory = directory
+        self.directory = absolute(directory)
         self.program = program
         self.options = options
     }
@@ -57,15 +58,18 @@ package struct ProxyTLS: Sendable {
 
     package init(listen: String, certificate: String, privateKey: String, clientAuthorities: String? = nil) {
         self.listen = listen
-        self.certificate = certificate
-        self.privateKey = privateKey
-        self.clientAuthorities = clientAuthorities
+        self.certificate = absolute(certificate)
+        self.privateKey = absolute(privateKey)
+        self.clientAuthorities = clientAuthorities.map(absolute)
     }
 
     var files: [String] { [certificate, privateKey] + (clientAuthorities.map { [$0] } ?? []) }
 }
 
-/// A proxy ended.
+/// Proxies take a path for one below a folder of their own.
+private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
+
+/// A proxy ended, or cannot be run.
 package struct ProxyError: Error, CustomStringConvertible {
     package let description: String
 
