@@ -47,9 +47,9 @@ struct WorkerFeed: Sendable {
                             ["error": .text(error)])
                     }
                     isComplaining = true
-                    group.addTask { [pause = environment.chance.jittered(backoff.pause())] in
-                        await self.pause(pause, before: number)
-                    }
+                    // Whoever may not watch will not be allowed to so soon.
+                    let pause = error.code == .permissionDenied ? period : backoff.pause()
+                    group.addTask { await self.pause(environment.chance.jittered(pause), before: number) }
                 case .ended(let number), .due(let number):
                     // The end of one that another has followed already, or is about to, says nothing.
                     guard number == latest else { continue }
