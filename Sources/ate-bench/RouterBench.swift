@@ -47,16 +47,11 @@ enum RouterBench {
         var targets = [
             Target(name: "nginx", port: port, process: try await nginx("alone", passing(actor, at: port), directory))
         ]
-        let own = try FreePort.find()
-        targets.append(
-            Target(
-                name: "atenet", port: own,
-                process: try await LocalProcess.start(
-                    "atenet", "\(BenchSystem.programs)/atenet",
-                    [
-                        "--http-listen-addr", "127.0.0.1:\(own)", "--ateapi-address", api, "--state-dir",
-                        "\(directory)/atenet", "--log-level", "warn",
-                    ], logs: directory)))
+        targets.append(try await atenet("atenet", api, directory))
+        if FileManager.default.isExecutableFile(atPath: envoy) {
+            targets.append(
+                try await atenet("with Envoy", api, directory, proxy: ["--proxy", "envoy", "--envoy", envoy]))
+        }
         let processes = [backend] + targets.map(\.process)
         do {
             for target in targets {
@@ -72,6 +67,23 @@ enum RouterBench {
             throw error
         }
         for process in processes { await process.process.stop(grace: .seconds(5)) }
+    }
+
+    /// Where `scripts/deps envoy` puts it, from the top of the repository.
+    private static let envoy = ".local/envoy/envoy"
+
+    private static func atenet(
+        _ name: String, _ api: String, _ directory: String, proxy: [String] = []
+    ) async throws -> Target {
+        let port = try FreePort.find()
+        let folder = name.replacing(" ", with: "-")
+        let process = try await LocalProcess.start(
+            folder, "\(BenchSystem.programs)/atenet",
+            [
+                "--http-listen-addr", "127.0.0.1:\(port)", "--ateapi-address", api, "--state-dir",
+                "\(directory)/\(folder)", "--log-level", "warn",
+            ] + proxy, logs: directory)
+        return Target(name: name, port: port, process: process)
     }
 
     private static func measure(_ targets: inout [Target]) async throws {
@@ -101,7 +113,7 @@ enum RouterBench {
         Report.header(
             "router: requests for an actor that runs, beside the same nginx alone; medians of \(rounds) rounds",
             [
-                "clients", "", "p50", "p99", "requests/s", "CPU/request", "of nginx", "p50 added", "throughput",
+                "clients", "", "p50", "p99", "requests/s", "CPU/request", "of the proxy", "p50 added", "throughput",
             ])
         for count in clients {
             func p50(_ target: Target) -> Duration {
