@@ -37,7 +37,7 @@ interop: build ## clients in another language against the whole system
 sanitize: deps ## the tests of the modules over C libraries under the address, leak and thread sanitizers
 	scripts/sanitize
 
-bench: ## what calls cost beside a client in C++, releases, resumes and suspends; BENCH=release for one of them
+bench: ## what calls cost beside a client in C++, releases, resumes and suspends, and routing; BENCH=release for one of them
 	@scripts/deps bench
 	scripts/bench $(BENCH)
 

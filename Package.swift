@@ -162,7 +162,10 @@ let package = Package(
             ]),
         tests(
             "RouterTests",
-            uses: ["Router", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "LocalCluster", "ServiceKit", "TestKit"]),
+            uses: [
+                "Router", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "LocalCluster", "Processes", "ServiceKit",
+                "TestKit", "ateapi", "atelet", "atenet", "atectl",
+            ]),
         tests(
             "ControlAPITests",
             uses: [

@@ -130,6 +130,6 @@ package struct ControlServices: Sendable {
 
     /// Every method that the control plane serves.
     package var methods: [ServerMethod] {
-        controlMethods + resourcesMethods + watchMethods + sessionIdentityMethods + operatorMethods
+        controlMethods + resourcesMethods + watchMethods + sessionIdentityMethods + operatorMethods + routerMethods
     }
 }

@@ -130,7 +130,9 @@ package final class ControlPlane: Sendable {
         while true {
             let actor = try await actor(ref)
             if case .running(let assignment) = actor.value.state {
-                if catalog.idleTimeout(of: actor.value.template) != nil { served.note(assignment) }
+                if catalog.idleTimeout(of: actor.value.template) != nil {
+                    served.note(assignment.worker, uid: assignment.uid)
+                }
                 return actor
             }
             do {
@@ -152,6 +154,13 @@ package final class ControlPlane: Sendable {
         try await replica.perform { hand throws(ControlError) in
             try await ResumeWorkflow(control: self, hand: hand, ref: ref, boot: boot, offered: worker).run(from: actor)
         }
+    }
+
+    /// The worker of this uid has an actor that a router has sent requests to, or is about to.
+    package func noteServed(_ worker: WorkerRef, uid: String) {
+        guard let binding = inventory.row(worker)?.binding, catalog.idleTimeout(of: binding.value.template) != nil
+        else { return }
+        served.note(worker, uid: uid)
     }
 
     /// Checkpoints the actor and frees its worker. One that is suspended is returned as it is.

@@ -8,6 +8,8 @@ internal import Synchronization
 /// A request that waits for its handler costs its connection and a task, no thread.
 package final class HTTPServer: Sendable {
     package typealias Handler = @Sendable (HTTPRequest) async -> HTTPResponse
+    /// Answers a request without waiting for anything; nil leaves it to the handler.
+    package typealias QuickHandler = @Sendable (HTTPRequest) -> HTTPResponse?
 
     /// The port that is listened on; chosen by the system when 0 was asked for.
     package let port: Int
@@ -16,12 +18,15 @@ package final class HTTPServer: Sendable {
     private let context: ServerContext
 
     /// Listens on an IPv4 address of this machine.
-    /// - Parameter connectionLimit: more wait in the system's backlog.
+    /// - Parameters:
+    ///   - connectionLimit: more wait in the system's backlog.
+    ///   - atOnce: asked first, on the server's own thread, which saves the way to another one and back.
     /// - Throws: `HTTPError` when the address cannot be listened on.
     package init(
-        host: String, port: Int, connectionLimit: Int = 4096, handler: @escaping Handler
+        host: String, port: Int, connectionLimit: Int = 4096, atOnce: @escaping QuickHandler = { _ in nil },
+        handler: @escaping Handler
     ) throws(HTTPError) {
-        let context = ServerContext(handler: handler)
+        let context = ServerContext(atOnce: atOnce, handler: handler)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
@@ -64,6 +69,7 @@ package final class HTTPServer: Sendable {
 
 /// What the callbacks of the library share.
 final class ServerContext: Sendable {
+    private let atOnce: HTTPServer.QuickHandler
     private let handler: HTTPServer.Handler
     private let state = Mutex(State())
 
@@ -74,7 +80,10 @@ final class ServerContext: Sendable {
         var whenIdle: UnsafeContinuation<Void, Never>?
     }
 
-    init(handler: @escaping HTTPServer.Handler) { self.handler = handler }
+    init(atOnce: @escaping HTTPServer.QuickHandler, handler: @escaping HTTPServer.Handler) {
+        self.atOnce = atOnce
+        self.handler = handler
+    }
 
     /// One request from its first callback to its last.
     final class Exchange: Sendable {
@@ -102,6 +111,7 @@ final class ServerContext: Sendable {
         }
         let exchange = Unmanaged<Exchange>.fromOpaque(known).takeUnretainedValue()
         if let response = exchange.response.withLock({ $0 }) { return send(response, on: connection) }
+        if let response = server.atOnce(exchange.request) { return send(response, on: connection) }
         return server.start(exchange, on: connection)
     }
 
@@ -164,8 +174,10 @@ final class ServerContext: Sendable {
             connection, .HEADER_KIND,
             { box, _, key, value in
                 guard let box, let key, let value else { return MHD_Result.YES }
+                let name = String(cString: key)
+                let isLowerCase = !name.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
                 Unmanaged<Box>.fromOpaque(box).takeUnretainedValue()
-                    .headers[String(cString: key).lowercased()] = String(cString: value)
+                    .headers[isLowerCase ? name : name.lowercased()] = String(cString: value)
                 return MHD_Result.YES
             }, Unmanaged.passUnretained(box).toOpaque())
         return box.headers

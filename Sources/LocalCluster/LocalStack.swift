@@ -162,6 +162,16 @@ package final class LocalStack: Sendable {
     /// Asks the agent of a node to stop, and waits until it has.
     package func stopNode(_ node: String) async { await process("atelet-\(node)")?.process.stop(grace: .seconds(40)) }
 
+    /// Kills all replicas of ateapi without warning.
+    package func killReplicas() async {
+        for number in replicas.indices { await process(Self.replicaName(number))?.process.killAndWait() }
+    }
+
+    /// Starts the replicas of ateapi again that were killed, and waits until they serve.
+    package func restartReplicas() async throws {
+        for (number, address) in replicas.enumerated() { try await startReplica(number, at: address) }
+    }
+
     /// Waits until one of the programs has ended by itself, and says which.
     package func waitForFailure() async -> String? {
         let running = processes.withLock { Array($0.values) }

@@ -91,6 +91,9 @@ package struct Keys: Sendable {
     /// Actors and operations, and what lies between them: one watch on both shows them as of the same revision.
     package var lifecycle: KeyRange { .from(Key("\(root)actors/"), upTo: Key("\(root)operations0")) }
 
+    /// Operations and workers, and what lies between them: one watch on both shows them as of the same revision.
+    package var operationsAndWorkers: KeyRange { .from(Key("\(root)operations/"), upTo: Key("\(root)workers0")) }
+
     /// Where the replicas' sessions are, and the election of the one that leads.
     package var replicas: Key { Key("\(root)leader/replicas/") }
     package var election: Key { Key("\(root)leader/election") }

@@ -9,6 +9,10 @@ enum AteBench {
         ("release", "From the loss of workers to the release of their actors.", { _ in try await ReleaseBench.run() }),
         ("lifecycle", "Resumes and suspends through ateapi, with 64 to 10,000 workers.", LifecycleBench.run),
         ("scale", "10,000, 100,000 and a million actors in one etcd.", ScaleBench.run),
+        (
+            "router", "What atenet adds to a request for an actor that runs, beside the same nginx alone.",
+            RouterBench.run
+        ),
         ("activation", "From a request to a suspended actor's answer, with gVisor; needs root.", ActivationBench.run),
     ]
 

@@ -76,18 +76,7 @@ final class BenchSystem: Sendable {
     }
 
     /// What ateapi has spent so far, in user and kernel mode.
-    var processorTime: Duration {
-        get throws {
-            let file = "/proc/\(replica.process.pid)/stat"
-            let text = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
-            // Behind the name in parentheses, which may hold anything: the 12th and 13th are the times in ticks.
-            let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
-            guard fields.count > 12, let user = Int(fields[11]), let kernel = Int(fields[12]) else {
-                throw ClusterError("\(file) cannot be read; ateapi:\n\(replica.lastLines)")
-            }
-            return .seconds(1) / sysconf(Int32(_SC_CLK_TCK)) * (user + kernel)
-        }
-    }
+    var processorTime: Duration { ProcessTree.processorTime(of: replica.process.pid) }
 }
 
 /// Does something with each number, a few at a time.

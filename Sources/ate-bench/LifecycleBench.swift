@@ -94,7 +94,7 @@ enum LifecycleBench {
     /// - Parameter cycles: of each caller.
     private static func measure(_ system: BenchSystem, callers: Int, cycles: Int) async throws -> Measurement {
         let before = try await EtcdMetrics.read(system.etcd)
-        let processor = try system.processorTime
+        let processor = system.processorTime
         let start = ContinuousClock.now
         let (resumes, suspends) = try await withThrowingTaskGroup(of: (Samples, Samples).self) { group in
             for caller in 0..<callers {
@@ -106,7 +106,7 @@ enum LifecycleBench {
             }
         }
         let elapsed: Double = (ContinuousClock.now - start) / .seconds(1)
-        let spent = try system.processorTime - processor
+        let spent = system.processorTime - processor
         let calls = try await EtcdMetrics.read(system.etcd) - before
         let count = Double(callers * cycles)
         return Measurement(

@@ -158,6 +158,64 @@ import Testing
         }
     }
 
+    /// What routers go by.
+    @Test func anActorIsReadyForRequestsWhileItRunsAndNobodyHasItInHand() async throws {
+        try await APIHarness.run(workers: 1) { api in
+            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
+            let request = ResumeActorRequest(actor: api.actor("alice"))
+            let address = try #require(
+                try await api.call(ControlMethods.resumeActor, request).actor.assignment?.address)
+            var updates = try await watchWorkers(api)
+            let ready = try #require(try await updates.next()?.workers.first)
+            #expect(ready.isActorReady && ready.ip == address.ip && ready.port == address.port)
+            let gate = Gate()
+            api.cluster.nodes.beforeCall { call, _ throws(NodeFailure) in if call == "checkpoint" { await gate.pass() }
+            }
+            async let suspended = api.call(
+                ControlMethods.suspendActor, SuspendActorRequest(actor: api.actor("alice")))
+            let leaving = try #require(try await updates.next()?.workers.first)
+            #expect(!leaving.isActorReady && leaving.actor == api.actor("alice") && leaving.ip == address.ip)
+            // For a stream that begins now, too.
+            var later = try await watchWorkers(api)
+            let shown = try #require(try await later.next())
+            #expect(shown.workers.map(\.isActorReady) == [false])
+            var resumed = try await api.channel.open(
+                WatchMethods.workers, WatchWorkersRequest(afterRevision: shown.revision), timeout: .seconds(20)
+            ).makeAsyncIterator()
+            gate.open()
+            _ = try await suspended
+            for update in [try await updates.next(), try await later.next(), try await resumed.next()] {
+                let free = try #require(update?.workers.first)
+                #expect(!free.isActorReady && free.actor == nil && free.ip.isEmpty && free.port == 0)
+            }
+        }
+    }
+
+    @Test func anActorIsReadyAgainWhenItsSuspendHasComeToNothing() async throws {
+        try await APIHarness.run(workers: 1) { api in
+            _ = try await api.call(ControlMethods.createActor, api.creation("alice"))
+            _ = try await api.call(ControlMethods.resumeActor, ResumeActorRequest(actor: api.actor("alice")))
+            var updates = try await watchWorkers(api)
+            #expect(try await updates.next()?.workers.map(\.isActorReady) == [true])
+            api.cluster.nodes.beforeCall { call, _ throws(NodeFailure) in
+                if call == "checkpoint" {
+                    throw NodeFailure(status: Status(code: .unavailable, message: "no disk"), receipt: nil)
+                }
+            }
+            await #expect(throws: RPCError.self) {
+                try await api.call(ControlMethods.suspendActor, SuspendActorRequest(actor: api.actor("alice")))
+            }
+            for expected in [false, true] {
+                #expect(try await updates.next()?.workers.map(\.isActorReady) == [expected])
+            }
+        }
+    }
+
+    private func watchWorkers(_ api: APIHarness) async throws -> ResponseStream<WorkersUpdate>.Iterator {
+        try await api.channel.open(WatchMethods.workers, WatchWorkersRequest(), timeout: .seconds(20))
+            .makeAsyncIterator()
+    }
+
     @Test func aStreamEndsWhenItHasLastedItsTime() async throws {
         var options = ControlServiceOptions()
         options.streamLifetime = .milliseconds(200)

@@ -147,7 +147,7 @@ import Testing
     @Test func everyMethodOfTheServicesIsInTheTable() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../proto")
         var methods: [String] = []
-        let substrate = ["resources", "watch", "operator"].map { ("substrate/\($0).proto", "substrate") }
+        let substrate = ["resources", "watch", "operator", "router"].map { ("substrate/\($0).proto", "substrate") }
         for (file, package) in [("ateapi/ateapi.proto", "ateapi")] + substrate {
             var service = ""
             for line in try String(contentsOf: root.appending(path: file), encoding: .utf8).split(separator: "\n") {

@@ -46,8 +46,8 @@ import Testing
                 try await eventually("the worker") { !screen.lines.isEmpty }
                 await cli.atectl("resume actor alice")
                 await cli.atectl("suspend actor alice")
-                // Bound, ready, and free again.
-                try await eventually("its changes") { screen.lines.count == 4 }
+                // Bound, ready, in the hand of the suspend, and free again.
+                try await eventually("its changes") { screen.lines.count == 5 }
                 #expect(Set(screen.lines) == ["worker/default/pool/node-0"])
             }
         }

@@ -6,148 +6,46 @@ import Router
 import ServiceKit
 import SubstrateAPI
 import SubstrateModel
-import Synchronization
 import TestKit
 import Testing
 
-/// The router with a real nginx, in front of an API that a test plays.
+/// Limits, retries and outages, with nginx in front.
 @Suite struct RouterTests {
-    private let domain = "actors.resources.substrate.ate.dev"
-
-    private typealias Resume = @Sendable (ActorRef) async throws -> ActorAddress
-
-    private func withRouter(
-        _ resume: @escaping Resume, options: ResolverOptions = ResolverOptions(),
-        _ body: @Sendable (_ address: String) async throws -> Void
-    ) async throws {
-        let method = ServerMethod(ControlMethods.resumeActor) { request, _ in
-            let address = try await resume(request.actor)
-            let worker = WorkerRef(pool: PoolRef(namespace: "n", name: "p"), pod: "w")
-            return ActorResponse(
-                actor: ActorInfo(
-                    ref: request.actor, version: 1, template: TemplateRef(namespace: "n", name: "t"),
-                    workerSelector: Selector(), status: .running,
-                    assignment: Assignment(worker: worker, uid: "u", address: address), lastSnapshot: nil,
-                    inProgressSnapshot: nil))
-        }
-        let api = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: [method])
-        let resolver = ActorResolver(
-            channel: Channel(target: "127.0.0.1:\(api.port)", credentials: .insecure), environment: .test(),
-            options: options)
-        let endpoint = ResolveEndpoint(resolver: resolver)
-        let server = try HTTPServer(
-            host: "127.0.0.1", port: 0, connectionLimit: options.endpointConnections
-        ) { await endpoint.answer($0) }
-        let files = TemporaryDirectory()
-        let listen = "127.0.0.1:\(try FreePort.find())"
-        let nginx = Nginx(
-            listen: listen, endpoint: "127.0.0.1:\(server.port)", directory: files.path, options: options)
-        try await running(api.run) {
-            try await running(resolver.run) {
-                try await running(server.run) {
-                    try await running({ try await nginx.run(.none) }) {
-                        try await eventually("nginx serves") {
-                            (try? await HTTPClient.send("GET", "http://\(listen)/", timeout: .seconds(5)))?.status
-                                == 404
-                        }
-                        try await body(listen)
-                    }
-                }
-            }
-        }
-        withExtendedLifetime(files) {}
-    }
+    private let alice = actor("alice")
 
     /// An actor that answers with the request it got.
     private func withActor(_ body: @Sendable (ActorAddress) async throws -> Void) async throws {
         let server = try HTTPServer(host: "127.0.0.1", port: 0) { request in
             HTTPResponse(
                 status: request.path == "/forbidden" ? 403 : 200,
-                text:
-                    "\(request.method) \(request.path) \(request.headers["host"] ?? "") \(request.headers["x-ate-destination"] ?? "")"
-            )
+                text: "\(request.method) \(request.path) \(request.headers["host"] ?? "")")
         }
         try await running(server.run) { try await body(ActorAddress(ip: "127.0.0.1", port: server.port)) }
     }
 
-    private func send(
-        _ method: String = "GET", _ path: String = "/", to host: String, at address: String,
-        headers: [String: String] = [:]
-    ) async throws -> HTTPResponse {
-        try await HTTPClient.send(
-            method, "http://\(address)\(path)", headers: headers.merging(["Host": host]) { $1 }, timeout: .seconds(30))
-    }
-
     @Test func requestsReachTheirActorWithPathMethodAndHost() async throws {
-        try await withActor { actor in
-            let asked = Mutex<[ActorRef]>([])
-            try await withRouter { ref in
-                asked.withLock { $0.append(ref) }
-                return actor
-            } _: { address in
-                let response = try await send("POST", "/a/b?c=d", to: "alice.team.\(domain)", at: address)
-                #expect(response.text == "POST /a/b alice.team.\(domain) ")
-                #expect(asked.withLock { $0 } == [ActorRef(atespace: "team", name: "alice")])
+        try await withActor { place in
+            let asked = Collected<ActorRef>()
+            let resume: PlayedAPI.Resume = { ref in
+                asked.append(ref)
+                return place
+            }
+            try await RouterHarness.run(resume: resume) { router, _ in
+                let response = try await router.send("POST", "/a/b?c=d", to: "alice.team")
+                #expect(response.text == "POST /a/b alice.team.\(RouterHarness.domain)")
+                #expect(asked.all == [ActorRef(atespace: "team", name: "alice")])
                 // The actor's own refusal is passed on as it is.
-                let forbidden = try await send("GET", "/forbidden", to: "alice.\(domain)", at: address)
+                let forbidden = try await router.send("GET", "/forbidden", to: "alice")
                 #expect(forbidden.status == 403 && forbidden.text.hasPrefix("GET /forbidden"))
             }
         }
     }
 
-    @Test func aRefusalComesWithItsCodeAndText() async throws {
-        try await withRouter { ref in
-            switch ref.name {
-            case "nobody": throw Status(code: .notFound, message: "Actor nobody not found")
-            case "full": throw Status(code: .failedPrecondition, message: "no free workers available; \"all\" of them")
-            case "limited": throw Status(code: .resourceExhausted, message: "")
-            case "secret": throw Status(code: .permissionDenied, message: "")
-            case "anonymous": throw Status(code: .unauthenticated, message: "")
-            default: throw Status(code: .internal, message: "")
-            }
-        } _: { address in
-            func refused(_ name: String) async throws -> (Int, String) {
-                let response = try await send(to: "\(name).\(domain)", at: address)
-                #expect(response.headers["content-type"]?.hasPrefix("text/plain") == true)
-                return (response.status, response.text)
-            }
-            #expect(try await refused("nobody") == (404, "actor \"nobody\" not found\n"))
-            #expect(
-                try await refused("full") == (
-                    503, "actor \"full\" unavailable: no free workers available; \"all\" of them\n"
-                ))
-            #expect(try await refused("limited") == (429, "actor \"limited\" rate limited\n"))
-            #expect(try await refused("secret") == (403, "actor \"secret\" access denied\n"))
-            #expect(try await refused("anonymous") == (401, "actor \"anonymous\" authentication required\n"))
-            #expect(try await refused("broken") == (500, "error resuming actor \"broken\"\n"))
-            let host = try await send(to: "example.com", at: address)
-            #expect(host.status == 404 && host.text.hasPrefix("invalid host \"example.com\""))
-            // It is repeated in part: nginx takes headers of one page.
-            let long = try await send(to: String(repeating: "a", count: 6000), at: address)
+    @Test func aLongHostNameIsRepeatedInPart() async throws {
+        try await RouterHarness.run(resume: { _ in nowhere }) { router, _ in
+            // nginx takes headers of one page.
+            let long = try await router.send(host: String(repeating: "a", count: 6000))
             #expect(long.status == 404 && long.text.hasPrefix("invalid host \"aaaa"))
-        }
-    }
-
-    @Test func manyRequestsForOneActorCauseOneResume() async throws {
-        try await withActor { actor in
-            let resumes = Tally()
-            let gate = Gate()
-            try await withRouter { _ in
-                resumes.add()
-                await gate.pass()
-                return actor
-            } _: { address in
-                try await withThrowingTaskGroup(of: Int.self) { group in
-                    for _ in 0..<50 {
-                        group.addTask { try await send(to: "alice.\(domain)", at: address).status }
-                    }
-                    try await eventually("the resume is under way") { resumes.count == 1 }
-                    gate.open()
-                    for try await status in group { #expect(status == 200) }
-                }
-                // A request that came after the answer may have asked again; the fifty together did not.
-                #expect(resumes.count < 10)
-            }
         }
     }
 
@@ -155,32 +53,35 @@ import Testing
         var options = ResolverOptions()
         options.maximumWaiting = 50_000
         options.budget = .seconds(90)
-        let configuration = Nginx(listen: "a", endpoint: "e", directory: "d", options: options).configuration
+        let settings = ProxySettings(listen: "a", endpoint: "e", directory: "d", program: "nginx", options: options)
+        let configuration = Nginx(settings).configuration
         let connections = configuration.split(separator: "worker_connections ").last.flatMap {
             Int($0.prefix { $0 != ";" })
         }
         // Each that waits holds its client's connection and the one to the endpoint.
         #expect(connections.map { $0 > 2 * options.maximumWaiting } == true)
         #expect(options.endpointConnections > options.maximumWaiting)
-        #expect(configuration.contains("proxy_read_timeout 95000ms;"))
+        // Two resumes and the longest pause between them.
+        #expect(configuration.contains("proxy_read_timeout 190000ms;"))
     }
 
     @Test func anActorThatDoesNotComeUpLeavesRoomForTheOthers() async throws {
-        try await withActor { actor in
+        try await withActor { place in
             let gate = Gate()
             var options = ResolverOptions()
             options.maximumWaitingPerActor = 3
-            let resume: Resume = { ref in
+            let resume: PlayedAPI.Resume = { ref in
                 if ref.name == "slow" { await gate.pass() }
-                return actor
+                return place
             }
-            try await withRouter(resume, options: options) { address in
+            try await RouterHarness.run(options: options, resume: resume) { router, _ in
                 try await withThrowingTaskGroup(of: HTTPResponse.self) { group in
-                    for _ in 0..<4 { group.addTask { try await send(to: "slow.\(domain)", at: address) } }
+                    for _ in 0..<4 { group.addTask { try await router.send(to: "slow") } }
                     let first = try #require(try await group.next())
                     #expect(first.status == 503)
                     #expect(first.text == "too many requests are waiting for actor \"slow\"\n")
-                    #expect(try await send(to: "alice.\(domain)", at: address).status == 200)
+                    #expect(try await router.send(to: "alice").status == 200)
+                    #expect(router.resolver.counters.refusals == [503: 1])
                     gate.open()
                     for try await response in group { #expect(response.status == 200) }
                 }
@@ -188,19 +89,38 @@ import Testing
         }
     }
 
+    @Test func noMoreRequestsWaitThanMay() async throws {
+        let gate = Gate()
+        var options = ResolverOptions()
+        options.maximumWaiting = 2
+        let resume: PlayedAPI.Resume = { _ in
+            await gate.pass()
+            throw Status(code: .notFound, message: "")
+        }
+        try await RouterHarness.run(options: options, resume: resume) { router, _ in
+            try await withThrowingTaskGroup(of: HTTPResponse.self) { group in
+                for name in ["a", "b"] { group.addTask { try await router.send(to: name) } }
+                try await eventually("two wait") { router.resolver.counters.waiting == 2 }
+                let third = try await router.send(to: "c")
+                #expect(third.status == 503 && third.text == "too many requests are waiting for actors\n")
+                gate.open()
+                for try await response in group { #expect(response.status == 404) }
+            }
+        }
+    }
+
     @Test func anAbortedResumeIsTriedAgain() async throws {
-        try await withActor { actor in
+        try await withActor { place in
             let calls = Counter()
             var options = ResolverOptions()
             options.firstPause = .milliseconds(5)
-            let resume: Resume = { _ in
+            let resume: PlayedAPI.Resume = { _ in
                 if calls.next() < 3 { throw Status(code: .aborted, message: "another operation is in progress") }
-                return actor
+                return place
             }
-            try await withRouter(resume, options: options) { address in
-                let response = try await send(to: "alice.\(domain)", at: address)
-                #expect(response.status == 200)
-                #expect(calls.next() == 4)
+            try await RouterHarness.run(options: options, resume: resume) { router, _ in
+                let response = try await router.send(to: "alice")
+                #expect(response.status == 200 && calls.next() == 4)
             }
         }
     }
@@ -208,34 +128,103 @@ import Testing
     @Test func aResumeThatTakesTooLongTimesOut() async throws {
         var options = ResolverOptions()
         options.budget = .milliseconds(200)
-        let resume: Resume = { _ in
+        let resume: PlayedAPI.Resume = { _ in
             try await Task.sleep(for: .seconds(60))
             throw Status(code: .internal, message: "")
         }
-        try await withRouter(resume, options: options) { address in
-            let response = try await send(to: "alice.\(domain)", at: address)
+        try await RouterHarness.run(options: options, resume: resume) { router, _ in
+            let response = try await router.send(to: "alice")
             #expect(response.status == 504 && response.text == "actor \"alice\" request timed out\n")
         }
     }
 
-    @Test func whenTheActorCannotBeReachedTheClientMayTryAgain() async throws {
-        try await withRouter { _ in
-            ActorAddress(ip: "127.0.0.1", port: 1)
-        } _: { address in
-            let response = try await send(to: "alice.\(domain)", at: address)
-            #expect(response.status == 503)
+    /// While ateapi is down, for three quarters of the time for which addresses rest.
+    @Test func withoutATEAPIWhatIsKnownIsServedForAsLongAsNoAddressCanBeAnothers() async throws {
+        let clock = ManualClock()
+        try await withActor { place in
+            let api = try PlayedAPI()
+            api.place(alice, at: place)
+            try await api.serving {
+                try await RouterHarness.run(api: api, clock: clock) { router in
+                    try await router.knows(alice, at: place)
+                    try await api.stop()
+                    // The state was asked for at zero on this clock.
+                    clock.advance(by: .seconds(44))
+                    #expect(try await router.send(to: "alice").status == 200)
+                    let other = try await router.send(to: "bob")
+                    #expect(other.status == 503 && other.text == "actor \"bob\" unavailable\n")
+                    clock.advance(by: .seconds(1))
+                    #expect(router.resolver.known.place(of: alice) == nil)
+                    #expect(!router.resolver.counters.isTableBelieved)
+                    let late = try await router.send(to: "alice")
+                    #expect(late.status == 503 && late.text == "actor \"alice\" unavailable\n")
+                    try await api.serving {
+                        try await eventually("the router knows it again") {
+                            clock.advance(by: .milliseconds(100))
+                            return router.resolver.known.place(of: alice) != nil
+                        }
+                        #expect(try await router.send(to: "alice").status == 200)
+                    }
+                }
+            }
         }
     }
 
-    @Test func aClientCannotChooseItsDestination() async throws {
-        try await withActor { actor in
-            try await withRouter { _ in
-                actor
-            } _: { address in
-                let response = try await send(
-                    to: "alice.\(domain)", at: address,
-                    headers: ["X-Ate-Destination": "127.0.0.1:1", "X-Ate-Host": "bob.\(domain)"])
-                #expect(response.status == 200)
+    @Test func whatRefusesForAMomentWhileThereIsNoATEAPIIsNotForgotten() async throws {
+        let place = ActorAddress(ip: "127.0.0.1", port: try FreePort.find())
+        var options = ResolverOptions()
+        options.retryPauses = Array(repeating: .milliseconds(50), count: 8)
+        let api = try PlayedAPI()
+        api.place(alice, at: place)
+        try await api.serving {
+            try await RouterHarness.run(api: api, options: options) { router in
+                try await router.knows(alice, at: place)
+                try await api.stop()
+                async let response = router.send(to: "alice")
+                try await eventually("it has been refused") { router.resolver.counters.failedConnections >= 1 }
+                let played = try PlayedActor.answering(port: place.port) { _ in "back" }
+                defer { played.leave() }
+                #expect(try await response.text == "back")
+            }
+        }
+    }
+
+    /// Its stream says nothing and does not end, so only a new one can show that the table is current.
+    @Test func aStreamThatIsSilentIsFollowedByAnother() async throws {
+        let clock = ManualClock()
+        try await withActor { place in
+            let api = try PlayedAPI()
+            api.place(alice, at: place)
+            try await api.serving {
+                try await RouterHarness.run(api: api, clock: clock) { router in
+                    try await router.knows(alice, at: place)
+                    for number in 1..<10 {
+                        #expect(try await router.send(to: "alice").status == 200)
+                        try await eventually("the next stream is due") { clock.sleepers > 0 }
+                        clock.advance(by: .seconds(15))
+                        try await eventually("the next stream has begun") { api.streams.count == number + 1 }
+                        try await router.knows(alice, at: place)
+                    }
+                    // More than twice the time for which one state is believed has passed.
+                    #expect(api.resumes.count == 0)
+                }
+            }
+        }
+    }
+
+    @Test func whatIsReportedWhileATEAPIIsDownIsReportedLater() async throws {
+        try await withActor { place in
+            let api = try PlayedAPI()
+            api.place(alice, at: place)
+            try await api.serving {
+                try await RouterHarness.run(api: api) { router in
+                    try await router.knows(alice, at: place)
+                    try await api.stop()
+                    #expect(try await router.send(to: "alice").status == 200)
+                    try await api.serving {
+                        try await eventually("it is reported") { api.reported.map(\.uid) == ["uid-of-alice"] }
+                    }
+                }
             }
         }
     }

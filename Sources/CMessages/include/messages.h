@@ -8,6 +8,7 @@
 #include "substrate/node.pb-c.h"
 #include "substrate/operator.pb-c.h"
 #include "substrate/resources.pb-c.h"
+#include "substrate/router.pb-c.h"
 #include "substrate/store.pb-c.h"
 #include "substrate/string_pair.pb-c.h"
 #include "substrate/watch.pb-c.h"

@@ -6,7 +6,7 @@ internal import SubstrateStore
 internal import Synchronization
 
 /// Tells nodes which of their actors have been asked for, so that these do not count as idle: what every replica does with
-/// the resumes of actors that run already, which is how each request of a router begins.
+/// what routers report, and with the resumes of actors that run already, which is how other clients begin.
 ///
 /// The node is the one who keeps it, because only the node can order requests against checkpoints. Nothing of it is in etcd,
 /// and no replica has to know what another was asked. Told are only actors whose template has an idle timeout: at once when
@@ -26,9 +26,10 @@ final class ServedActors: Sendable {
     }
 
     /// The actor that has this worker is about to serve.
-    func note(_ assignment: Assignment) {
-        guard inventory.row(assignment.worker)?.presence?.value.uid == assignment.uid else { return }
-        noted.withLock { $0[assignment.worker] = assignment.uid }
+    /// - Parameter uid: of the worker's presence when the actor was asked for.
+    func note(_ worker: WorkerRef, uid: String) {
+        guard inventory.row(worker)?.presence?.value.uid == uid else { return }
+        noted.withLock { $0[worker] = uid }
         signal.fire()
     }
 

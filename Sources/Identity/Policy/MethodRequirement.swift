@@ -32,6 +32,8 @@ package struct MethodRequirement: Sendable, Equatable {
         need(.view, .everything, "ateapi.Control", "ListWorkers", "ListAtespaces")
         need(.view, .everything, "substrate.Watch", "WatchWorkers")
         need(.admin, .everything, "ateapi.Control", "DebugClear")
+        // A router sends requests to the actors of every atespace.
+        need(.operate, .everything, "substrate.Router", "ReportServed")
         // A drain moves the actors of every atespace.
         need(.admin, .everything, "substrate.Operator", "Drain", "Undrain")
         // Only a worker gets an identity, and only that of the actor that it holds.

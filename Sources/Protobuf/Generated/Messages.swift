@@ -691,6 +691,18 @@ extension Substrate__DeleteActorTemplateResponse: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__delete_actor_template_response__init(message) }
 }
 
+extension Substrate__ReportServedRequest: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__report_served_request__init(message) }
+}
+
+extension Substrate__ServedWorker: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__served_worker__init(message) }
+}
+
+extension Substrate__ReportServedResponse: ProtobufMessage {
+    public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__report_served_response__init(message) }
+}
+
 extension Substrate__Store__ActorRecord: ProtobufMessage {
     public static func initialize(_ message: UnsafeMutablePointer<Self>) { substrate__store__actor_record__init(message) }
 }

@@ -79,22 +79,28 @@ package struct WorkerInfo: Sendable, Equatable {
     package var uid: String
     package var node: String
     package var ip: String
+    /// Zero with an empty `ip`.
+    package var port: Int
     package var version: Int64
     package var actor: ActorRef?
     package var template: TemplateRef?
+    /// Whether requests for the actor can go to where it listens; only watches say so.
+    package var isActorReady: Bool
     /// Unix time in milliseconds, by the clock of its node, until which the actor of a draining worker has to be suspended;
     /// nil when the worker does not drain.
     package var drainingUntilMilliseconds: Int64?
 
     package init(
-        ref: WorkerRef, uid: String, node: String, ip: String, version: Int64, actor: ActorRef?,
-        template: TemplateRef?, drainingUntilMilliseconds: Int64? = nil
+        ref: WorkerRef, uid: String, node: String, ip: String, port: Int = 0, version: Int64, actor: ActorRef?,
+        template: TemplateRef?, isActorReady: Bool = false, drainingUntilMilliseconds: Int64? = nil
     ) {
         self.drainingUntilMilliseconds = drainingUntilMilliseconds
         self.ref = ref
         self.uid = uid
         self.node = node
         self.ip = ip
+        self.port = port
+        self.isActorReady = isActorReady
         self.version = version
         self.actor = actor
         self.template = template

@@ -11,7 +11,9 @@ extension WorkerInfo {
         message.worker_pod_uid = arena.bytes(uid)
         message.node_name = arena.bytes(node)
         message.ip = arena.bytes(ip)
+        message.port = Int32(clamping: port)
         message.version = version
+        message.actor_ready = isActorReady ? 1 : 0
         message.draining_until_ms = drainingUntilMilliseconds ?? 0
         if let actor {
             message.actor_id = arena.bytes(actor.name)
@@ -35,8 +37,9 @@ extension WorkerInfo {
         self.init(
             ref: WorkerRef(pool: pool, pod: try message.worker_pod.text("worker_pod")),
             uid: try message.worker_pod_uid.text("worker_pod_uid"), node: try message.node_name.text("node_name"),
-            ip: try message.ip.text("ip"), version: message.version, actor: actor.name.isEmpty ? nil : actor,
-            template: template.name.isEmpty ? nil : template,
+            ip: try message.ip.text("ip"), port: Int(message.port), version: message.version,
+            actor: actor.name.isEmpty ? nil : actor, template: template.name.isEmpty ? nil : template,
+            isActorReady: message.actor_ready != 0,
             drainingUntilMilliseconds: message.draining_until_ms == 0 ? nil : message.draining_until_ms)
     }
 }

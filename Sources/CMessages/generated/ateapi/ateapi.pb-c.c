@@ -3858,7 +3858,7 @@ const ProtobufCMessageDescriptor ateapi__list_actors_response__descriptor =
   (ProtobufCMessageInit) ateapi__list_actors_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[12] =
+static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[14] =
 {
   {
     "worker_namespace",
@@ -4004,15 +4004,41 @@ static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "port",
+    101,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Worker, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor_ready",
+    102,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Worker, actor_ready),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__worker__field_indices_by_name[] = {
   10,   /* field[10] = actor_atespace */
   5,   /* field[5] = actor_id */
   3,   /* field[3] = actor_namespace */
+  13,   /* field[13] = actor_ready */
   4,   /* field[4] = actor_template */
   11,   /* field[11] = draining_until_ms */
   6,   /* field[6] = ip */
   9,   /* field[9] = node_name */
+  12,   /* field[12] = port */
   7,   /* field[7] = version */
   0,   /* field[0] = worker_namespace */
   2,   /* field[2] = worker_pod */
@@ -4023,7 +4049,7 @@ static const ProtobufCIntRange ateapi__worker__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 100, 11 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor ateapi__worker__descriptor =
 {
@@ -4033,7 +4059,7 @@ const ProtobufCMessageDescriptor ateapi__worker__descriptor =
   "Ateapi__Worker",
   "ateapi",
   sizeof(Ateapi__Worker),
-  12,
+  14,
   ateapi__worker__field_descriptors,
   ateapi__worker__field_indices_by_name,
   2,  ateapi__worker__number_ranges,

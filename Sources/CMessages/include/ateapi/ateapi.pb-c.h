@@ -599,10 +599,19 @@ struct  Ateapi__Worker
    * been suspended by then; 0 when the worker does not drain. It gets no actors as long as this is set.
    */
   int64_t draining_until_ms;
+  /*
+   * On which port of `ip` the actor listens; 0 with an empty `ip`.
+   */
+  int32_t port;
+  /*
+   * Requests for the actor can go to where it listens: it runs, its worker is live, and no workflow has it in hand. Set in
+   * responses of substrate.Watch/WatchWorkers only.
+   */
+  protobuf_c_boolean actor_ready;
 };
 #define ATEAPI__WORKER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__worker__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0 }
 
 
 struct  Ateapi__DebugClearRequest

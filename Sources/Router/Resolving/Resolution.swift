@@ -7,6 +7,11 @@ package enum Resolution: Sendable, Equatable {
     case destination(String)
     case refused(status: Int, message: String)
 
+    static let stopping = Resolution.refused(status: 503, message: "the router is stopping")
+    /// The same text as the proxies' own.
+    static let unreachable = Resolution.refused(status: 503, message: unreachableText)
+    package static let unreachableText = "the actor cannot be reached just now, please try again"
+
     /// The answer for a call that did not bring the actor up.
     package static func refused(_ actor: ActorRef, because status: Status) -> Resolution {
         let name = "actor \"\(actor.name)\""

@@ -1,0 +1,216 @@
+package import GRPC
+package import ServiceKit
+internal import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
+
+/// A connection that could not be made, or that the proxy has yet to try again.
+package struct FailedConnection: Sendable, Equatable {
+    /// Where it should have gone, `ip:port`.
+    package var destination: String
+    /// How many have failed for the same request, this one included.
+    package var round: Int
+
+    package init(destination: String, round: Int) {
+        self.destination = destination
+        self.round = round
+    }
+}
+
+/// Says where actors are. Those that run are known from ateapi's stream of workers; the others are brought up for the requests
+/// that want them, with one call to ateapi for however many requests wait.
+package final class ActorResolver: Sendable {
+    /// Where actors are that run.
+    package let known: KnownActors
+    private let channel: Channel
+    private let headers: @Sendable () -> Metadata
+    private let environment: Environment
+    private let options: ResolverOptions
+    private let feed: WorkerFeed
+    private let served: ServedReports
+    private let calls = TaskPool()
+    private let state = Mutex(State())
+
+    private struct State {
+        var waiting = 0
+        var waitingFor: [ActorRef: Int] = [:]
+        var flights: [ActorRef: [Promise<Answer, Never>]] = [:]
+        var tally = RouterCounters()
+    }
+
+    /// What becomes of asking ateapi.
+    private struct Answer: Sendable {
+        var resolution: Resolution
+        /// Whether ateapi has said that, rather than not been there.
+        var isOfATEAPI = true
+    }
+
+    /// - Parameters:
+    ///   - channel: to ateapi.
+    ///   - headers: of each call, by which ateapi knows who calls.
+    package init(
+        channel: Channel, headers: @escaping @Sendable () -> Metadata = { [:] }, environment: Environment,
+        options: ResolverOptions = ResolverOptions()
+    ) {
+        self.channel = channel
+        self.headers = headers
+        self.environment = environment
+        self.options = options
+        known = KnownActors(rest: options.addressRest, environment: environment)
+        feed = WorkerFeed(channel: channel, headers: headers, known: known, environment: environment)
+        served = ServedReports(channel: channel, headers: headers, environment: environment)
+    }
+
+    /// Follows where actors run, and makes the calls that requests wait for, until the task is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.feed.run() }
+            group.addTask { await self.served.run() }
+            group.addTask { await self.calls.run() }
+        }
+    }
+
+    /// What has happened so far, and how things stand.
+    package var counters: RouterCounters {
+        var counters = state.withLock { state in
+            var counters = state.tally
+            counters.waiting = state.waiting
+            return counters
+        }
+        (counters.actorsKnown, counters.isTableBelieved) = known.extent
+        counters.reports = served.count
+        return counters
+    }
+
+    /// Where the actor is, if that takes no call.
+    package func destinationIfKnown(_ actor: ActorRef) -> String? {
+        guard let place = known.place(of: actor) else { return nil }
+        served.note(place.worker)
+        state.withLock { $0.tally.answeredFromTable += 1 }
+        return place.destination
+    }
+
+    /// Where the actor is, once it runs.
+    /// - Parameter failure: the connection that was tried before. What is known of that place is not believed any more.
+    package func resolve(_ actor: ActorRef, after failure: FailedConnection? = nil) async -> Resolution {
+        if failure == nil, let destination = destinationIfKnown(actor) { return .destination(destination) }
+        if let refusal = enter(actor) { return refused(refusal) }
+        defer { leave(actor) }
+        guard let failure else { return await refused(broughtUp(actor).resolution) }
+        return await refused(again(actor, failure))
+    }
+
+    /// The actor has left, is being frozen or thawed, or its node has died and nobody has noticed yet.
+    private func again(_ actor: ActorRef, _ failure: FailedConnection) async -> Resolution {
+        state.withLock { $0.tally.failedConnections += 1 }
+        guard (1...options.retryPauses.count).contains(failure.round) else { return .unreachable }
+        let same = Resolution.destination(failure.destination)
+        let end = known.now + options.retryPauses[failure.round - 1]
+        while true {
+            let resolution: Resolution? = await known.withNews(of: actor) { wait in
+                let resolution = await placeNow(of: actor, after: failure)
+                let left = end - known.now
+                guard resolution == same, left > .zero else { return resolution }
+                let hasNews = await wait(left)
+                // It is ready again where it was.
+                return hasNews && known.place(of: actor)?.destination == failure.destination ? same : nil
+            }
+            if let resolution { return resolution }
+        }
+    }
+
+    /// What ateapi says; as long as nobody contradicts it, what is known holds.
+    private func placeNow(of actor: ActorRef, after failure: FailedConnection) async -> Resolution {
+        let answer = await broughtUp(actor)
+        if !answer.isOfATEAPI, let place = known.place(of: actor) { return .destination(place.destination) }
+        if answer.isOfATEAPI, answer.resolution != .destination(failure.destination) {
+            known.drop(actor, at: failure.destination)
+        }
+        return answer.resolution
+    }
+
+    private func refused(_ resolution: Resolution) -> Resolution {
+        if case .refused(let status, _) = resolution {
+            state.withLock { $0.tally.refusals[status, default: 0] += 1 }
+        }
+        return resolution
+    }
+
+    private func enter(_ actor: ActorRef) -> Resolution? {
+        state.withLock { state in
+            if state.waiting >= options.maximumWaiting {
+                return .refused(status: 503, message: "too many requests are waiting for actors")
+            }
+            if state.waitingFor[actor, default: 0] >= options.maximumWaitingPerActor {
+                let name = "actor \"\(actor.name)\""
+                return .refused(status: 503, message: "too many requests are waiting for \(name)")
+            }
+            state.waiting += 1
+            state.waitingFor[actor, default: 0] += 1
+            return nil
+        }
+    }
+
+    private func leave(_ actor: ActorRef) {
+        state.withLock { state in
+            state.waiting -= 1
+            let left = state.waitingFor[actor, default: 1] - 1
+            state.waitingFor[actor] = left == 0 ? nil : left
+        }
+    }
+
+    /// What ateapi says, in the call that is under way for the actor or in a new one.
+    private func broughtUp(_ actor: ActorRef) async -> Answer {
+        let promise = Promise<Answer, Never>()
+        let isFirst = state.withLock { state in
+            state.flights[actor, default: []].append(promise)
+            return state.flights[actor]?.count == 1
+        }
+        if isFirst {
+            calls.submit {
+                self.land(actor, await self.resume(actor))
+            } orElse: {
+                self.land(actor, Answer(resolution: .stopping))
+            }
+        }
+        guard case .success(let answer) = await promise.result() else { return Answer(resolution: .stopping) }
+        return answer
+    }
+
+    private func land(_ actor: ActorRef, _ answer: Answer) {
+        let promises = state.withLock { $0.flights.removeValue(forKey: actor) } ?? []
+        for promise in promises { promise.keep(.success(answer)) }
+    }
+
+    /// Resumes the actor, trying again when somebody else has it in hand.
+    private func resume(_ actor: ActorRef) async -> Answer {
+        let deadline = ContinuousClock.now + options.budget
+        var pause = options.firstPause
+        var attempt = 1
+        while true {
+            do throws(RPCError) {
+                state.withLock { $0.tally.resumeCalls += 1 }
+                let left = max(ContinuousClock.now.duration(to: deadline), .milliseconds(1))
+                let response = try await channel.call(
+                    ControlMethods.resumeActor, ResumeActorRequest(actor: actor), metadata: headers(), timeout: left)
+                guard let address = response.actor.assignment?.address, !address.ip.isEmpty, address.port > 0 else {
+                    return Answer(
+                        resolution: .refused(status: 500, message: "actor \"\(actor.name)\" routing failed"))
+                }
+                return Answer(resolution: .destination("\(address)"))
+            } catch {
+                let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
+                if error.code != .aborted || isLast {
+                    environment.log.info("could not bring an actor up", ["actor": .text(actor), "error": .text(error)])
+                    return Answer(
+                        resolution: .refused(actor, because: error.status), isOfATEAPI: error.code != .unavailable)
+                }
+            }
+            do { try await environment.clock.sleep(for: environment.chance.jittered(pause)) } catch {
+                return Answer(resolution: .stopping)
+            }
+            pause = pause * 3 / 2
+            attempt += 1
+        }
+    }
+}

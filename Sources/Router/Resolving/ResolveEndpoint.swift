@@ -1,0 +1,114 @@
+package import HTTP
+internal import SubstrateModel
+
+/// The plain HTTP endpoint that the proxy asks about each request. The answer is 200 with the destination, or a refusal with
+/// the status and text that the client is to get.
+package struct ResolveEndpoint: Sendable {
+    /// nginx passes on only 401 and 403 of the refusals, so it gets 403 and the status and text in headers.
+    package static let nginxPath = "/nginx"
+    /// Envoy passes on what it gets, unless it is a status of a server's error; for these it gets 200, and the status and text
+    /// in headers. It appends the path of the request.
+    package static let envoyPath = "/envoy"
+
+    package static let hostHeader = "x-ate-host"
+    package static let targetHeader = "x-ate-target"
+    /// In an answer where the request goes; in a question where it could not go.
+    package static let destinationHeader = "x-ate-destination"
+    /// In an answer what the proxy has to say when it asks again: how often it will have asked again by then.
+    package static let roundHeader = "x-ate-round"
+    /// Set when the proxy cannot ask again for this request once it has begun, so that the endpoint has to see itself
+    /// whether the destination takes connections.
+    package static let checkHeader = "x-ate-check"
+    package static let statusHeader = "x-ate-status"
+    package static let messageHeader = "x-ate-message"
+
+    /// What clients must not say.
+    static let internalHeaders = [
+        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, statusHeader, messageHeader,
+    ]
+    /// Statuses of refusals that Envoy would take for a failure of the endpoint.
+    static let envoyRefusals = [500, 503, 504]
+
+    private let resolver: ActorResolver
+
+    package init(resolver: ActorResolver) { self.resolver = resolver }
+
+    /// The answer, if it takes no waiting.
+    package func answerAtOnce(_ request: HTTPRequest) -> HTTPResponse? {
+        let question = Question(request)
+        switch question.target {
+        case .refused(let status, let message): return question.refusal(status, message)
+        case .actor(let actor):
+            guard question.failure == nil, !question.needsCheck else { return nil }
+            return resolver.destinationIfKnown(actor).map(question.destination)
+        }
+    }
+
+    package func answer(_ request: HTTPRequest) async -> HTTPResponse {
+        let question = Question(request)
+        switch question.target {
+        case .refused(let status, let message): return question.refusal(status, message)
+        case .actor(let actor):
+            switch await resolve(actor, question) {
+            case .destination(let destination): return question.destination(destination)
+            case .refused(let status, let message): return question.refusal(status, message)
+            }
+        }
+    }
+
+    private func resolve(_ actor: ActorRef, _ question: Question) async -> Resolution {
+        var resolution = await resolver.resolve(actor, after: question.failure)
+        guard question.needsCheck else { return resolution }
+        var round = 0
+        while case .destination(let destination) = resolution, await !DestinationCheck.takesConnections(destination) {
+            round += 1
+            resolution = await resolver.resolve(
+                actor, after: FailedConnection(destination: destination, round: round))
+        }
+        return resolution
+    }
+}
+
+/// What a proxy asks, and how it wants its answers.
+private struct Question {
+    let target: RequestTarget
+    let failure: FailedConnection?
+    let needsCheck: Bool
+    private let isOfNginx: Bool
+
+    init(_ request: HTTPRequest) {
+        isOfNginx = request.path == ResolveEndpoint.nginxPath
+        let headers = request.headers
+        if isOfNginx {
+            target = RequestTarget(
+                host: headers[ResolveEndpoint.hostHeader] ?? "", header: headers[ResolveEndpoint.targetHeader])
+        } else {
+            target = RequestTarget(host: headers["host"] ?? "", header: headers[RequestTarget.header])
+        }
+        failure = headers[ResolveEndpoint.roundHeader].flatMap { Int($0) }.map {
+            FailedConnection(destination: headers[ResolveEndpoint.destinationHeader] ?? "", round: $0)
+        }
+        needsCheck = headers[ResolveEndpoint.checkHeader] != nil
+    }
+
+    func destination(_ destination: String) -> HTTPResponse {
+        HTTPResponse(
+            status: 200,
+            headers: [
+                ResolveEndpoint.destinationHeader: destination,
+                ResolveEndpoint.roundHeader: "\((failure?.round ?? 0) + 1)",
+            ])
+    }
+
+    func refusal(_ status: Int, _ message: String) -> HTTPResponse {
+        let isOfEnvoy = !isOfNginx
+        if isOfEnvoy, !ResolveEndpoint.envoyRefusals.contains(status) {
+            return HTTPResponse(status: status, text: "\(message)\n")
+        }
+        // A header is one line of printable characters.
+        let line = String(message.unicodeScalars.map { (0x20...0x7e).contains($0.value) ? Character($0) : "?" })
+        return HTTPResponse(
+            status: isOfEnvoy ? 200 : 403,
+            headers: [ResolveEndpoint.statusHeader: "\(status)", ResolveEndpoint.messageHeader: line])
+    }
+}

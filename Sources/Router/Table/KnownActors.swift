@@ -1,0 +1,118 @@
+package import ServiceKit
+internal import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
+
+/// The table that requests are answered from, and for how long it can be believed.
+///
+/// An address that an actor has left belongs to no other for the time of rest. So a table that showed the workers as of some
+/// moment leads nobody to a stranger before that time has passed since: it is believed for three quarters of it, and the rest is
+/// for whoever has been told an address and has yet to connect. That holds whatever the reason is for which nothing is heard of
+/// ateapi, and nothing that the actors themselves do can extend it: a stranger answers just as well.
+package final class KnownActors: Sendable {
+    /// Which of the streams that follow each other the table is of.
+    typealias StreamNumber = Int
+
+    private struct State {
+        var table = ActorTable()
+        var stream: StreamNumber = 0
+        /// Until when the table is believed, by `uptime`.
+        var believedUntil: Duration = .zero
+        var nextWaiter = 0
+        var waiters: [ActorRef: [Int: Promise<Void, Never>]] = [:]
+    }
+
+    /// For how long the table is believed.
+    package let belief: Duration
+    private let uptime: @Sendable () -> Duration
+    private let environment: Environment
+    private let state = Mutex(State())
+
+    /// - Parameter rest: how long addresses rest.
+    package init(rest: Duration, environment: Environment) {
+        belief = rest * 3 / 4
+        self.environment = environment
+        uptime = environment.clock.uptime
+    }
+
+    /// The time by which beliefs are measured.
+    var now: Duration { uptime() }
+
+    /// Where the actor is, if that is known.
+    package func place(of actor: ActorRef) -> ActorTable.Place? {
+        let now = now
+        return state.withLock { $0.believedUntil > now ? $0.table.place(of: actor) : nil }
+    }
+
+    /// How many actors are known, and whether that is believed now.
+    package var extent: (actors: Int, isBelieved: Bool) {
+        let now = now
+        return state.withLock { ($0.table.count, $0.believedUntil > now) }
+    }
+
+    /// The state that a stream has begun with comes in the place of everything, unless a later stream's has already.
+    /// - Parameter moment: the table is no older than this.
+    func replace(with table: ActorTable, of stream: StreamNumber, asOf moment: Duration) {
+        let woken = state.withLock { state -> [Promise<Void, Never>] in
+            guard stream >= state.stream else { return [] }
+            state.stream = stream
+            state.table = table
+            state.believedUntil = max(state.believedUntil, moment + belief)
+            defer { state.waiters = [:] }
+            return state.waiters.values.flatMap(\.values)
+        }
+        for waiter in woken { waiter.keep(.success(())) }
+    }
+
+    /// Takes in what has changed, unless a later stream tells it.
+    func take(_ update: WorkersUpdate, of stream: StreamNumber) {
+        let woken = state.withLock { state -> [Promise<Void, Never>] in
+            guard stream == state.stream else { return [] }
+            return state.table.take(update).flatMap { state.waiters.removeValue(forKey: $0)?.map(\.value) ?? [] }
+        }
+        for waiter in woken { waiter.keep(.success(())) }
+    }
+
+    /// A connection to this place has failed.
+    package func drop(_ actor: ActorRef, at destination: String) {
+        state.withLock { $0.table.drop(actor, at: destination) }
+    }
+
+    /// Calls `body` with a function that waits for news of the actor and says whether there were any: what has come since the
+    /// call began counts.
+    func withNews<Result>(
+        of actor: ActorRef, _ body: (_ wait: (_ limit: Duration) async -> Bool) async -> Result
+    ) async -> Result {
+        let news = Promise<Void, Never>()
+        let id = state.withLock { state in
+            defer { state.nextWaiter += 1 }
+            state.waiters[actor, default: [:]][state.nextWaiter] = news
+            return state.nextWaiter
+        }
+        defer {
+            state.withLock { state in
+                state.waiters[actor]?[id] = nil
+                if state.waiters[actor]?.isEmpty == true { state.waiters[actor] = nil }
+            }
+        }
+        return await body { limit in
+            await withTaskGroup(of: Bool.self) { group in
+                group.addTask { await news.result() != nil }
+                group.addTask { [environment] in
+                    try? await environment.clock.sleep(for: limit)
+                    return false
+                }
+                defer { group.cancelAll() }
+                return await group.next() ?? false
+            }
+        }
+    }
+}
+
+extension Clock where Duration == Swift.Duration {
+    /// Time since now, without naming the clock's type.
+    fileprivate var uptime: @Sendable () -> Duration {
+        let start = now
+        return { start.duration(to: self.now) }
+    }
+}
