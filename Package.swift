@@ -48,7 +48,7 @@ let package = Package(
         module("Protobuf", uses: ["CProtobufC", "CMessages", "GRPC"]),
         module("Etcd", uses: ["GRPC", "Protobuf", "CProtobufC", "CMessages", "COpenSSL"]),
         module("SubstrateModel", uses: []),
-        module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
+        module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "ServiceKit", "SubstrateModel"]),
         module(
             "StandardServices", uses: ["SubstrateAPI", "GRPC", "Protobuf", "CMessages", "ServiceKit"]),
         module(
@@ -56,16 +56,20 @@ let package = Package(
 
         module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
 
+        module("Metrics", uses: []),
         module("ServiceKit", uses: []),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
+        module("StatusPage", uses: ["HTTP", "Metrics", "ServiceKit"]),
         module("Identity", uses: ["COpenSSL", "HTTP", "ServiceKit"]),
-        module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
+        module(
+            "ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "Metrics", "ServiceKit"]),
         module(
             "ControlAPI",
             uses: [
                 "ControlPlane", "Identity", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
-                "ServiceKit",
+                "Metrics",
+                "ServiceKit", "StatusPage",
             ]),
         module(
             "NodeAgent",
@@ -79,14 +83,13 @@ let package = Package(
             uses: [
                 "Identity", "SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols",
             ]),
-        module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
+        module("ProgramKit", uses: ["Etcd", "GRPC", "HTTP", "Metrics", "ServiceKit", "StatusPage"]),
 
         program(
             "ateapi",
             uses: [
                 "ControlAPI", "ControlPlane", "Identity", "StandardServices", "SubstrateStore", "SubstrateModel",
-                "Etcd",
-                "GRPC", "ProgramKit", "ServiceKit",
+                "Etcd", "GRPC", "Metrics", "ProgramKit", "ServiceKit", "StatusPage",
             ]),
         program(
             "atelet",
