@@ -74,10 +74,16 @@ let package = Package(
         module(
             "NodeAgent",
             uses: [
-                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit",
-                "CArchive", "CSpawn", "COpenSSL",
+                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Metrics", "Processes",
+                "ServiceKit", "StatusPage", "CArchive", "CSpawn", "COpenSSL",
             ]),
-        module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
+        module(
+            "Router",
+            uses: [
+                "StandardServices", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Metrics", "Processes",
+                "ServiceKit",
+                "StatusPage",
+            ]),
         module(
             "OperatorCLI",
             uses: [
@@ -94,8 +100,8 @@ let package = Package(
         program(
             "atelet",
             uses: [
-                "NodeAgent", "StandardServices", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit",
-                "ServiceKit",
+                "NodeAgent", "StandardServices", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "Metrics",
+                "ProgramKit", "ServiceKit", "StatusPage",
             ]),
         module(
             "LocalCluster",
@@ -110,7 +116,7 @@ let package = Package(
             name: "helpdesk", dependencies: ["Serving"], path: "examples/helpdesk", swiftSettings: strict),
         program("witness", uses: []),
         program("atectl", uses: ["OperatorCLI"]),
-        program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
+        program("atenet", uses: ["Router", "GRPC", "HTTP", "Metrics", "ProgramKit", "ServiceKit", "StatusPage"]),
 
         module(
             "Simulation",

@@ -1,4 +1,5 @@
 package import HTTP
+internal import ServiceKit
 internal import SubstrateModel
 
 /// The plain HTTP endpoint that the proxy asks about each request: 200 with the destination, or 403 with the status and
@@ -10,20 +11,38 @@ package struct ResolveEndpoint: Sendable {
     package static let messageHeader = "x-ate-message"
 
     private let resolver: ActorResolver
+    private let activity: RouterActivity?
 
-    package init(resolver: ActorResolver) { self.resolver = resolver }
+    /// - Parameter activity: notes what is asked and answered.
+    package init(resolver: ActorResolver, activity: RouterActivity? = nil) {
+        self.resolver = resolver
+        self.activity = activity
+    }
 
     package func answer(_ request: HTTPRequest) async -> HTTPResponse {
+        let trace = TraceContext(
+            parent: request.headers[TraceContext.parentHeader], state: request.headers[TraceContext.stateHeader])
+        return await TraceContext.$current.withValue(trace) { await resolved(request) }
+    }
+
+    private func resolved(_ request: HTTPRequest) async -> HTTPResponse {
         let host = request.headers[Self.hostHeader] ?? ""
         guard let actor = HostName.actor(host) else {
             let rule = "it must be <actor>[.<atespace>].\(HostName.domain)"
-            return refusal(404, "invalid host \"\(host.excerpt)\": \(rule)")
+            let message = "invalid host \"\(host.excerpt)\": \(rule)"
+            activity?.refused("\(host.excerpt)", 404, message)
+            return refusal(404, message)
         }
-        switch await resolver.resolve(actor) {
+        switch await resolution(of: actor) {
         case .destination(let destination):
             return HTTPResponse(status: 200, headers: [Self.destinationHeader: destination])
         case .refused(let status, let message): return refusal(status, message)
         }
+    }
+
+    private func resolution(of actor: ActorRef) async -> Resolution {
+        guard let activity else { return await resolver.resolve(actor) }
+        return await activity.observing(actor) { await resolver.resolve(actor) }
     }
 
     private func refusal(_ status: Int, _ message: String) -> HTTPResponse {

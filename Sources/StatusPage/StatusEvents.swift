@@ -64,11 +64,3 @@ extension StatusEndpoints {
         Array("event: \(name)\nretry: \(Int(retry / .milliseconds(1)))\ndata: \(json)\n\n".utf8)
     }
 }
-
-extension Clock where Duration == Swift.Duration {
-    /// The time since now.
-    fileprivate func timer() -> @Sendable () -> Duration {
-        let start = now
-        return { start.duration(to: self.now) }
-    }
-}

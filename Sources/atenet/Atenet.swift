@@ -1,5 +1,6 @@
 import GRPC
 import HTTP
+import Metrics
 import ProgramKit
 import Router
 import ServiceKit
@@ -14,6 +15,12 @@ enum Atenet {
             let api = try values.text("ateapi-address")
             let credentials = try TLSFlags.client("ateapi", values)
             let channel = Channel(target: api, credentials: credentials)
+            let metrics = MetricRegistry()
+            ProcessMetrics.add(to: metrics)
+            let activity = RouterActivity(environment: environment, metrics)
+            let probe = APIProbe(channel, environment: environment, metrics)
+            let status = try StatusListener(
+                values, RouterStatus(activity: activity, api: probe, address: listen).source(metrics))
             var options = ResolverOptions()
             options.budget = try values.duration("resume-budget")
             options.maximumWaiting = try values.number("max-waiting")
@@ -23,7 +30,7 @@ enum Atenet {
                 channel: channel, headers: try TokenFlag.headers("ateapi", values, to: api, over: credentials),
                 environment: environment,
                 options: options)
-            let endpoint = ResolveEndpoint(resolver: resolver)
+            let endpoint = ResolveEndpoint(resolver: resolver, activity: activity)
             let server = try HTTPServer(
                 host: "127.0.0.1", port: try values.number("endpoint-port"),
                 connectionLimit: options.endpointConnections
@@ -37,6 +44,8 @@ enum Atenet {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await resolver.run() }
                 group.addTask { await server.run() }
+                group.addTask { await probe.run() }
+                group.addTask { await status.run() }
                 group.addTask { try await nginx.run(log) }
                 defer { group.cancelAll() }
                 try await group.next()
@@ -54,7 +63,11 @@ enum Atenet {
             "http-listen-addr", "ADDRESS", default: "127.0.0.1:8000",
             help: "Where clients connect, ip:port. Without TLS, so loopback only.")
         flags.toggle(
-            "insecure", help: "Allows --http-listen-addr to be another address than loopback although there is no TLS.")
+            "insecure",
+            help:
+                "Allows --http-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
+        )
+        StatusListener.declare(default: "127.0.0.1:8001", in: &flags)
         flags.text("ateapi-address", "ADDRESS", default: "127.0.0.1:7300", help: "The control plane's API, host:port.")
         TLSFlags.declareClient("ateapi", of: "ateapi", in: &flags)
         TokenFlag.declare("ateapi", of: "ateapi", in: &flags)
