@@ -130,9 +130,7 @@ let package = Package(
             "TestKit",
             uses: [
                 "History", "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI",
-                "SubstrateModel", "Etcd",
-                "GRPC", "HTTP", "Processes",
-                "ServiceKit",
+                "SubstrateModel", "Etcd", "GRPC", "HTTP", "Metrics", "Processes", "ServiceKit",
             ]),
         program(
             "ate-bench",
@@ -142,6 +140,13 @@ let package = Package(
             ]),
 
         .target(name: "KillAtStep", path: "Tests/KillAtStep"),
+        tests(
+            "ObservabilityTests",
+            uses: [
+                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent", "Processes",
+                "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI", "SubstrateModel",
+                "SubstrateStore", "TestKit", "ateapi", "atelet", "atenet", "atectl", "counter",
+            ]),
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit", "ate-simulate"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),

@@ -30,14 +30,15 @@ package final class EtcdHealth: Sendable {
 
     private let client: EtcdClient
     private let environment: Environment
+    private let interval: Duration
     private let state = Mutex<Condition?>(nil)
     let listeners = Listeners()
 
-    /// Two calls to each member, which cost it next to nothing.
-    private static let interval: Duration = .seconds(5)
     private static let patience: Duration = .seconds(2)
 
-    package init(_ client: EtcdClient, environment: Environment) {
+    /// - Parameter interval: between two rounds of questions, which cost a member next to nothing.
+    package init(_ client: EtcdClient, environment: Environment, interval: Duration = .seconds(5)) {
+        self.interval = interval
         self.client = client
         self.environment = environment
     }
@@ -52,7 +53,7 @@ package final class EtcdHealth: Sendable {
             if Task.isCancelled { return }
             state.withLock { $0 = condition }
             listeners.tell()
-            try? await environment.clock.sleep(for: Self.interval)
+            try? await environment.clock.sleep(for: interval)
         }
     }
 

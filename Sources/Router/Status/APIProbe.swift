@@ -25,13 +25,17 @@ package final class APIProbe: Sendable {
 
     private let channel: Channel
     private let environment: Environment
+    private let interval: Duration
     private let state = Mutex(State())
     let listeners = Listeners()
 
-    private static let interval: Duration = .seconds(2)
     private static let patience: Duration = .seconds(2)
 
-    package init(_ channel: Channel, environment: Environment, _ registry: MetricRegistry = MetricRegistry()) {
+    package init(
+        _ channel: Channel, environment: Environment, interval: Duration = .seconds(2),
+        _ registry: MetricRegistry = MetricRegistry()
+    ) {
+        self.interval = interval
         self.channel = channel
         self.environment = environment
         registry.reading(Self.isUp) { [weak self] in self?.answer.map { $0 == .serving ? 1 : 0 } }
@@ -57,7 +61,7 @@ package final class APIProbe: Sendable {
                 return true
             }
             if isNews { listeners.tell() }
-            try? await environment.clock.sleep(for: Self.interval)
+            try? await environment.clock.sleep(for: interval)
         }
     }
 
