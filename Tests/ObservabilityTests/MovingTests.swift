@@ -179,7 +179,7 @@ import Testing
                 let blocked = Flag()
                 node.runtime.beforeAnswer { try? await eventually("the test goes on") { blocked.isSet } }
                 try await eventually("a part of it hangs") {
-                    MetricSamples(cluster.nodeMetrics.exposition)["ate_node_hung_loops"] == 1
+                    moved.look()["ate_node_hung_loops"] == 1
                 }
                 blocked.set()
                 cluster.nodeEtcd.cutOff()

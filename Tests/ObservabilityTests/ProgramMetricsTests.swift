@@ -2,6 +2,7 @@ import ControlAPI
 import Etcd
 import GRPC
 import HTTP
+import LocalCluster
 import Metrics
 import ProgramKit
 import Router
@@ -32,6 +33,7 @@ import Testing
             }) {
                 try await client.put("a", [2])
                 try await eventually("the watch works") { events.count > 0 }
+                await server.kill()
                 try await server.restart()
                 try await eventually("the watch goes on") {
                     _ = try? await client.put("a", [3])
@@ -58,7 +60,9 @@ import Testing
                 try await eventually("it is up") { moved.look()["ate_etcd_member_up\(member)"] == 1 }
                 var isFull = false
                 for _ in 0..<2000 where !isFull {
-                    do { try await client.put("a", [UInt8](repeating: 7, count: 100_000)) } catch {
+                    do {
+                        try await client.put("a", [UInt8](repeating: 7, count: 100_000))
+                    } catch let error as EtcdError {
                         isFull = error.code == .noSpace
                     }
                 }
