@@ -48,9 +48,10 @@ enum PageText {
         #name { overflow-wrap: anywhere; }
         #live { margin-left: auto; font-size: 13px; }
         #live::before { content: "\\25cf\\a0"; }
+        #counts:empty { display: none; }
         .good { color: var(--good); } .warning { color: var(--warning); } .bad { color: var(--bad); }
         dl, #counts { display: grid; gap: 12px; margin: 0 0 12px; }
-        dl { grid-template-columns: repeat(auto-fill, minmax(min(220px, 100%), 1fr)); }
+        dl { grid-template-columns: repeat(auto-fit, minmax(min(180px, 100%), 1fr)); }
         #counts { grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); }
         dl > div, #counts > section, #lists > section { background: var(--card); border: 1px solid var(--line);
           border-radius: 8px; padding: 10px 14px; min-width: 0; }
@@ -81,6 +82,7 @@ enum PageText {
           body { padding: 12px 10px 32px; }
           dl { grid-template-columns: 1fr 1fr; gap: 8px; }
           dl > div { padding: 8px 10px; }
+          dl > div:last-child:nth-child(odd) { grid-column: 1 / -1; }
           thead { display: none; }
           tr { display: block; padding: 6px 0; border-top: 1px solid var(--line); }
           td { display: grid; grid-template-columns: 96px 1fr; gap: 8px; border: 0; padding: 1px 0; }
@@ -101,7 +103,7 @@ enum PageText {
           if (text !== undefined) element.textContent = text;
           return element;
         };
-        const tones = { free: 'good', running: 'good', ready: 'good', ok: 'good', lost: 'bad', revoked: 'bad',
+        const tones = { running: 'good', ready: 'good', ok: 'good', lost: 'bad', revoked: 'bad',
           failed: 'bad', refused: 'bad', draining: 'warning', resuming: 'warning', suspending: 'warning',
           pausing: 'warning', claimed: 'warning' };
         const span = seconds => seconds < 1 ? Math.round(seconds * 1000) + ' ms'

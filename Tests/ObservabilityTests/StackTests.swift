@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func theProgramsExposeWhatIsDocumentedAndAreReady() async throws {
-        try await withStack(LocalStack.Shape(nodes: 1)) { stack in
+        try await withStack(LocalStack.Shape(nodes: 1, replicas: 2)) { stack in
             #expect(try await ask(stack, "alice").status == 200)
             for (program, definitions) in AllMetrics.ofEachProgram {
                 let name = program == "atelet" ? "atelet-\(stack.nodes[0])" : program
@@ -70,9 +70,29 @@ import Testing
                 let report = try #require(try JSONSerialization.jsonObject(with: Data(page.body)) as? [String: Any])
                 #expect(report["program"] as? String == program)
             }
-            let metrics = MetricSamples(try await get(stack, "ateapi", "/metrics").text)
-            #expect(metrics["ate_leader"] == 1 && metrics["ate_workers{state=\"running\"}"] == 1)
+            try await replicasAgree(stack)
+        }
+    }
+
+    /// The leader counts the actors by its watch on them, the other by what etcd counts and by the workers.
+    private func replicasAgree(_ stack: LocalStack) async throws {
+        try await atectl(stack, "create", "actor", "bob", "--template", "default/counter")
+        func samples(_ replica: String) async throws -> MetricSamples {
+            MetricSamples(try await get(stack, replica, "/metrics").text)
+        }
+        try await eventually("the leader counts") {
+            let metrics = try await samples("ateapi")
+            return metrics["ate_leader"] == 1 && metrics["ate_actors{status=\"running\"}"] == 1
+                && metrics["ate_actors{status=\"suspended\"}"] == 1 && metrics["ate_stranded_actors"] == 0
+        }
+        let other = try await samples("ateapi-2")
+        #expect(other["ate_leader"] == 0 && other["ate_actors{status=\"running\"}"] == nil)
+        for replica in ["ateapi", "ateapi-2"] {
+            let metrics = try await samples(replica)
+            #expect(metrics["ate_workers{state=\"running\"}"] == 1 && metrics["ate_workers{state=\"free\"}"] == 1)
             #expect(metrics["ate_session_margin_seconds"] ?? -1 > 0)
+            let page = try await get(stack, replica, "/statusz?format=json").text
+            #expect(page.contains(replica == "ateapi" ? "\"suspended\"" : "\"at rest\""))
         }
     }
 

@@ -23,7 +23,7 @@ extension ControlPlaneStatus {
             StatusReport.Fact(
                 "stranded actors", stranded.map { "\($0)" } ?? "the leader knows",
                 (stranded ?? 0) > 0 ? .warning : .plain),
-            StatusReport.Fact("resumes that wait for a worker", "\(control.inventory.waitingForWorkers)"),
+            StatusReport.Fact("resumes waiting for a worker", "\(control.inventory.waitingForWorkers)"),
         ]
     }
 
@@ -121,14 +121,16 @@ extension ControlPlaneStatus {
                     status == nil ? .string("") : .number(member.latency / .seconds(1)),
                     .string(status?.version ?? ""),
                     .string(
-                        status.map { "\(megabytes($0.databaseSizeInUse)) of \(megabytes($0.databaseSize)) MiB" } ?? ""),
+                        status.map { "\(size($0.databaseSizeInUse)) of \(size($0.databaseSize))" } ?? ""),
                     .string(status.map { "\($0.revision)" } ?? ""),
                     .string(member.error ?? status?.errors.joined(separator: ", ") ?? ""),
                 ]
             }, total: members.count)
     }
 
-    private func megabytes(_ bytes: Int64) -> String { "\(Double(bytes * 10 / (1 << 20)) / 10)" }
+    private func size(_ bytes: Int64) -> String {
+        bytes < 10 << 20 ? "\(bytes >> 10) KiB" : "\(bytes >> 20) MiB"
+    }
 }
 
 extension Loss.Cause {
