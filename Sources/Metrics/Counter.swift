@@ -24,16 +24,16 @@ package final class Counter: Sendable {
 
     /// Its value now, for tests and pages.
     package func value(_ first: String = "", _ second: String = "", _ third: String = "") -> Double {
-        series.withLock { $0.cells[Labels(first: first, second: second, third: third)] } ?? 0
+        series.withLock { $0[Labels(first: first, second: second, third: third)] } ?? 0
     }
 
     /// All its values together.
-    package var sum: Double { series.withLock { $0.cells.values.reduce(0, +) } }
+    package var sum: Double { series.withLock { $0.sorted.reduce(0) { $0 + $1.cell } } }
 }
 
 extension Counter: Family {
     func write(to text: inout Exposition) {
-        for (labels, value) in series.withLock({ $0.cells }).sorted(by: { $0.key < $1.key }) {
+        for (labels, value) in series.withLock({ $0.sorted }) {
             text.sample(definition.name, definition.labels, labels.values, value)
         }
     }

@@ -36,14 +36,14 @@ package final class Histogram: Sendable {
 
     /// How often anything was observed under these labels.
     package func count(_ first: String = "", _ second: String = "") -> Int {
-        Int(series.withLock { $0.cells[Labels(first: first, second: second, third: "")]?.count } ?? 0)
+        Int(series.withLock { $0[Labels(first: first, second: second, third: "")]?.count } ?? 0)
     }
 }
 
 extension Histogram: Family {
     func write(to text: inout Exposition) {
         let (name, bounds) = (definition.name, definition.buckets)
-        for (labels, cell) in series.withLock({ $0.cells }).sorted(by: { $0.key < $1.key }) {
+        for (labels, cell) in series.withLock({ $0.sorted }) {
             let values = Array(labels.values.prefix(definition.labels.count))
             var below: UInt64 = 0
             for (index, count) in cell.counts.enumerated() {
