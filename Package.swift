@@ -143,8 +143,10 @@ let package = Package(
         tests(
             "ObservabilityTests",
             uses: [
-                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent", "Processes",
-                "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI", "SubstrateModel",
+                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent",
+                "Processes",
+                "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI",
+                "SubstrateModel",
                 "SubstrateStore", "TestKit", "ateapi", "atelet", "atenet", "atectl", "counter",
             ]),
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
@@ -156,7 +158,11 @@ let package = Package(
             uses: ["History", "LocalCluster", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "TestKit"]),
-        tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
+        tests(
+            "ProgramKitTests",
+            uses: [
+                "ProgramKit", "Etcd", "GRPC", "HTTP", "Metrics", "ServiceKit", "StatusPage", "LocalCluster", "TestKit",
+            ]),
         tests("StandardServicesTests", uses: ["StandardServices", "SubstrateAPI", "GRPC", "ServiceKit", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
         tests(

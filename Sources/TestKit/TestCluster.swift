@@ -105,7 +105,8 @@ package final class TestCluster: Sendable {
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
             watchdog: InstantWatchdog(node.runtime), environment: environment, bootID: "boot", directoryID: name,
-            addressLedger: AddressNotes(), drain: node.drain, metrics: NodeMetrics(nodeMetrics) { _ in Self.snapshotBytes })
+            addressLedger: AddressNotes(), drain: node.drain,
+            metrics: NodeMetrics(nodeMetrics) { _ in Self.snapshotBytes })
         agent.addReadings(to: nodeMetrics)
         nodes.add(node.slots, at: name)
         services.submit {

@@ -119,7 +119,9 @@ import Testing
 
     @Test func aHeadHasNoBodyAndBeginsNothing() async throws {
         let began = Flag()
-        try await serving { _ in began.set() } _: { address in
+        try await serving { _ in
+            began.set()
+        } _: { address in
             let connection = try RawHTTP(
                 address, "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             try await connection.waitsForEnd()

@@ -44,9 +44,13 @@ import Testing
         func list(_ query: [String: String]) async throws -> (total: Int, names: [String]) {
             let request = HTTPRequest(
                 method: "GET", path: "/statusz", headers: [:], query: query.merging(["format": "json"]) { $1 })
-            guard case .response(let answer) = await EtcdDeadline.$current.withValue(.now, operation: {
-                await endpoints.answer(request)
-            }) else { throw DidNotHappen(description: "an answer") }
+            guard
+                case .response(let answer) = await EtcdDeadline.$current.withValue(
+                    .now,
+                    operation: {
+                        await endpoints.answer(request)
+                    })
+            else { throw DidNotHappen(description: "an answer") }
             #expect(answer.body.count < 200_000)
             let report = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
             let lists = try #require(report?["lists"] as? [[String: Any]])

@@ -8,7 +8,8 @@ import Testing
     private let registry = MetricRegistry()
 
     @Test func theTextFormatIsThatOfPrometheus() {
-        let calls = registry.counter(.counter("ate_calls_total", "Calls, \"quoted\" and \\ split\nin two", by: ["a", "b"]))
+        let calls = registry.counter(
+            .counter("ate_calls_total", "Calls, \"quoted\" and \\ split\nin two", by: ["a", "b"]))
         calls.add(2, "x", "quote\" back\\slash\nline")
         let sizes = registry.histogram(.histogram("ate_sizes", "Sizes", by: ["kind"], buckets: [0.5, 2]))
         for size in [0.5, 1, 3] { sizes.observe(size, "k") }

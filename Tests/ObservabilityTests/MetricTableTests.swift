@@ -66,7 +66,9 @@ import Testing
             #expect(Set(named).subtracting(known) == [], "in \(path)")
         }
         let page = try text("docs/metrics.md")
-        for alert in try alerts { #expect(page.contains("| `\(alert)` |"), "docs/metrics.md does not explain \(alert)") }
+        for alert in try alerts {
+            #expect(page.contains("| `\(alert)` |"), "docs/metrics.md does not explain \(alert)")
+        }
         _ = try JSONSerialization.jsonObject(with: Data(text("examples/monitoring/dashboard.json").utf8))
     }
 

@@ -161,7 +161,8 @@ import Testing
         let moved = MovedMetrics(cluster.nodeMetrics)
         try await moved.looking {
             try await cluster.run {
-                let node = try await cluster.addNode("a", workers: 1, leaseTimeToLive: .seconds(3), progressLimit: .seconds(2))
+                let node = try await cluster.addNode(
+                    "a", workers: 1, leaseTimeToLive: .seconds(3), progressLimit: .seconds(2))
                 _ = try await cluster.fixture.createActor("alice")
                 let alice = cluster.fixture.ref("alice")
                 _ = try await cluster.control.resumeActor(alice)

@@ -102,7 +102,8 @@ import Testing
         #expect(moved.still == [])
         func handled(_ service: String, _ method: String, _ code: String) -> Double? {
             samples[
-                "grpc_server_handled_total{grpc_service=\"\(service)\",grpc_method=\"\(method)\",grpc_code=\"\(code)\"}"]
+                "grpc_server_handled_total{grpc_service=\"\(service)\",grpc_method=\"\(method)\",grpc_code=\"\(code)\"}"
+            ]
         }
         #expect(handled("ateapi.Control", "GetAtespace", "OK") == 1)
         #expect(handled("ateapi.Control", "GetAtespace", "NOT_FOUND") == 1)

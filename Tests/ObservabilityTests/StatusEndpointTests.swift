@@ -86,7 +86,8 @@ import Testing
             let policy = try #require(page.headers["content-security-policy"])
             #expect(policy.hasPrefix("default-src 'none'; script-src 'nonce-"))
             #expect(!page.text.contains("name</b>"))
-            #expect(!page.text.contains("innerHTML") && !page.text.contains("http://") && !page.text.contains("https://"))
+            #expect(
+                !page.text.contains("innerHTML") && !page.text.contains("http://") && !page.text.contains("https://"))
             // The nonce is a new one each time.
             #expect(try await get(address, "/statusz").headers["content-security-policy"] != policy)
         }
