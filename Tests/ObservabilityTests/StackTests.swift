@@ -93,6 +93,7 @@ import Testing
             #expect(metrics["ate_session_margin_seconds"] ?? -1 > 0)
             let page = try await get(stack, replica, "/statusz?format=json").text
             #expect(page.contains(replica == "ateapi" ? "\"suspended\"" : "\"at rest\""))
+            #expect(page.contains(replica == "ateapi" ? "\"this replica\"" : "\"value\": \"replica "))
         }
     }
 

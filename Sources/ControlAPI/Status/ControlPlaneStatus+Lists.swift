@@ -7,11 +7,14 @@ internal import SubstrateStore
 
 /// The facts and lists of the page. Names are shown as they are: the page puts them in as text.
 extension ControlPlaneStatus {
-    var facts: [StatusReport.Fact] {
+    func facts(leader: String?) -> [StatusReport.Fact] {
         let losses = control.inventory.losses
         let stranded = control.lifecycle.census?.stranded
         return [
-            StatusReport.Fact("role", control.replica.isLeading ? "leader" : "follower", .plain),
+            leader.map { leader in
+                let isThis = leader == control.replica.id
+                return StatusReport.Fact("leader", isThis ? "this replica" : "replica \(leader.prefix(8))")
+            } ?? StatusReport.Fact("leader", "none known", .bad),
             control.replica.hasSession
                 ? StatusReport.Fact("session in etcd", "held", .good)
                 : StatusReport.Fact("session in etcd", "none", .bad),
@@ -23,7 +26,7 @@ extension ControlPlaneStatus {
             StatusReport.Fact(
                 "stranded actors", stranded.map { "\($0)" } ?? "the leader knows",
                 (stranded ?? 0) > 0 ? .warning : .plain),
-            StatusReport.Fact("resumes waiting for a worker", "\(control.inventory.waitingForWorkers)"),
+            StatusReport.Fact("waiting resumes", "\(control.inventory.waitingForWorkers)"),
         ]
     }
 

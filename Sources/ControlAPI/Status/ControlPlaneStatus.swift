@@ -9,8 +9,8 @@ internal import Synchronization
 
 /// What ateapi's status page says.
 ///
-/// All of it is in memory anyway, but for the number of actors where another replica leads: that one is counted by etcd, at
-/// most once in `totalAge` and only while somebody looks, without a value being read.
+/// All of it is in memory anyway, but for two things where another replica leads: its name, and the number of actors. That is
+/// counted by etcd, at most once in `totalAge` and only while somebody looks, without a value being read.
 package final class ControlPlaneStatus: Sendable {
     let control: ControlPlane
     let etcd: EtcdHealth
@@ -19,10 +19,13 @@ package final class ControlPlaneStatus: Sendable {
     private struct Cache {
         var workers: (rows: [(ref: WorkerRef, row: WorkerRow)], counts: WorkerCounts, age: Stopwatch)?
         var total: (count: Int, age: Stopwatch)?
+        var leader: (id: String?, age: Stopwatch)?
     }
 
     /// How old the sorted list of workers gets that pages share. Sorting ten thousand takes some ten milliseconds.
     private static let workersAge: Duration = .milliseconds(400)
+    /// How old the name of the leader gets, which is one key in etcd.
+    private static let leaderAge: Duration = .seconds(2)
     /// How old the number of actors gets. Etcd walks through all their keys to count them.
     private static let totalAge: Duration = .seconds(30)
 
@@ -62,7 +65,7 @@ package final class ControlPlaneStatus: Sendable {
     private func report(_ query: StatusQuery) async -> StatusReport {
         let workers = sortedWorkers
         return StatusReport(
-            program: "ateapi", name: "replica \(control.replica.id.prefix(8))", facts: facts,
+            program: "ateapi", name: "replica \(control.replica.id.prefix(8))", facts: facts(leader: await leader),
             counts: [
                 StatusReport.Counts(
                     "Workers", workers.counts.all.map { ($0.state.rawValue, $0.count, $0.state.tone) }),
@@ -108,6 +111,18 @@ package final class ControlPlaneStatus: Sendable {
             ? "etcd does not say how many there are"
             : "another replica leads, whose page knows more; etcd was asked for the number within \(seconds) s"
         return StatusReport.Counts("Actors", note: note, parts)
+    }
+
+    /// The replica that leads; nil when none does, or when etcd does not say.
+    private var leader: String? {
+        get async {
+            if control.replica.isLeading { return control.replica.id }
+            if let known = cache.withLock({ $0.leader }), known.age.elapsed() < Self.leaderAge { return known.id }
+            let age = control.environment.clock.stopwatch()
+            let leader = try? await control.store.leader()
+            cache.withLock { $0.leader = (leader, age) }
+            return leader
+        }
     }
 
     private var total: Int? {
