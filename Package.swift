@@ -140,15 +140,6 @@ let package = Package(
             ]),
 
         .target(name: "KillAtStep", path: "Tests/KillAtStep"),
-        tests(
-            "ObservabilityTests",
-            uses: [
-                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent",
-                "Processes",
-                "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI",
-                "SubstrateModel",
-                "SubstrateStore", "TestKit", "ateapi", "atelet", "atenet", "atectl", "counter",
-            ]),
         tests("GRPCTests", uses: ["GRPC", "TestKit"]),
         tests("SimulationTests", uses: ["Simulation", "Etcd", "LocalCluster", "TestKit", "ate-simulate"]),
         tests("EtcdTests", uses: ["Etcd", "GRPC", "LocalCluster", "Processes", "TestKit"]),
@@ -170,6 +161,13 @@ let package = Package(
             uses: [
                 "OperatorCLI", "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
                 "GRPC", "LocalCluster", "ServiceKit", "TestKit", "atectl",
+            ]),
+        tests(
+            "ObservabilityTests",
+            uses: [
+                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent",
+                "Processes", "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI",
+                "SubstrateModel", "SubstrateStore", "TestKit", "ateapi", "atelet", "atenet", "atectl", "counter",
             ]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(

@@ -1,4 +1,5 @@
 package import Metrics
+internal import ServiceKit
 package import SubstrateModel
 
 /// What a node's agent counts as it goes. What can be looked up instead is in `NodeAgent+Readings`.
@@ -44,6 +45,16 @@ package struct NodeMetrics: Sendable {
         registrations = registry.counter(Self.registrations)
         lapses = registry.counter(Self.lapses)
         losses = registry.counter(Self.losses)
+    }
+}
+
+extension WorkerSlot {
+    /// Notes how large a snapshot is, which nobody has to wait for.
+    func measure(_ snapshot: SnapshotURI, _ kind: String) {
+        guard let bytes = metrics.snapshotBytes else { return }
+        tasks.submit { [metrics] in
+            if let size = await bytes(snapshot) { metrics.snapshotSizes.observe(Double(size), kind) }
+        }
     }
 }
 

@@ -71,14 +71,6 @@ extension WorkerSlot {
         }
     }
 
-    /// Notes how large a snapshot is, which nobody has to wait for.
-    private func measure(_ snapshot: SnapshotURI, _ kind: String) {
-        guard let bytes = metrics.snapshotBytes else { return }
-        tasks.submit { [metrics] in
-            if let size = await bytes(snapshot) { metrics.snapshotSizes.observe(Double(size), kind) }
-        }
-    }
-
     /// Has an actor go on that stands still for a snapshot. False when the worker is to be registered anew before that.
     private func resume(_ sandbox: any Sandbox, _ epoch: Epoch) async -> Bool {
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))

@@ -1,6 +1,6 @@
 package import Metrics
 package import ServiceKit
-internal import SubstrateModel
+package import SubstrateModel
 internal import Synchronization
 
 /// What the router is asked and what it answers: in numbers, and for whoever looks the latest of it.
@@ -79,7 +79,8 @@ package final class RouterActivity: Sendable {
         return resolution
     }
 
-    private func routed(_ actor: ActorRef, to destination: String, _ time: Duration) {
+    /// Notes a request for which it is known where it goes, after that time.
+    package func routed(_ actor: ActorRef, to destination: String, _ time: Duration) {
         requests.add(1, "routed")
         duration.observe(time, "routed")
         let route = Route(destination: destination, time: environment.wallClock())
@@ -94,7 +95,7 @@ package final class RouterActivity: Sendable {
     }
 
     /// Notes a request that goes nowhere.
-    func refused(_ target: String, _ status: Int, _ message: String) {
+    package func refused(_ target: String, _ status: Int, _ message: String) {
         requests.add(1, "\(status)")
         let refusal = Refusal(target: target, status: status, message: message, time: environment.wallClock())
         state.withLock { state in
