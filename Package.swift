@@ -49,7 +49,7 @@ let package = Package(
         module("Protobuf", uses: ["CProtobufC", "CMessages", "GRPC"]),
         module("Etcd", uses: ["GRPC", "Protobuf", "CProtobufC", "CMessages", "COpenSSL"]),
         module("SubstrateModel", uses: []),
-        module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "SubstrateModel"]),
+        module("SubstrateAPI", uses: ["GRPC", "Protobuf", "CMessages", "ServiceKit", "SubstrateModel"]),
         module(
             "StandardServices", uses: ["SubstrateAPI", "GRPC", "Protobuf", "CMessages", "ServiceKit"]),
         module(
@@ -57,43 +57,52 @@ let package = Package(
 
         module("History", uses: ["SubstrateStore", "SubstrateModel", "Etcd"]),
 
+        module("Metrics", uses: []),
         module("ServiceKit", uses: ["CSystemd"]),
         module("Processes", uses: ["CSpawn", "ServiceKit"]),
         module("HTTP", uses: ["CMicroHTTPD", "CCurl", "ServiceKit"]),
+        module("StatusPage", uses: ["HTTP", "Metrics", "ServiceKit"]),
         module("Identity", uses: ["COpenSSL", "HTTP", "ServiceKit"]),
-        module("ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "ServiceKit"]),
+        module(
+            "ControlPlane", uses: ["SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "Metrics", "ServiceKit"]),
         module(
             "ControlAPI",
             uses: [
                 "ControlPlane", "Identity", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC",
-                "ServiceKit",
+                "Metrics",
+                "ServiceKit", "StatusPage",
             ]),
         module(
             "NodeAgent",
             uses: [
-                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes", "ServiceKit",
-                "CArchive", "CSpawn", "COpenSSL",
+                "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Metrics", "Processes",
+                "ServiceKit", "StatusPage", "CArchive", "CSpawn", "COpenSSL",
             ]),
-        module("Router", uses: ["SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Processes", "ServiceKit"]),
+        module(
+            "Router",
+            uses: [
+                "StandardServices", "SubstrateAPI", "SubstrateModel", "GRPC", "HTTP", "Metrics", "Processes",
+                "ServiceKit",
+                "StatusPage",
+            ]),
         module(
             "OperatorCLI",
             uses: [
                 "Identity", "SubstrateAPI", "SubstrateModel", "GRPC", "ProgramKit", "ServiceKit", "CYAML", "CSmartCols",
             ]),
-        module("ProgramKit", uses: ["Etcd", "GRPC", "ServiceKit"]),
+        module("ProgramKit", uses: ["Etcd", "GRPC", "HTTP", "Metrics", "ServiceKit", "StatusPage"]),
 
         program(
             "ateapi",
             uses: [
                 "ControlAPI", "ControlPlane", "Identity", "StandardServices", "SubstrateStore", "SubstrateModel",
-                "Etcd",
-                "GRPC", "ProgramKit", "ServiceKit",
+                "Etcd", "GRPC", "Metrics", "ProgramKit", "ServiceKit", "StatusPage",
             ]),
         program(
             "atelet",
             uses: [
-                "NodeAgent", "StandardServices", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "ProgramKit",
-                "ServiceKit",
+                "NodeAgent", "StandardServices", "SubstrateStore", "SubstrateModel", "Etcd", "GRPC", "Metrics",
+                "ProgramKit", "ServiceKit", "StatusPage",
             ]),
         module(
             "LocalCluster",
@@ -108,7 +117,7 @@ let package = Package(
             name: "helpdesk", dependencies: ["Serving"], path: "examples/helpdesk", swiftSettings: strict),
         program("witness", uses: []),
         program("atectl", uses: ["OperatorCLI"]),
-        program("atenet", uses: ["Router", "GRPC", "HTTP", "ProgramKit", "ServiceKit"]),
+        program("atenet", uses: ["Router", "GRPC", "HTTP", "Metrics", "ProgramKit", "ServiceKit", "StatusPage"]),
 
         module(
             "Simulation",
@@ -122,9 +131,7 @@ let package = Package(
             "TestKit",
             uses: [
                 "History", "LocalCluster", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI",
-                "SubstrateModel", "Etcd",
-                "GRPC", "HTTP", "Processes",
-                "ServiceKit",
+                "SubstrateModel", "Etcd", "GRPC", "HTTP", "Metrics", "Processes", "ServiceKit",
             ]),
         program(
             "ate-bench",
@@ -143,7 +150,11 @@ let package = Package(
             uses: ["History", "LocalCluster", "SubstrateStore", "SubstrateModel", "Etcd", "ServiceKit", "TestKit"]),
         tests("SubstrateStoreTests", uses: ["SubstrateStore", "SubstrateModel", "Etcd", "Protobuf", "TestKit"]),
         tests("ServiceKitTests", uses: ["ServiceKit", "LocalCluster", "TestKit"]),
-        tests("ProgramKitTests", uses: ["ProgramKit", "Etcd", "GRPC", "ServiceKit", "LocalCluster", "TestKit"]),
+        tests(
+            "ProgramKitTests",
+            uses: [
+                "ProgramKit", "Etcd", "GRPC", "HTTP", "Metrics", "ServiceKit", "StatusPage", "LocalCluster", "TestKit",
+            ]),
         tests("StandardServicesTests", uses: ["StandardServices", "SubstrateAPI", "GRPC", "ServiceKit", "TestKit"]),
         tests("IdentityTests", uses: ["Identity", "HTTP", "LocalCluster", "Processes", "ServiceKit", "TestKit"]),
         tests(
@@ -151,6 +162,13 @@ let package = Package(
             uses: [
                 "OperatorCLI", "ControlAPI", "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
                 "GRPC", "LocalCluster", "ServiceKit", "TestKit", "atectl",
+            ]),
+        tests(
+            "ObservabilityTests",
+            uses: [
+                "ControlAPI", "ControlPlane", "Etcd", "GRPC", "HTTP", "LocalCluster", "Metrics", "NodeAgent",
+                "Processes", "ProgramKit", "Router", "ServiceKit", "StandardServices", "StatusPage", "SubstrateAPI",
+                "SubstrateModel", "SubstrateStore", "TestKit", "ateapi", "atelet", "atenet", "atectl", "counter",
             ]),
         tests("ProcessesTests", uses: ["Processes", "LocalCluster", "TestKit", "atenet"]),
         tests(

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 package import ServiceKit
 package import SubstrateModel
 package import SubstrateStore
@@ -53,14 +54,23 @@ package final class ControlPlane: Sendable {
     let nodes: any NodeAgents
     package let environment: Environment
     let options: ControlPlaneOptions
+    let metrics: ControlPlaneMetrics
+    /// The workflows of this replica.
+    package let underWay = WorkflowsUnderWay()
+    /// What is known of all actors while this replica leads.
+    package let lifecycle = LifecycleView()
+    /// The operations of all replicas, as the last sweep has found them.
+    package let operations = OperationListing()
     private let served: ServedActors
 
     package init(
         store: Store, nodes: any NodeAgents, environment: Environment,
-        options: ControlPlaneOptions = ControlPlaneOptions()
+        options: ControlPlaneOptions = ControlPlaneOptions(), metrics: ControlPlaneMetrics = ControlPlaneMetrics()
     ) {
         var store = store
         store.wallClock = environment.wallClock
+        store.onConflict = { metrics.conflicts.add() }
+        self.metrics = metrics
         self.store = store
         self.nodes = nodes
         self.environment = environment
@@ -68,13 +78,14 @@ package final class ControlPlane: Sendable {
         inventory = WorkerInventory(keys: store.keys, environment: environment)
         catalog = Catalog(store: store, environment: environment)
         served = ServedActors(inventory: inventory, nodes: nodes, environment: environment)
-        replica = Replica(store: store, environment: environment, timeToLive: options.leaseTimeToLive)
+        replica = Replica(store: store, environment: environment, timeToLive: options.leaseTimeToLive, metrics: metrics)
     }
 
     /// Runs until the task is cancelled.
     package func run() async {
         let syncer = WorkerPoolSyncer(
-            store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval
+            store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval,
+            metrics: metrics
         ) { template throws(StoreError) in
             // One that is gone has nothing to say.
             try await self.catalog.template(template)?.onWorkerLoss ?? .revert
@@ -100,9 +111,12 @@ package final class ControlPlane: Sendable {
 
     /// What the leader does.
     private func lead(_ session: ReplicaSession, _ syncer: WorkerPoolSyncer) async {
+        let adoption = Adoption(control: self, session: session)
+        lifecycle.show(adoption)
+        defer { lifecycle.show(nil) }
         await withDiscardingTaskGroup { group in
             group.addTask { await syncer.releaseLostWorkers() }
-            group.addTask { await Adoption(control: self, session: session).run() }
+            group.addTask { await adoption.run() }
             group.addTask { await Vacating(control: self, session: session).run() }
             group.addTask { await IdleSuspension(control: self, session: session).run() }
             group.addTask { await SnapshotCollection(control: self).run() }

@@ -4,11 +4,14 @@ package struct HTTPRequest: Sendable {
     package var path: String
     /// By lower-case name; of a header that came twice the last value.
     package var headers: [String: String]
+    /// The parameters behind the path, likewise.
+    package var query: [String: String]
 
-    package init(method: String, path: String, headers: [String: String]) {
+    package init(method: String, path: String, headers: [String: String], query: [String: String] = [:]) {
         self.method = method
         self.path = path
         self.headers = headers
+        self.query = query
     }
 }
 

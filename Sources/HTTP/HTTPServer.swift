@@ -10,6 +10,8 @@ package final class HTTPServer: Sendable {
     package typealias Handler = @Sendable (HTTPRequest) async -> HTTPResponse
     /// Answers a request without waiting for anything; nil leaves it to the handler.
     package typealias QuickHandler = @Sendable (HTTPRequest) -> HTTPResponse?
+    /// For a server some of whose answers are streams.
+    package typealias StreamingHandler = @Sendable (HTTPRequest) async -> HTTPAnswer
 
     /// The port that is listened on; chosen by the system when 0 was asked for.
     package let port: Int
@@ -22,9 +24,21 @@ package final class HTTPServer: Sendable {
     ///   - connectionLimit: more wait in the system's backlog.
     ///   - atOnce: asked first, on the server's own thread, which saves the way to another one and back.
     /// - Throws: `HTTPError` when the address cannot be listened on.
-    package init(
+    package convenience init(
         host: String, port: Int, connectionLimit: Int = 4096, atOnce: @escaping QuickHandler = { _ in nil },
         handler: @escaping Handler
+    ) throws(HTTPError) {
+        try self.init(
+            host: host, port: port, connectionLimit: connectionLimit, atOnce: atOnce,
+            streaming: { .response(await handler($0)) })
+    }
+
+    /// Listens on an IPv4 address of this machine.
+    /// - Parameters: as above.
+    /// - Throws: `HTTPError` when the address cannot be listened on.
+    package init(
+        host: String, port: Int, connectionLimit: Int, atOnce: @escaping QuickHandler = { _ in nil },
+        streaming handler: @escaping StreamingHandler
     ) throws(HTTPError) {
         let context = ServerContext(atOnce: atOnce, handler: handler)
         var address = sockaddr_in()
@@ -70,7 +84,7 @@ package final class HTTPServer: Sendable {
 /// What the callbacks of the library share.
 final class ServerContext: Sendable {
     private let atOnce: HTTPServer.QuickHandler
-    private let handler: HTTPServer.Handler
+    private let handler: HTTPServer.StreamingHandler
     private let state = Mutex(State())
 
     private struct State {
@@ -80,7 +94,7 @@ final class ServerContext: Sendable {
         var whenIdle: UnsafeContinuation<Void, Never>?
     }
 
-    init(atOnce: @escaping HTTPServer.QuickHandler, handler: @escaping HTTPServer.Handler) {
+    init(atOnce: @escaping HTTPServer.QuickHandler, handler: @escaping HTTPServer.StreamingHandler) {
         self.atOnce = atOnce
         self.handler = handler
     }
@@ -88,7 +102,9 @@ final class ServerContext: Sendable {
     /// One request from its first callback to its last.
     final class Exchange: Sendable {
         let request: HTTPRequest
-        let response = Mutex<HTTPResponse?>(nil)
+        let answer = Mutex<HTTPAnswer?>(nil)
+        /// Of an answer that is a stream.
+        let writer = Mutex<HTTPStreamWriter?>(nil)
 
         init(request: HTTPRequest) { self.request = request }
     }
@@ -101,7 +117,8 @@ final class ServerContext: Sendable {
         let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
         guard let known = exchangeSlot.pointee else {
             let request = HTTPRequest(
-                method: String(cString: method), path: String(cString: url), headers: headers(of: connection))
+                method: String(cString: method), path: String(cString: url),
+                headers: values(.HEADER_KIND, of: connection), query: values(.GET_ARGUMENT_KIND, of: connection))
             exchangeSlot.pointee = Unmanaged.passRetained(Exchange(request: request)).toOpaque()
             return MHD_Result.YES
         }
@@ -110,9 +127,14 @@ final class ServerContext: Sendable {
             return MHD_Result.YES
         }
         let exchange = Unmanaged<Exchange>.fromOpaque(known).takeUnretainedValue()
-        if let response = exchange.response.withLock({ $0 }) { return send(response, on: connection) }
-        if let response = server.atOnce(exchange.request) { return send(response, on: connection) }
-        return server.start(exchange, on: connection)
+        switch exchange.answer.withLock({ $0 }) {
+        case nil:
+            if let response = server.atOnce(exchange.request) { return send(response, on: connection) }
+            return server.start(exchange, on: connection)
+        case .response(let response): return send(response, on: connection)
+        case .stream(let head, let lifetime, let body):
+            return server.stream(head, lifetime, body, of: exchange, on: connection)
+        }
     }
 
     static let completed:
@@ -122,27 +144,74 @@ final class ServerContext: Sendable {
         ) -> Void = { _, _, exchangeSlot, _ in
             guard let known = exchangeSlot?.pointee else { return }
             exchangeSlot?.pointee = nil
-            Unmanaged<Exchange>.fromOpaque(known).release()
+            let exchange = Unmanaged<Exchange>.fromOpaque(known).takeRetainedValue()
+            exchange.writer.withLock { $0 }?.close()
         }
 
     private func start(_ exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
         let refused = HTTPResponse(status: 503, text: "stopping\n")
         // Parked connections are not touched by the library, and the pointer stays valid until it is resumed.
         nonisolated(unsafe) let connection = connection
-        let isStarted = state.withLock { state in
-            guard !state.isStopping else { return false }
-            MHD_suspend_connection(connection)
+        let task = begin(first: { MHD_suspend_connection(connection) }) { [self] in
+            let answer = await handler(exchange.request)
+            exchange.answer.withLock { $0 = answer }
+            MHD_resume_connection(connection)
+        }
+        return task != nil ? MHD_Result.YES : ServerContext.send(refused, on: connection)
+    }
+
+    /// Sends the head, and has the body written.
+    private func stream(
+        _ head: HTTPResponse, _ lifetime: Duration,
+        _ body: @escaping @Sendable (HTTPStreamWriter) async throws -> Void, of exchange: Exchange,
+        on connection: OpaquePointer
+    ) -> MHD_Result {
+        let writer = HTTPStreamWriter(connection)
+        guard let message = writer.makeBody() else { return MHD_Result.NO }
+        defer { MHD_destroy_response(message) }
+        for (name, value) in head.headers { MHD_add_response_header(message, name, value) }
+        guard MHD_queue_response(connection, UInt32(head.status), message) == MHD_Result.YES else {
+            return MHD_Result.NO
+        }
+        exchange.writer.withLock { $0 = writer }
+        let task =
+            exchange.request.method == "HEAD"
+            ? nil
+            : begin {
+                await ServerContext.within(lifetime) { try await body(writer) }
+                writer.end()
+            }
+        if let task { writer.whenClosed { task.cancel() } } else { writer.end() }
+        return MHD_Result.YES
+    }
+
+    /// Does some work in a task that a stop cancels and waits for.
+    /// - Returns: nil when the server is stopping, and nothing has been begun.
+    private func begin(
+        first prepare: () -> Void = {}, work: @escaping @Sendable () async -> Void
+    ) -> Task<Void, Never>? {
+        state.withLock { state in
+            guard !state.isStopping else { return nil }
+            prepare()
             let id = state.nextID
             state.nextID += 1
-            state.handling[id] = Task {
-                let response = await handler(exchange.request)
-                exchange.response.withLock { $0 = response }
-                MHD_resume_connection(connection)
+            let task = Task {
+                await work()
                 finish(id)
             }
-            return true
+            state.handling[id] = task
+            return task
         }
-        return isStarted ? MHD_Result.YES : ServerContext.send(refused, on: connection)
+    }
+
+    /// What goes wrong has ended the stream, and whoever reads it sees that.
+    private static func within(_ lifetime: Duration, _ body: @escaping @Sendable () async throws -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await body() }
+            group.addTask { try? await Task.sleep(for: lifetime) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     private func finish(_ id: Int) {
@@ -167,20 +236,21 @@ final class ServerContext: Sendable {
         }
     }
 
-    private static func headers(of connection: OpaquePointer) -> [String: String] {
-        final class Box { var headers: [String: String] = [:] }
+    /// Headers or parameters of the query, by lower-case name; of one that came twice the last value.
+    private static func values(_ kind: MHD_ValueKind, of connection: OpaquePointer) -> [String: String] {
+        final class Box { var values: [String: String] = [:] }
         let box = Box()
         MHD_get_connection_values(
-            connection, .HEADER_KIND,
+            connection, kind,
             { box, _, key, value in
                 guard let box, let key, let value else { return MHD_Result.YES }
                 let name = String(cString: key)
                 let isLowerCase = !name.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
                 Unmanaged<Box>.fromOpaque(box).takeUnretainedValue()
-                    .headers[isLowerCase ? name : name.lowercased()] = String(cString: value)
+                    .values[isLowerCase ? name : name.lowercased()] = String(cString: value)
                 return MHD_Result.YES
             }, Unmanaged.passUnretained(box).toOpaque())
-        return box.headers
+        return box.values
     }
 
     private static func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {

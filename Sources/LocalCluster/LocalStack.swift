@@ -60,6 +60,7 @@ package final class LocalStack: Sendable {
     private let replicas: [String]
     private let runtime: Runtime
     private let processes = Mutex<[String: LocalProcess]>([:])
+    private let statusAddresses = Mutex<[String: String]>([:])
 
     private init(
         directory: String, programs: String, etcd: LocalEtcd, replicas: [String], routerAddress: String,
@@ -226,6 +227,9 @@ package final class LocalStack: Sendable {
         return file
     }
 
+    /// Where a program has its status page: `ateapi`, `ateapi-2`, `atelet-node-a`, `atenet`.
+    package func statusAddress(of program: String) -> String? { statusAddresses.withLock { $0[program] } }
+
     private var snapshots: String { "\(directory)/snapshots" }
     private var images: String { "\(directory)/images" }
     private var helpdeskImage: String { "\(images)/helpdesk" }
@@ -237,6 +241,9 @@ package final class LocalStack: Sendable {
         var environment = ProcessInfo.processInfo.environment
         // Where the example's actors are.
         environment["PATH"] = "\(programs):\(environment["PATH"] ?? "/usr/bin:/bin")"
+        let status = "127.0.0.1:\(try FreePort.find())"
+        let arguments = arguments + ["--status-listen-addr", status]
+        statusAddresses.withLock { $0[name] = status }
         let process = try await LocalProcess.start(
             name, "\(programs)/\(program)", arguments, logs: "\(directory)/logs", environment: environment)
         processes.withLock { $0[name] = process }

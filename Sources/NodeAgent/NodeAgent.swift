@@ -2,6 +2,7 @@ internal import Etcd
 package import ServiceKit
 internal import SubstrateModel
 package import SubstrateStore
+internal import Synchronization
 
 /// The agent of a node: offers its workers under one lease, and runs actors on them.
 package final class NodeAgent: Sendable {
@@ -17,6 +18,8 @@ package final class NodeAgent: Sendable {
     let health: LoopHealth
     let drain: NodeDrain
     let addresses: ActorAddresses
+    let metrics: NodeMetrics
+    private let held = Mutex<LeaseClock?>(nil)
 
     /// - Parameters:
     ///   - slots: filled with the registered workers, for the services.
@@ -29,8 +32,9 @@ package final class NodeAgent: Sendable {
     package init(
         options: NodeOptions, slots: WorkerSlots, store: Store, runtime: any Runtime, watchdog: any Watchdog,
         environment: Environment, bootID: String, directoryID: String, addressLedger: any AddressLedger,
-        readiness: Readiness = Readiness(), drain: NodeDrain? = nil
+        readiness: Readiness = Readiness(), drain: NodeDrain? = nil, metrics: NodeMetrics = NodeMetrics()
     ) {
+        self.metrics = metrics
         addresses = ActorAddresses(options.addresses, rest: options.addressRest, ledger: addressLedger)
         self.drain = drain ?? NodeDrain(environment: environment)
         self.options = options
@@ -99,7 +103,11 @@ package final class NodeAgent: Sendable {
                 "workers": .integer(Int64(options.workerCount)),
                 "lease": .text(held.lease.id),
             ])
-        defer { held.clock.lose() }
+        self.held.withLock { $0 = held.clock }
+        defer {
+            self.held.withLock { $0 = nil }
+            held.clock.lose()
+        }
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await self.keep(held, sinceGrant: sinceGrant) }
@@ -129,6 +137,9 @@ package final class NodeAgent: Sendable {
             await EtcdDeadline.$current.withValue(.now + .seconds(1)) { try? await store.etcd.revoke(held.lease.id) }
         }
     }
+
+    /// Of the lease that is held now.
+    var leaseClock: LeaseClock? { held.withLock { $0 } }
 
     /// Counts the runtime among the loops that have to make progress.
     private func watchRuntime() async {

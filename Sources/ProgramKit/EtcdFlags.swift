@@ -30,8 +30,12 @@ package enum EtcdFlags {
     }
 
     /// - Throws: `FlagError`.
-    package static func client(_ values: Flags.Values, _ log: Log) throws(FlagError) -> EtcdClient {
+    /// - Parameter metrics: count what the client does.
+    package static func client(
+        _ values: Flags.Values, _ log: Log, _ metrics: EtcdCallMetrics? = nil
+    ) throws(FlagError) -> EtcdClient {
         var options = EtcdOptions()
+        if let metrics { options.hooks.measure = metrics.note }
         options.hooks.log = { note($0, log) }
         let credentials = try TLSFlags.client("etcd", values)
         if case .tls(let files, serverName: let name) = credentials {

@@ -58,6 +58,8 @@ package struct Log: Sendable {
     /// A line whose fields, and whose level, depend on what happened.
     package func write(_ level: Level, _ message: String, _ fields: [(String, JSON)]) {
         guard let minimum, level >= minimum else { return }
+        var fields = fields
+        if let trace = TraceContext.current { fields.append((TraceContext.logField, .string(trace.traceID))) }
         sink(Line(level: level, message: message, fields: fields))
     }
 }

@@ -15,6 +15,9 @@ package final class Readiness: Sendable {
         listeners.tell()
     }
 
+    /// One element to begin with, and one or more behind each change, until the reading task is cancelled.
+    package var changes: AsyncStream<Void> { listeners.changes }
+
     /// The present value, then what it is after each change, until the reading task is cancelled.
     package var values: AsyncMapSequence<AsyncStream<Void>, Bool> { listeners.changes.map { _ in self.isReady } }
 }

@@ -56,11 +56,18 @@ package final class TaskPool: Sendable {
     package func submit(
         _ body: @escaping @Sendable () async -> Void, orElse refuse: @escaping @Sendable () -> Void = {}
     ) {
+        let body = Self.inTrace(body)
         let isTaken = queue.withLock { queue in
             if !queue.isClosed { queue.jobs.append(Job(body: body, refuse: refuse)) }
             return !queue.isClosed
         }
         if isTaken { wake.fire() } else { refuse() }
+    }
+
+    /// What is done for a request belongs to its trace, also where another task does it.
+    private static func inTrace(_ body: @escaping @Sendable () async -> Void) -> @Sendable () async -> Void {
+        guard let trace = TraceContext.current else { return body }
+        return { await TraceContext.$current.withValue(trace) { await body() } }
     }
 
     private func take(closing: Bool) -> [Job] {

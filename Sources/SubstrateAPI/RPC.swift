@@ -24,7 +24,7 @@ extension Channel {
     package func call<Request, Response>(
         _ rpc: RPC<Request, Response>, _ request: Request, metadata: Metadata = [:], timeout: Duration
     ) async throws(RPCError) -> Response {
-        let reply = try await unary(rpc.method, request.message, metadata: metadata, timeout: timeout)
+        let reply = try await unary(rpc.method, request.message, metadata: metadata.passingTraceOn, timeout: timeout)
         do {
             return try Response(reply)
         } catch {
@@ -45,7 +45,7 @@ extension ServerMethod {
             } catch {
                 throw Status(code: .invalidArgument, message: "\(error)")
             }
-            return try await handler(request, call).message
+            return try await call.inItsTrace { try await handler(request, call) }.message
         }
     }
 }

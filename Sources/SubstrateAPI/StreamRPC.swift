@@ -13,7 +13,7 @@ extension Channel {
     package func open<Request, Response>(
         _ rpc: StreamRPC<Request, Response>, _ request: Request, metadata: Metadata = [:], timeout: Duration? = nil
     ) async throws(RPCError) -> ResponseStream<Response> {
-        let call = try stream(rpc.method, metadata: metadata, timeout: timeout)
+        let call = try stream(rpc.method, metadata: metadata.passingTraceOn, timeout: timeout)
         try await call.send(request.message)
         try await call.finishSending()
         return ResponseStream(call: call)
@@ -77,7 +77,7 @@ extension ServerMethod {
             } catch {
                 throw Status(code: .invalidArgument, message: "\(error)")
             }
-            try await handler(request, ResponseWriter(stream: stream), call)
+            try await call.inItsTrace { try await handler(request, ResponseWriter(stream: stream), call) }
         }
     }
 }

@@ -33,6 +33,7 @@ extension Store {
         {
             return .applied(revision: revision)
         }
+        onConflict()
         return .refused(revision: response.revision, pairs: pairs)
     }
 

@@ -59,4 +59,5 @@ package final class Shared<Value: Sendable>: Sendable {
 
     package func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result { value.withLock { body(&$0) } }
     package var current: Value { value.withLock { $0 } }
+    package func set(_ new: Value) { value.withLock { $0 = new } }
 }

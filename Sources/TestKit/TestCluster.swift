@@ -1,5 +1,6 @@
 package import ControlPlane
 package import Etcd
+package import Metrics
 package import NodeAgent
 package import ServiceKit
 internal import SubstrateModel
@@ -18,6 +19,9 @@ package final class TestCluster: Sendable {
     package let control: ControlPlane
     package let nodes = InProcessNodes()
     package let log = LogRecorder()
+    /// Of the control plane, and of the nodes.
+    package let metrics = MetricRegistry()
+    package let nodeMetrics = MetricRegistry()
     private let services = TaskPool()
 
     package var store: Store { fixture.store }
@@ -57,7 +61,9 @@ package final class TestCluster: Sendable {
         environment.chance = chance
         if let wallClock { environment.wallClock = wallClock }
         control = ControlPlane(
-            store: Store(etcd: etcd, keys: store.keys), nodes: nodes, environment: environment, options: options)
+            store: Store(etcd: etcd, keys: store.keys), nodes: nodes, environment: environment, options: options,
+            metrics: ControlPlaneMetrics(metrics))
+        control.addReadings(to: metrics)
     }
 
     /// The defaults, without the wait for nodes that no test brings back.
@@ -79,23 +85,29 @@ package final class TestCluster: Sendable {
         }
     }
 
+    /// How large the snapshots of its nodes are said to be.
+    package static let snapshotBytes = 12_345
+
     /// Adds a node and waits until the control plane knows its workers. To be called within `run`.
     /// - Parameters:
     ///   - runtime: of an earlier node that this one is, to have that one's disk.
     ///   - addresses: what its actors get.
     package func addNode(
         _ name: String, workers: Int, leaseTimeToLive: Duration = .seconds(60),
-        runtime: InstantRuntime = InstantRuntime(), addresses: AddressRange = .pretended
+        progressLimit: Duration = .seconds(10), runtime: InstantRuntime = InstantRuntime(),
+        addresses: AddressRange = .pretended
     ) async throws -> Node {
         let environment = Environment.test(log: log.log)
         let node = Node(name: name, runtime: runtime, environment)
         let options = NodeOptions(
             node: name, pool: fixture.pool.ref, workers: workers, addresses: addresses, agentAddress: name,
-            leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5)
+            leaseTimeToLive: leaseTimeToLive, leaseMargin: leaseTimeToLive / 5, progressLimit: progressLimit)
         let agent = NodeAgent(
             options: options, slots: node.slots, store: Store(etcd: nodeEtcd, keys: store.keys), runtime: node.runtime,
             watchdog: InstantWatchdog(node.runtime), environment: environment, bootID: "boot", directoryID: name,
-            addressLedger: AddressNotes(), drain: node.drain)
+            addressLedger: AddressNotes(), drain: node.drain,
+            metrics: NodeMetrics(nodeMetrics) { _ in Self.snapshotBytes })
+        agent.addReadings(to: nodeMetrics)
         nodes.add(node.slots, at: name)
         services.submit {
             await withTaskGroup(of: Void.self) { group in

@@ -34,7 +34,10 @@ final class BenchSystem: Sendable {
             let address = "127.0.0.1:\(try FreePort.find())"
             let replica = try await LocalProcess.start(
                 "ateapi", "\(programs)/ateapi",
-                ["--grpc-listen-addr", address, "--etcd-endpoints", etcd.endpoint, "--log-level", "warn"],
+                [
+                    "--grpc-listen-addr", address, "--status-listen-addr", "none", "--etcd-endpoints",
+                    etcd.endpoint, "--log-level", "warn",
+                ],
                 logs: directory)
             let system = BenchSystem(
                 etcd: etcd, fixture: fixture, channel: Channel(target: address, credentials: .insecure),

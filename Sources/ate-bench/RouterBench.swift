@@ -81,7 +81,7 @@ enum RouterBench {
             folder, "\(BenchSystem.programs)/atenet",
             [
                 "--http-listen-addr", "127.0.0.1:\(port)", "--ateapi-address", api, "--state-dir",
-                "\(directory)/\(folder)", "--log-level", "warn",
+                "\(directory)/\(folder)", "--log-level", "warn", "--status-listen-addr", "none",
             ] + proxy, logs: directory)
         return Target(name: name, port: port, process: process)
     }

@@ -30,6 +30,11 @@ enum Playground {
         await uncancelled { await stack.stop() }
     }
 
+    private static func statusPages(_ stack: LocalStack) -> String {
+        ["ateapi", "atenet"].compactMap { stack.statusAddress(of: $0) }.map { "http://\($0)/statusz" }
+            .joined(separator: "  ")
+    }
+
     private static func help(_ stack: LocalStack) -> String {
         """
 
@@ -38,6 +43,7 @@ enum Playground {
           router         \(stack.routerAddress)
           etcd           \(stack.etcdAddress)
           logs           .local/logs
+          status pages   \(statusPages(stack))
 
         Try, in another terminal:
           export PATH=\(AteLocal.programs):$PATH

@@ -3,6 +3,7 @@ import ControlPlane
 import Etcd
 import GRPC
 import Identity
+import Metrics
 import ProgramKit
 import ServiceKit
 import StandardServices
@@ -19,22 +20,22 @@ enum Ateapi {
             OpenFiles.raiseLimit()
             let environment = Environment.system(log: log)
             let root = try EtcdFlags.root(values)
-            let etcd = try EtcdFlags.client(values, log)
+            let metrics = MetricRegistry()
+            ProcessMetrics.add(to: metrics)
+            let etcd = try EtcdFlags.client(values, log, EtcdCallMetrics(metrics))
             let store = Store(etcd: etcd, keys: Keys(root: root))
             let options = try controlOptions(values, etcd)
             let nodes = GRPCNodeAgents(
                 credentials: try TLSFlags.client("node", values),
                 questionTimeout: try values.duration("question-timeout"), workTimeout: options.answerLimit)
-            let control = ControlPlane(store: store, nodes: nodes, environment: environment, options: options)
+            let control = ControlPlane(
+                store: store, nodes: nodes, environment: environment, options: options,
+                metrics: ControlPlaneMetrics(metrics))
             let address = try values.text("grpc-listen-addr")
             let credentials = try TLSFlags.server(values, clients: .verifiedIfGiven)
             try Loopback.check(
                 address, isAllowedAnyway: values.isSet("insecure") || credentials != .insecure,
                 flag: "--grpc-listen-addr")
-            var serverOptions = CallLog.serverOptions(log)
-            serverOptions.maximumConcurrentCalls = try values.number("max-concurrent-calls")
-            serverOptions.maximumConcurrentStreams = try values.number("max-concurrent-streams")
-            serverOptions.maximumStreamsPerNetwork = try values.number("max-streams-per-client")
             let callGuard = try callGuard(values, log, environment)
             let services = ControlServices(
                 control: control, callGuard: callGuard, options: try serviceOptions(values, environment))
@@ -43,12 +44,24 @@ enum Ateapi {
             let reflection = Reflection(of: methods + health.methods) { call in
                 try await callGuard.admit(call, atespace: nil)
             }
+            let all = methods + health.methods + reflection.methods
             let server = try Server(
-                address: address, credentials: credentials, methods: methods + health.methods + reflection.methods,
-                options: serverOptions)
+                address: address, credentials: credentials, methods: all,
+                options: try serverOptions(values, log, CallMetrics(metrics, methods: all)))
+            let etcdHealth = EtcdHealth(etcd, environment: environment)
+            control.addReadings(to: metrics)
+            etcdHealth.addReadings(to: metrics)
+            let status = try StatusListener(values, ControlPlaneStatus(control, etcd: etcdHealth).source(metrics))
             log.info(
                 "serving", ["address": .string(address), "port": .integer(Int64(server.port)), "root": .string(root)])
-            try await run(control, server)
+            try await withBackground {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { await etcdHealth.run() }
+                    group.addTask { await status.run() }
+                }
+            } _: {
+                try await run(control, server)
+            }
         }
     }
 
@@ -71,6 +84,16 @@ enum Ateapi {
             defer { group.cancelAll() }
             try await group.next()
         }
+    }
+
+    private static func serverOptions(
+        _ values: Flags.Values, _ log: Log, _ metrics: CallMetrics
+    ) throws(FlagError) -> ServerOptions {
+        var options = CallLog.serverOptions(log, metrics)
+        options.maximumConcurrentCalls = try values.number("max-concurrent-calls")
+        options.maximumConcurrentStreams = try values.number("max-concurrent-streams")
+        options.maximumStreamsPerNetwork = try values.number("max-streams-per-client")
+        return options
     }
 
     private static func controlOptions(
@@ -236,7 +259,11 @@ enum Ateapi {
                 "Where the API is served, host:port; port 0 lets the system choose. Loopback only, unless there is TLS."
         )
         flags.toggle(
-            "insecure", help: "Allows --grpc-listen-addr to be another address than loopback although there is no TLS.")
+            "insecure",
+            help:
+                "Allows --grpc-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
+        )
+        StatusListener.declare(default: "127.0.0.1:7301", in: &flags)
         TLSFlags.declareServer(
             in: &flags,
             clients:

@@ -1,6 +1,7 @@
 import Etcd
 import Foundation
 import GRPC
+import Metrics
 import NodeAgent
 import ProgramKit
 import ServiceKit
@@ -23,7 +24,10 @@ enum Atelet {
             let environment = Environment.system(log: log)
             let drain = NodeDrain(environment: environment)
             let grace = try values.duration("drain-grace")
-            let store = Store(etcd: try EtcdFlags.client(values, log), keys: Keys(root: try EtcdFlags.root(values)))
+            let metrics = MetricRegistry()
+            ProcessMetrics.add(to: metrics)
+            let etcd = try EtcdFlags.client(values, log, EtcdCallMetrics(metrics))
+            let store = Store(etcd: etcd, keys: Keys(root: try EtcdFlags.root(values)))
             let directory = try StateDirectory(path: try path(values, "state-dir"), newID: environment.chance.id)
             let snapshots = SnapshotDirectory(root: try path(values, "snapshot-dir"))
             let watchdog = ProcessWatchdog(directory: directory, executable: "/proc/self/exe")
@@ -41,21 +45,26 @@ enum Atelet {
             let readiness = Readiness()
             let health = Health(of: methods, readiness)
             let reflection = Reflection(of: methods + health.methods) { _ in }
+            let all = methods + health.methods + reflection.methods
             let server = try Server(
-                address: address, credentials: credentials, methods: methods + health.methods + reflection.methods,
-                options: CallLog.serverOptions(log))
+                address: address, credentials: credentials, methods: all,
+                options: CallLog.serverOptions(log, CallMetrics(metrics, methods: all)))
 
             let agent = NodeAgent(
                 options: try options(values, listening: address, port: server.port, runtime.sandboxClass), slots: slots,
                 store: store,
                 runtime: runtime, watchdog: watchdog,
                 environment: environment, bootID: BootID.current, directoryID: directory.id,
-                addressLedger: directory.addressLedger, readiness: readiness, drain: drain)
+                addressLedger: directory.addressLedger, readiness: readiness, drain: drain,
+                metrics: nodeMetrics(metrics, SnapshotDirectory(root: snapshots.root, local: directory.localSnapshots)))
+            agent.addReadings(to: metrics)
+            let status = try StatusListener(values, agent.statusSource(metrics))
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
             let telling = Task { await Supervisor.follow(readiness) }
             defer { telling.cancel() }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
+                group.addTask { await status.run() }
                 group.addTask { try await agent.run() }
                 group.addTask {
                     for await isStopping in stopping.values where isStopping { drain.stop(within: grace) }
@@ -66,6 +75,10 @@ enum Atelet {
             // The workers are withdrawn; their networks need not outlive them.
             if let runtime = runtime as? GVisorRuntime { try await runtime.clear() }
         }
+    }
+
+    private static func nodeMetrics(_ metrics: MetricRegistry, _ snapshots: SnapshotDirectory) -> NodeMetrics {
+        NodeMetrics(metrics) { snapshot in await BlockingThread.result { snapshots.bytes(of: snapshot) } }
     }
 
     private static func options(
@@ -138,7 +151,11 @@ enum Atelet {
         flags.text(
             "advertise-addr", "ADDRESS", help: "Where ateapi reaches that API, if not at the address listened on.")
         flags.toggle(
-            "insecure", help: "Allows --grpc-listen-addr to be another address than loopback although there is no TLS.")
+            "insecure",
+            help:
+                "Allows --grpc-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
+        )
+        StatusListener.declare(default: "127.0.0.1:7311", in: &flags)
         TLSFlags.declareServer(
             in: &flags,
             clients:

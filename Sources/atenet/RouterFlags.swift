@@ -53,6 +53,7 @@ enum RouterFlags {
                 "The router: takes HTTP requests for <actor>[.<atespace>].\(HostName.domain), or with the header \(RequestTarget.header): <atespace>/<actor>, brings the actor up where needed, and passes them on, through a proxy that it runs."
         )
         declareListeners(in: &flags)
+        StatusListener.declare(default: "127.0.0.1:8001", in: &flags)
         flags.text("ateapi-address", "ADDRESS", default: "127.0.0.1:7300", help: "The control plane's API, host:port.")
         TLSFlags.declareClient("ateapi", of: "ateapi", in: &flags)
         TokenFlag.declare("ateapi", of: "ateapi", in: &flags)
@@ -67,7 +68,10 @@ enum RouterFlags {
             "http-listen-addr", "ADDRESS", default: "127.0.0.1:8000",
             help: "Where clients connect, ip:port. Without TLS, so loopback only.")
         flags.toggle(
-            "insecure", help: "Allows --http-listen-addr to be another address than loopback although there is no TLS.")
+            "insecure",
+            help:
+                "Allows --http-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
+        )
         flags.text(
             "https-listen-addr", "ADDRESS",
             help: "Where clients connect with TLS, ip:port; needs --tls-cert and --tls-key.")

@@ -104,6 +104,7 @@ import Testing
         let api = try await LocalProcess.start(
             "ateapi", "\(programs)/ateapi",
             [
+                "--status-listen-addr", "none",
                 "--grpc-listen-addr", addresses[0], "--tls-cert", cert, "--tls-key", key, "--tls-client-cacert", ca,
                 "--policy", policy, "--node-cacert", ca, "--node-cert", certificates.path("ateapi.pem"),
                 "--node-key", certificates.path("ateapi.key"),
@@ -111,6 +112,7 @@ import Testing
         let node = try await LocalProcess.start(
             "atelet", "\(programs)/atelet",
             [
+                "--status-listen-addr", "none",
                 "--grpc-listen-addr", addresses[1], "--tls-cert", cert, "--tls-key", key, "--tls-client-cacert",
                 certificates.path("control.pem"), "--pool", "default/small", "--node-name", "node", "--workers", "1",
                 "--runtime", "process", "--state-dir", "\(directory.path)/state", "--snapshot-dir",

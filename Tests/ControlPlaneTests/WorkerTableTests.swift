@@ -46,6 +46,23 @@ import Testing
         #expect(!WorkerRow(presence: presence(1, draining: true), binding: binding(2, to: 1)).isLost)
     }
 
+    @Test func whoBecomesLostAndWhoIsSoNoMoreIsToldOnce() {
+        var table = WorkerTable(keepsLossNews: true)
+        table.put(presence(1), of: worker)
+        table.put(binding(2, to: 1), of: worker)
+        #expect(table.takeLossNews() == [])
+        table.remove(.live(worker), at: 3)
+        table.put(presence(4), of: worker)
+        #expect(table.takeLossNews() == [.lost(worker)])
+        #expect(table.takeLossNews() == [])
+        table.remove(.bound(worker), at: 5)
+        #expect(table.takeLossNews() == [.over(worker)])
+        // A listing tells the same, and whoever does not ask is not kept waiting for.
+        var other = WorkerTable()
+        other.take(listing(6, bound: binding(5, to: 1)))
+        #expect(other.lost == [worker] && other.takeLossNews() == [])
+    }
+
     @Test func onlyWorkersOfTheNodesThatWillDoAreReserved() {
         var table = WorkerTable()
         for (revision, node) in ["a", "b", "a", "c"].enumerated() {

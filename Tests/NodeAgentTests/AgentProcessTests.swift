@@ -33,6 +33,7 @@ import Testing
                 "\(files.path)/snapshots",
                 "--actor-addresses", "127.77.0.0/16", "--actor-port", "\(try port ?? FreePort.find())",
                 "--etcd-endpoints", try await TestEtcd.server().endpoint, "--etcd-root", fixture.store.keys.root,
+                "--status-listen-addr", "none",
                 "--lease-ttl", "10s", "--lease-margin", "5s",
             ], logs: "\(files.path)/logs")
     }

@@ -32,7 +32,7 @@ import Testing
             "atelet", Self.atelet,
             [
                 "--pool", "default/pool", "--node-name", "node", "--workers", "1", "--runtime", "process",
-                "--state-dir", "\(files.path)/state",
+                "--state-dir", "\(files.path)/state", "--status-listen-addr", "none",
                 "--snapshot-dir", "\(files.path)/snapshots", "--actor-addresses", "127.66.0.0/16", "--etcd-endpoints",
                 etcd.endpoint, "--etcd-root", fixture.store.keys.root, "--drain-grace", grace,
             ], logs: files.path)

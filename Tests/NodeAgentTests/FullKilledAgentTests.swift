@@ -114,7 +114,7 @@ private final class KilledAgent {
                 "--snapshot-dir", "\(files.path)/snapshots", "--actor-addresses", subnet, "--actor-port", "\(port)",
                 // It is started more often than addresses could rest.
                 "--address-rest", "1ms", "--etcd-endpoints", try await TestEtcd.server().endpoint,
-                "--etcd-root", fixture.store.keys.root,
+                "--etcd-root", fixture.store.keys.root, "--status-listen-addr", "none",
             ], logs: "\(files.path)/logs",
             environment: ProcessInfo.processInfo.environment.merging([
                 "LD_PRELOAD": Self.library, "KILL_AT_STEP": "\(files.path)/control",

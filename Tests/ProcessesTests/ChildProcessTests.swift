@@ -179,7 +179,7 @@ import Testing
                 program,
                 [
                     "--http-listen-addr", "127.0.0.1:\(try FreePort.find())", "--ateapi-address", "127.0.0.1:1",
-                    "--state-dir", files.path,
+                    "--status-listen-addr", "none", "--state-dir", files.path,
                 ],
                 environment: path, output: .lines { _ in }))
         try await eventually("nginx and its worker run") {

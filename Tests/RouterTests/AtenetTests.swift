@@ -18,7 +18,8 @@ import Testing
         let lines = Mutex<[String]>([])
         let process = try await ChildProcess.start(
             Command(
-                program, arguments + ["--state-dir", "\(directory.path)/refused"], environment: [:],
+                program, arguments + ["--status-listen-addr", "none", "--state-dir", "\(directory.path)/refused"],
+                environment: [:],
                 output: .lines { line in lines.withLock { $0.append(line) } }))
         let status = await process.wait()
         #expect(status == .exited(code: 1) || status == .exited(code: 2))
@@ -60,7 +61,7 @@ import Testing
                 [
                     "--http-listen-addr", plain, "--https-listen-addr", secure, "--ateapi-address", api.address,
                     "--tls-cert", certificates.path("server.pem"), "--tls-key", certificates.path("server.key"),
-                    "--state-dir", "\(directory.path)/state",
+                    "--state-dir", "\(directory.path)/state", "--status-listen-addr", "none",
                 ] + arguments, logs: directory.path)
             do {
                 try await process.wait(until: "serve") {

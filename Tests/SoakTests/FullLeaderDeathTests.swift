@@ -66,7 +66,10 @@ import Testing
         let store = Store(etcd: server.client(), keys: Keys())
         let process = try await LocalProcess.start(
             "ateapi-\(number)", "\(SoakSettings.programs)/ateapi",
-            ["--grpc-listen-addr", "127.0.0.1:\(try FreePort.find())", "--etcd-endpoints", server.endpoint],
+            [
+                "--grpc-listen-addr", "127.0.0.1:\(try FreePort.find())", "--status-listen-addr", "none",
+                "--etcd-endpoints", server.endpoint,
+            ],
             logs: directory)
         try await process.wait(until: "campaign") {
             (try? await candidates(store).count) == number

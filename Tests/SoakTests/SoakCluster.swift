@@ -65,7 +65,8 @@ final class SoakCluster: Sendable {
         let program = program(
             "ateapi-\(index)", "ateapi",
             [
-                "--grpc-listen-addr", address, "--etcd-endpoints", ways.rotated(by: index).joined(separator: ","),
+                "--grpc-listen-addr", address, "--status-listen-addr", "none",
+                "--etcd-endpoints", ways.rotated(by: index).joined(separator: ","),
                 // Debian's etcd loses the event of a deletion that is compacted at once, and only the sweep finds it.
                 "--sweep-interval", "5s",
                 // A start takes milliseconds here.
@@ -87,6 +88,7 @@ final class SoakCluster: Sendable {
                 "--runtime", "process", "--state-dir", "\(directory)/node-\(index)", "--snapshot-dir",
                 "\(directory)/snapshots",
                 "--actor-addresses", "127.\(1 + Int(getpid()) % 200).\(index * 64).0/18",
+                "--status-listen-addr", "none",
                 "--grpc-listen-addr", "127.0.0.1:\(port)", "--advertise-addr", entrance.endpoint,
                 "--etcd-endpoints", ways.rotated(by: index).joined(separator: ","),
             ], directory)

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -86,6 +87,8 @@ struct SnapshotCollection: Sendable {
     }
 
     private func note(_ round: Round) {
+        for (result, count) in [("removed", round.removed), ("named", round.stillNamed), ("failed", round.failed)]
+        where count > 0 { control.metrics.collected.add(Double(count), result) }
         if Task.isCancelled { return }
         if round.removed + round.stillNamed > 0 {
             environment.log.info(

@@ -16,7 +16,11 @@ package final class WorkerInventory: Sendable {
     package let listeners = Listeners()
 
     private struct State {
-        var table = WorkerTable()
+        var table = WorkerTable(keepsLossNews: true)
+        var losses = LossLog()
+        /// The newest revision of which anything was heard, and how long ago.
+        var revision: Int64 = 0
+        var sinceNews: Stopwatch?
         var queue = CapacityQueue()
         var nextWaiter = 0
         var waiters: [Int: Waiter] = [:]
@@ -72,6 +76,17 @@ package final class WorkerInventory: Sendable {
 
     package func freeCount(in pool: PoolRef) -> Int { state.withLock { $0.table.freeCount(in: pool) } }
 
+    /// Which workers were lost, and since when.
+    package var losses: LossLog { state.withLock { $0.losses } }
+
+    /// All workers.
+    package var rows: [WorkerRef: WorkerRow] { state.withLock { $0.table.rows } }
+
+    /// The newest revision that a watch or a listing of the workers has shown, and how long ago it did.
+    package var news: (revision: Int64, age: Duration)? {
+        state.withLock { state in state.sinceNews.map { (state.revision, $0.elapsed()) } }
+    }
+
     /// How many workers of each pool are live.
     package var liveCounts: [PoolRef: Int] { state.withLock { $0.table.liveCounts } }
 
@@ -88,6 +103,15 @@ package final class WorkerInventory: Sendable {
                 case .put(let pair, _): put(pair, key, &table)
                 }
             }
+        }
+        if let revision = events.last?.revision { noteNews(revision) }
+    }
+
+    private func noteNews(_ revision: Int64) {
+        let now = environment.clock.stopwatch()
+        state.withLock { state in
+            state.revision = max(state.revision, revision)
+            state.sinceNews = now
         }
     }
 
@@ -106,6 +130,7 @@ package final class WorkerInventory: Sendable {
     @discardableResult
     package func take(_ listing: WorkerListing) -> [WorkerRef] {
         let news = update { $0.take(listing) }
+        noteNews(listing.revision)
         readiness.set(true)
         return news
     }
@@ -216,10 +241,25 @@ package final class WorkerInventory: Sendable {
         }
     }
 
+    private func noteLosses(_ state: inout State) {
+        for news in state.table.takeLossNews() {
+            switch news {
+            case .over(let ref): state.losses.end(ref)
+            case .lost(let ref):
+                guard let row = state.table.rows[ref], let binding = row.binding else { continue }
+                state.losses.begin(
+                    Loss(
+                        worker: ref, actor: binding.value.actor, cause: row.presence == nil ? .gone : .replaced,
+                        seenAtMilliseconds: environment.wallClock(), since: environment.clock.stopwatch()))
+            }
+        }
+    }
+
     @discardableResult
     private func update<Result>(_ change: (inout WorkerTable) -> Result) -> Result {
         let (result, done, served) = state.withLock { state in
             let result = change(&state.table)
+            noteLosses(&state)
             let done = state.waiters.filter { $1.isOver(state.table) }
             for id in done.keys { state.waiters[id] = nil }
             return (result, done, state.queue.serve(from: &state.table, environment.chance))

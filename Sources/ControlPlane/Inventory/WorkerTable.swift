@@ -46,8 +46,24 @@ package struct WorkerTable: Sendable {
     private var deletions: [Keys.WorkerKey: Int64] = [:]
     /// The revision of the newest listing. A key that is not here was absent at that revision, or is since.
     private var listedAt: Int64 = 0
+    private let keepsLossNews: Bool
+    private var lossNews: [LossNews] = []
 
-    package init() {}
+    package enum LossNews: Sendable, Equatable {
+        case lost(WorkerRef)
+        /// Its binding is gone, or is another one.
+        case over(WorkerRef)
+    }
+
+    /// - Parameter keepsLossNews: whether somebody asks for them, again and again.
+    package init(keepsLossNews: Bool = false) { self.keepsLossNews = keepsLossNews }
+
+    /// Which workers have become lost, and are so no more, since this was last asked.
+    package mutating func takeLossNews() -> [LossNews] {
+        if lossNews.isEmpty { return [] }
+        defer { lossNews = [] }
+        return lossNews
+    }
 
     /// A key was put. Returns whether that was news.
     @discardableResult
@@ -166,7 +182,11 @@ package struct WorkerTable: Sendable {
         var row = rows[ref] ?? WorkerRow()
         change(&row)
         rows[ref] = row.presence == nil && row.binding == nil ? nil : row
-        if row.isLost { lost.insert(ref) } else { lost.remove(ref) }
+        if row.isLost {
+            if lost.insert(ref).inserted, keepsLossNews { lossNews.append(.lost(ref)) }
+        } else if lost.remove(ref) != nil, keepsLossNews {
+            lossNews.append(.over(ref))
+        }
         if row.isToBeVacated { toBeVacated.insert(ref) } else { toBeVacated.remove(ref) }
         setFree(ref, row)
     }

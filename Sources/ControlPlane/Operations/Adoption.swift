@@ -35,6 +35,10 @@ struct Adoption: Sendable {
         }
     }
 
+    /// How many actors there are in which status, and how many nobody works on although somebody should; nil before all have
+    /// been listed.
+    var census: ActorCensus? { known.census }
+
     /// Looks again at those who could not be adopted, and at operations whose deletion the watch has not told.
     private func sweep() async {
         while true {
@@ -72,6 +76,8 @@ struct Adoption: Sendable {
 
         let listeners = Listeners()
         private let state = Mutex(State())
+
+        var census: ActorCensus? { state.withLock { $0.table.census } }
 
         func update(_ change: (inout State) -> Void) {
             state.withLock { change(&$0) }

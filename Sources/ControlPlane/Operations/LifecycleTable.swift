@@ -5,13 +5,26 @@ package import SubstrateStore
 /// Which actors are between two stable states or are to be resumed, and which have an operation, as far as is known.
 ///
 /// All come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
-/// been abandoned. Of the others nothing is kept.
+/// been abandoned. Of those that run or are PAUSED only the status is kept, and of those at rest nothing but their number.
 package struct LifecycleTable: Sendable {
     /// The revisions of the rows of actors that somebody has to bring on.
     private var unsettled: [ActorRef: Int64] = [:]
     private var operations: [ActorRef: Int64] = [:]
+    /// The statuses of all actors that are not SUSPENDED. They have workers, but for the PAUSED ones, so they are few.
+    private var statuses: [ActorRef: ActorStatus] = [:]
+    /// How many actors there are; nil before all have been listed.
+    private var count: Int?
 
     package init() {}
+
+    /// How many actors there are in which status; nil before all have been listed.
+    package var census: ActorCensus? {
+        guard let count else { return nil }
+        var census = ActorCensus(stranded: abandoned.count)
+        for status in statuses.values { census.counts[status, default: 0] += 1 }
+        census.counts[.suspended] = max(0, count - statuses.count)
+        return census
+    }
 
     /// The actors that nobody works on although somebody should, sorted.
     package var abandoned: [ActorRef] { unsettled.keys.filter { operations[$0] == nil }.sorted() }
@@ -22,16 +35,21 @@ package struct LifecycleTable: Sendable {
     /// Takes in all there is.
     package mutating func take(_ listing: Listing, _ keys: Keys) {
         self = LifecycleTable()
-        for pair in listing.pairs { put(pair, keys) }
+        count = 0
+        for pair in listing.pairs { put(pair, keys, isNew: true) }
     }
 
     /// Takes in changes, in order.
     package mutating func take(_ events: [WatchEvent], _ keys: Keys) {
         for event in events {
             switch event {
-            case .put(let pair, _): put(pair, keys)
+            case .put(let pair, _): put(pair, keys, isNew: pair.createRevision == pair.modRevision)
             case .delete(let key, _, _):
-                if let ref = keys.actorRef(key) { unsettled[ref] = nil }
+                if let ref = keys.actorRef(key) {
+                    unsettled[ref] = nil
+                    statuses[ref] = nil
+                    count? -= 1
+                }
                 if let ref = keys.operationRef(key) { operations[ref] = nil }
             }
         }
@@ -42,12 +60,15 @@ package struct LifecycleTable: Sendable {
         operations = operations.filter { listed[$0.key] != nil || $0.value > revision }
     }
 
-    private mutating func put(_ pair: KeyValue, _ keys: Keys) {
+    private mutating func put(_ pair: KeyValue, _ keys: Keys, isNew: Bool) {
         if let ref = keys.operationRef(pair.key) { operations[ref] = pair.modRevision }
         guard let ref = keys.actorRef(pair.key) else { return }
+        if isNew { count? += 1 }
         // What cannot be read cannot be adopted either; whoever asks for the actor hears why.
         let actor = try? Codec.decode(pair, as: Actor.self).value
         let needsSomebody = actor.map { $0.state.isTransitional || $0.isResumeDue } ?? false
         unsettled[ref] = needsSomebody ? pair.modRevision : nil
+        let status = actor?.status ?? .suspended
+        statuses[ref] = status == .suspended ? nil : status
     }
 }

@@ -23,6 +23,7 @@ struct OperationSweep: Sendable {
     private func sweepOnce() async {
         // When etcd does not answer, the next one will do.
         guard let listed = try? await control.store.listOperations() else { return }
+        control.operations.take(listed.operations, control.environment.wallClock())
         for (ref, operation) in listed.operations.sorted(by: { $0.key < $1.key }) {
             guard operation.value.owner == session.replica, !session.isInHand(operation.value.nonce) else { continue }
             control.environment.log.warning(

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 package import ServiceKit
 package import SubstrateStore
 internal import Synchronization
@@ -17,11 +18,23 @@ package final class Replica: Sendable {
     private let store: Store
     private let environment: Environment
     private let timeToLive: Duration
+    private let metrics: ControlPlaneMetrics
     private let current = Mutex<ReplicaSession?>(nil)
+    private let standing = Mutex(Standing())
+
+    private struct Standing {
+        var isLeading = false
+        /// Since when the lease counts that was granted or renewed last.
+        var sinceRenewal: Stopwatch?
+    }
     /// Names this run of this process in the operations it owns.
     package let id: String
 
-    package init(store: Store, environment: Environment, timeToLive: Duration = Replica.defaultTimeToLive) {
+    package init(
+        store: Store, environment: Environment, timeToLive: Duration = Replica.defaultTimeToLive,
+        metrics: ControlPlaneMetrics = ControlPlaneMetrics()
+    ) {
+        self.metrics = metrics
         self.store = store
         self.environment = environment
         self.timeToLive = timeToLive
@@ -42,8 +55,9 @@ package final class Replica: Sendable {
             do {
                 // The margin is for workflows to stop in.
                 try await store.etcd.withSession(
-                    under: store.keys.replicas, value: Array(id.utf8), timeToLive: timeToLive, margin: timeToLive / 5,
-                    clock: environment.clock
+                    under: store.keys.replicas, value: Array(id.utf8), timeToLive: timeToLive,
+                    margin: timeToLive / Self.marginPart,
+                    clock: environment.clock, onRenewal: { sent in self.standing.withLock { $0.sinceRenewal = sent } }
                 ) { session in await self.hold(session, work, lead) }
             } catch {
                 if Task.isCancelled { return }
@@ -61,6 +75,7 @@ package final class Replica: Sendable {
     ) async {
         let mine = ReplicaSession(lease: session.lease.id, replica: id)
         current.withLock { $0 = mine }
+        metrics.sessions.add()
         environment.log.info("holding a session", ["lease": .text(session.lease.id), "replica": .string(id)])
         await withDiscardingTaskGroup { group in
             group.addTask { await mine.workflows.run() }
@@ -68,6 +83,7 @@ package final class Replica: Sendable {
             group.addTask { await self.campaign(session) { await lead(mine) } }
         }
         current.withLock { $0 = nil }
+        standing.withLock { $0.sinceRenewal = nil }
     }
 
     /// Leads when it is this replica's turn. Leadership only keeps replicas from doing the same work twice: what the leader
@@ -84,6 +100,9 @@ package final class Replica: Sendable {
                 ) { leadership in
                     self.environment.log.info(
                         "leading", ["replica": .string(self.id), "term": .integer(leadership.revision)])
+                    self.metrics.elections.add()
+                    self.standing.withLock { $0.isLeading = true }
+                    defer { self.standing.withLock { $0.isLeading = false } }
                     await lead()
                 }
             } catch {
@@ -104,6 +123,17 @@ package final class Replica: Sendable {
         }
         return try await session.perform(workflow)
     }
+
+    /// Whether it does what only the leader does.
+    package var isLeading: Bool { standing.withLock { $0.isLeading } }
+
+    /// How long its session can be relied on if it is not renewed; nil while there is none, or none that was renewed yet.
+    package var sessionMargin: Duration? {
+        standing.withLock { $0.sinceRenewal }.map { timeToLive - timeToLive / Self.marginPart - $0.elapsed() }
+    }
+
+    /// What part of the time to live is left for workflows to stop in.
+    private static let marginPart = 5
 
     /// Whether workflows can begin.
     package var hasSession: Bool { current.withLock { $0 != nil } }

@@ -1,3 +1,5 @@
+internal import Etcd
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateModel
 internal import SubstrateStore
@@ -35,6 +37,7 @@ extension WorkerPoolSyncer {
         let actors = try await store.actors(batch.map(\.binding.value.actor))
         let policies = try await policies(of: actors)
         let now = environment.wallClock()
+        let losses = inventory.losses.open
         var releases: [Release] = []
         for (lost, result) in zip(batch, actors) {
             switch result {
@@ -51,7 +54,7 @@ extension WorkerPoolSyncer {
             }
         }
         var isDone = true
-        for part in store.parts(of: releases) where try await !commit(part) { isDone = false }
+        for part in store.parts(of: releases) where try await !commit(part, losses) { isDone = false }
         return isDone
     }
 
@@ -65,22 +68,27 @@ extension WorkerPoolSyncer {
         return policies
     }
 
-    private func commit(_ releases: [Release]) async throws(StoreError) -> Bool {
+    private func commit(_ releases: [Release], _ losses: [WorkerRef: Loss]) async throws(StoreError) -> Bool {
         switch try await store.release(releases) {
         case .committed(let revision):
-            note(releases, revision)
+            note(releases, losses, revision)
             return true
         case .refused(let losers):
             let others = releases.filter { !losers.contains($0.worker) }
             if !others.isEmpty, case .committed(let revision) = try await store.release(others) {
-                note(others, revision)
+                note(others, losses, revision)
             }
             return false
         }
     }
 
-    private func note(_ releases: [Release], _ revision: Int64) {
+    private func note(_ releases: [Release], _ losses: [WorkerRef: Loss], _ revision: Int64) {
         for release in releases {
+            if let loss = losses[release.worker] {
+                let result = release.released == nil ? "stale_binding" : "released"
+                metrics.releases.add(1, loss.cause.rawValue, result)
+                metrics.releaseDuration.observe(loss.since.elapsed())
+            }
             inventory.takeUnbound(release.worker, at: revision)
             environment.log.info(
                 release.released == nil

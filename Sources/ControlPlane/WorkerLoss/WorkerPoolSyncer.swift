@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 package import ServiceKit
 package import SubstrateModel
 package import SubstrateStore
@@ -19,6 +20,7 @@ package struct WorkerPoolSyncer: Sendable {
     let environment: Environment
     let sweepInterval: Duration
     let policy: Policy
+    let metrics: ControlPlaneMetrics
 
     /// What a template says is to follow the loss of a worker.
     package typealias Policy = @Sendable (TemplateRef) async throws(StoreError) -> OnWorkerLoss
@@ -29,8 +31,9 @@ package struct WorkerPoolSyncer: Sendable {
     ///   - policy: asked once for each template in a batch.
     package init(
         store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30),
-        policy: @escaping Policy = { _ in .revert }
+        metrics: ControlPlaneMetrics = ControlPlaneMetrics(), policy: @escaping Policy = { _ in .revert }
     ) {
+        self.metrics = metrics
         self.policy = policy
         self.store = store
         self.inventory = inventory
@@ -70,6 +73,7 @@ package struct WorkerPoolSyncer: Sendable {
         }
         let news = inventory.take(listing)
         if !isFirst, !news.isEmpty {
+            metrics.missedChanges.add(Double(news.count))
             environment.log.info(
                 "a listing of the workers told what the watch had not yet",
                 ["workers": .array(news.prefix(10).map { .text($0) }), "count": .integer(Int64(news.count))])
@@ -113,6 +117,7 @@ package struct WorkerPoolSyncer: Sendable {
             return try await release(batch)
         } catch {
             if Task.isCancelled { return true }
+            metrics.releaseFailures.add()
             environment.log.warning(
                 "cannot release actors from lost workers, will try again",
                 ["workers": .integer(Int64(batch.count)), "error": .text(error)])

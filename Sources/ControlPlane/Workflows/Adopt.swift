@@ -41,8 +41,10 @@ extension Workflow {
         environment.log.info(
             "adopted an abandoned operation",
             ["actor": .text(ref), "worker": .text(claim.worker), "status": .string(actor.value.status.rawValue)])
-        return try await settle(claim) { (nodes, address) throws(NodeFailure) in
-            try await nodes.status(StatusRequest(workerUID: assignment.uid), claim.fences, at: address)
-        }.actor
+        return try await measured(.adopt) { () throws(ControlError) in
+            try await settle(claim) { (nodes, address) throws(NodeFailure) in
+                try await nodes.status(StatusRequest(workerUID: assignment.uid), claim.fences, at: address)
+            }.actor
+        }
     }
 }

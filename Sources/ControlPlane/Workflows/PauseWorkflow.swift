@@ -14,6 +14,10 @@ struct PauseWorkflow: Workflow {
     let ref: ActorRef
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
+        try await measured(.pause) { () throws(ControlError) in try await carryOut(from: actor) }
+    }
+
+    private func carryOut(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         var actor = actor
         while true {
             switch actor.value.state {

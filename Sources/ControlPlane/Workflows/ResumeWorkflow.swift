@@ -22,6 +22,10 @@ struct ResumeWorkflow: Workflow {
     var offered: ReservedWorker?
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
+        try await measured(.resume) { () throws(ControlError) in try await carryOut(from: actor) }
+    }
+
+    private func carryOut(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         var actor = actor
         var missing: LocalSnapshot?
         while true {

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -132,6 +133,7 @@ extension Workflow {
                 throw ControlError(error)
             }
         }
+        control.metrics.revocations.add()
         throw .noAnswer(claim.worker)
     }
 

@@ -17,6 +17,10 @@ struct SuspendWorkflow: Workflow {
 
     /// - Returns: the actor; not suspended when the cause is none any more.
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
+        try await measured(.suspend) { () throws(ControlError) in try await carryOut(from: actor) }
+    }
+
+    private func carryOut(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         var actor = actor
         while true {
             switch actor.value.state {

@@ -40,19 +40,30 @@ extension EtcdStore {
     ///   - timeToLive: how long the session outlives a holder that dies. Renewed at a third of it.
     ///   - margin: how long before the lease can have expired the work is cancelled; what it needs for stopping.
     ///   - clock: measures the lease; has to go on while the machine sleeps.
+    ///   - onRenewal: told of each renewal of the lease, with a stopwatch that was started when it was sent, and of the grant.
     ///   - body: the work; its task is cancelled when the session is lost, and it should end then.
     /// - Throws: `SessionLost` when it was lost, `EtcdError` when it could not begin, and what `body` throws.
     public func withSession<Value: Sendable>(
         under prefix: Key, value: [UInt8] = [], timeToLive: Duration = .seconds(5), margin: Duration = .seconds(1),
-        clock: any Clock<Duration> = ContinuousClock(), _ body: @escaping @Sendable (Session) async throws -> Value
+        clock: any Clock<Duration> = ContinuousClock(), onRenewal: @escaping @Sendable (Stopwatch) -> Void = { _ in },
+        _ body: @escaping @Sendable (Session) async throws -> Value
     ) async throws -> Value {
         let sinceGrant = clock.stopwatch()
         let lease = try await grantLease(timeToLive: timeToLive)
         do {
             let session = try await begin(lease, under: prefix, value, clock)
             let keeper = LeaseKeeper(store: self, lease: lease, margin: margin, clock: clock)
+            onRenewal(sinceGrant)
             let result = try await whileHeld(
-                { SessionLost.lease(try await keeper.run(sinceGrant: sinceGrant)) }, { try await body(session) })
+                {
+                    let loss = try await keeper.run(
+                        sinceGrant: sinceGrant,
+                        onRenewal: { sent in
+                            onRenewal(sent)
+                            return true
+                        })
+                    return SessionLost.lease(loss)
+                }, { try await body(session) })
             await end(lease)
             return result
         } catch {

@@ -34,6 +34,8 @@ public struct CompletedCall: Sendable {
     public let peer: String
     /// Who called, if the handler has found out.
     public let caller: String?
+    /// The client's headers, with its secrets.
+    public let metadata: Metadata
     /// What was answered.
     public let status: Status
     /// From the call's arrival to its end.
@@ -43,6 +45,7 @@ public struct CompletedCall: Sendable {
         method = call.method
         peer = call.peer
         caller = call.caller
+        metadata = call.metadata
         self.status = status
         self.duration = duration
     }

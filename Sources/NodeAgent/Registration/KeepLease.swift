@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateModel
 internal import SubstrateStore
@@ -31,6 +32,7 @@ extension NodeAgent {
             onLapse: { error in await self.freeze(held, error) },
             onRenewal: { sent in await self.renewed(held, sent) })
         held.clock.lose()
+        metrics.losses.add()
         environment.log.error("lost the lease: killing all actors", ["reason": .text(loss)])
     }
 
@@ -49,6 +51,7 @@ extension NodeAgent {
 
     private func freeze(_ held: HeldLease, _ error: EtcdError?) async {
         held.clock.lapse()
+        metrics.lapses.add()
         readiness.set(false)
         let reason = health.hung.isEmpty ? "no answer" : "the node makes no progress"
         environment.log.error(

@@ -27,6 +27,9 @@ package final class LeaseClock: Sendable {
         state.withLock { if case .good(let hold) = $0.phase { hold.left > .zero } else { false } }
     }
 
+    /// How long it can be relied on without being renewed; nil when it cannot.
+    package var margin: Duration? { state.withLock { if case .good(let hold) = $0.phase { hold.left } else { nil } } }
+
     private var isLost: Bool { state.withLock { if case .lost = $0.phase { true } else { false } } }
 
     /// How often the lease has lapsed so far. When it is the same afterwards, and the lease is good, actors were not frozen in

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -31,7 +32,7 @@ extension NodeAgent {
             }
             let slot = WorkerSlot(
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: held.clock, watchdog: watchdog,
-                addresses: addresses, environment: environment)
+                addresses: addresses, environment: environment, metrics: metrics)
             slots.insert(slot)
             readiness.set(held.clock.isGood && slots.all.count == options.workerCount)
             let end = await health.watching("worker \(ref)") { beat in
@@ -43,6 +44,7 @@ extension NodeAgent {
             }
             readiness.set(false)
             slots.remove(slot)
+            metrics.registrations.add(1, end.label)
             drain.note(stored.value.uid, isVacated: false)
             if Task.isCancelled { return }
             try await withdraw(ref, stored.incarnation)

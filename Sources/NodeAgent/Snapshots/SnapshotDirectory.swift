@@ -1,7 +1,7 @@
 internal import Foundation
 internal import GRPC
 internal import Glibc
-internal import SubstrateModel
+package import SubstrateModel
 
 /// Snapshots in a directory that all nodes share, and in the node's own for local ones.
 ///
@@ -70,6 +70,15 @@ package struct SnapshotDirectory: Sendable {
                 mayLieInWorker: true)
         }
         return manifest
+    }
+
+    /// How large a complete snapshot is, by what it says itself; nil when it cannot be read.
+    package func bytes(of snapshot: SnapshotURI) -> Int? {
+        guard let path = try? path(of: snapshot),
+            let data = FileManager.default.contents(atPath: "\(path)/\(Self.manifestName)"),
+            let manifest = SnapshotManifest(data)
+        else { return nil }
+        return manifest.archive.bytes + (manifest.memory?.files.values.reduce(0) { $0 + $1.bytes } ?? 0)
     }
 
     private func damaged(_ snapshot: SnapshotURI, _ part: String) -> RuntimeFailure {

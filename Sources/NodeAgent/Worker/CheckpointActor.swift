@@ -1,4 +1,6 @@
+internal import Etcd
 internal import GRPC
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -19,6 +21,7 @@ extension WorkerSlot {
             return .failure(failure(RuntimeFailure(.failedPrecondition, "the actor has died"), epoch, .notRunning))
         }
         let sandbox = running.sandbox
+        let time = environment.clock.stopwatch()
         do throws(RuntimeFailure) {
             let condition = minimumIdleness.map { idleness(of: epoch, atLeast: $0) }
             // Before it is stopped for nothing.
@@ -31,10 +34,13 @@ extension WorkerSlot {
                 state.fence.checkpointed(epoch, snapshot)
                 state.running = nil
             }
+            metrics.checkpoints.observe(time.elapsed(), snapshot.kind, "ok")
+            measure(target, snapshot.kind)
             log.info(
                 "checkpointed an actor", ["worker": .text(ref), "epoch": .text(epoch), "snapshot": .text(snapshot)])
             return .success(Receipt(epoch: epoch, state: .checkpointed(snapshot)))
         } catch {
+            metrics.checkpoints.observe(time.elapsed(), snapshot.kind, "failed")
             log.warning(
                 "could not checkpoint an actor",
                 ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(error.reason)])

@@ -1,4 +1,6 @@
+internal import Etcd
 internal import GRPC
+internal import Metrics
 internal import ServiceKit
 internal import SubstrateAPI
 internal import SubstrateModel
@@ -12,6 +14,8 @@ extension WorkerSlot {
     ) async -> Result<Receipt, NodeFailure> {
         let output = ActorOutput(epoch: epoch, workerPod: ref.pod, wallClock: environment.wallClock)
         var taken: ActorAddress?
+        let time = environment.clock.stopwatch()
+        let source = snapshot?.kind ?? "nothing"
         do throws(RuntimeFailure) {
             let revision = try await verify(epoch)
             state.withLock { state in
@@ -46,11 +50,13 @@ extension WorkerSlot {
                     "actor": .text(workload.actor), "worker": .text(ref), "epoch": .text(epoch),
                     "address": .text(address),
                 ])
+            metrics.starts.observe(time.elapsed(), source, "ok")
             reconsider()
             return .success(Receipt(epoch: epoch, state: .running))
         } catch {
             if let taken { addresses.giveBack(taken, of: ref.pod) }
             output.end()
+            metrics.starts.observe(time.elapsed(), source, "failed")
             log.warning(
                 "could not start an actor",
                 ["actor": .text(workload.actor), "worker": .text(ref), "reason": .string(error.reason)])
@@ -102,6 +108,7 @@ extension WorkerSlot {
             return true
         }
         guard isNews else { return }
+        metrics.deaths.add()
         log.warning("an actor died", ["worker": .text(ref), "epoch": .text(epoch), "reason": .string(reason)])
         await sandbox.kill()
         reconsider()

@@ -26,6 +26,7 @@ package final class WorkerSlot: Sendable {
     let watchdog: any Watchdog
     let addresses: ActorAddresses
     let environment: Environment
+    let metrics: NodeMetrics
     /// Starts and checkpoints go on when the replica that asked for them goes away.
     let tasks = TaskPool()
     let state = Mutex(State())
@@ -61,8 +62,9 @@ package final class WorkerSlot: Sendable {
 
     init(
         ref: WorkerRef, presence: Stored<Presence>, store: Store, runtime: any Runtime, lease: LeaseClock,
-        watchdog: any Watchdog, addresses: ActorAddresses, environment: Environment
+        watchdog: any Watchdog, addresses: ActorAddresses, environment: Environment, metrics: NodeMetrics
     ) {
+        self.metrics = metrics
         self.ref = ref
         self.presence = presence
         self.store = store
@@ -72,6 +74,10 @@ package final class WorkerSlot: Sendable {
         self.addresses = addresses
         self.environment = environment
     }
+
+    /// The actor that runs here, and where it listens.
+    var actor: ActorRef? { state.withLock { $0.running?.actor } }
+    var address: ActorAddress? { state.withLock { $0.running?.address } }
 
     var incarnation: Incarnation { presence.incarnation }
     var log: Log { environment.log }

@@ -207,7 +207,11 @@ struct EnvoyConfiguration {
                         // The answer's headers decide on the route.
                         ("clear_route_cache", true), ("failure_mode_allow", false),
                         ("status_on_error", .object([("code", "ServiceUnavailable")])),
-                        ("allowed_headers", exactly(own + [RequestTarget.header])),
+                        (
+                            "allowed_headers",
+                            exactly(
+                                own + [RequestTarget.header, TraceContext.parentHeader, TraceContext.stateHeader])
+                        ),
                         (
                             "http_service",
                             .object([

@@ -3,7 +3,7 @@ internal import ServiceKit
 internal import Synchronization
 
 /// Whether somebody takes connections at a place: for requests that the proxy cannot send twice.
-enum DestinationCheck {
+package enum DestinationCheck {
     /// As the proxy's own limit.
     private static let timeout: Duration = .seconds(2)
     /// Each takes a thread while it lasts. Requests beyond go unchecked, and fail if their actor has just left.
@@ -11,7 +11,7 @@ enum DestinationCheck {
     private static let underWay = Mutex(0)
 
     /// - Parameter destination: `ip:port`.
-    static func takesConnections(_ destination: String) async -> Bool {
+    package static func takesConnections(_ destination: String) async -> Bool {
         guard let (address, isTaken) = place(destination) else { return false }
         guard isTaken else { return true }
         defer { underWay.withLock { $0 -= 1 } }

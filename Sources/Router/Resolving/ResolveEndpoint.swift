@@ -1,4 +1,5 @@
 package import HTTP
+internal import ServiceKit
 internal import SubstrateModel
 
 /// The plain HTTP endpoint that the proxy asks about each request. The answer is 200 with the destination, or a refusal with
@@ -30,30 +31,49 @@ package struct ResolveEndpoint: Sendable {
     static let envoyRefusals = [500, 503, 504]
 
     private let resolver: ActorResolver
+    private let activity: RouterActivity?
 
-    package init(resolver: ActorResolver) { self.resolver = resolver }
+    /// - Parameter activity: notes what is asked and answered.
+    package init(resolver: ActorResolver, activity: RouterActivity? = nil) {
+        self.resolver = resolver
+        self.activity = activity
+    }
 
     /// The answer, if it takes no waiting.
     package func answerAtOnce(_ request: HTTPRequest) -> HTTPResponse? {
         let question = Question(request)
         switch question.target {
-        case .refused(let status, let message): return question.refusal(status, message)
+        case .refused(let status, let message):
+            activity?.refused(question.asked.excerpt, status, message)
+            return question.refusal(status, message)
         case .actor(let actor):
-            guard question.failure == nil, !question.needsCheck else { return nil }
-            return resolver.destinationIfKnown(actor).map(question.destination)
+            guard question.failure == nil, !question.needsCheck, let destination = resolver.destinationIfKnown(actor)
+            else { return nil }
+            activity?.routed(actor, to: destination, .zero)
+            return question.destination(destination)
         }
     }
 
     package func answer(_ request: HTTPRequest) async -> HTTPResponse {
-        let question = Question(request)
+        let trace = TraceContext(
+            parent: request.headers[TraceContext.parentHeader], state: request.headers[TraceContext.stateHeader])
+        return await TraceContext.$current.withValue(trace) { await answer(Question(request)) }
+    }
+
+    private func answer(_ question: Question) async -> HTTPResponse {
         switch question.target {
         case .refused(let status, let message): return question.refusal(status, message)
         case .actor(let actor):
-            switch await resolve(actor, question) {
+            switch await resolution(of: actor, question) {
             case .destination(let destination): return question.destination(destination)
             case .refused(let status, let message): return question.refusal(status, message)
             }
         }
+    }
+
+    private func resolution(of actor: ActorRef, _ question: Question) async -> Resolution {
+        guard let activity else { return await resolve(actor, question) }
+        return await activity.observing(actor) { await resolve(actor, question) }
     }
 
     private func resolve(_ actor: ActorRef, _ question: Question) async -> Resolution {
@@ -72,6 +92,8 @@ package struct ResolveEndpoint: Sendable {
 /// What a proxy asks, and how it wants its answers.
 private struct Question {
     let target: RequestTarget
+    /// What it says of itself, whatever that is.
+    let asked: String
     let failure: FailedConnection?
     let needsCheck: Bool
     private let isOfNginx: Bool
@@ -79,12 +101,14 @@ private struct Question {
     init(_ request: HTTPRequest) {
         isOfNginx = request.path == ResolveEndpoint.nginxPath
         let headers = request.headers
+        let (host, header): (String, String?)
         if isOfNginx {
-            target = RequestTarget(
-                host: headers[ResolveEndpoint.hostHeader] ?? "", header: headers[ResolveEndpoint.targetHeader])
+            (host, header) = (headers[ResolveEndpoint.hostHeader] ?? "", headers[ResolveEndpoint.targetHeader])
         } else {
-            target = RequestTarget(host: headers["host"] ?? "", header: headers[RequestTarget.header])
+            (host, header) = (headers["host"] ?? "", headers[RequestTarget.header])
         }
+        target = RequestTarget(host: host, header: header)
+        asked = header ?? host
         failure = headers[ResolveEndpoint.roundHeader].flatMap { Int($0) }.map {
             FailedConnection(destination: headers[ResolveEndpoint.destinationHeader] ?? "", round: $0)
         }

@@ -59,6 +59,15 @@ extension Store {
         do { return try await etcd.range(request).count } catch { throw StoreError(error) }
     }
 
+    /// How many actors there are. The server walks through their keys, and sends only the number.
+    package func countActors() async throws(StoreError) -> Int {
+        var request = RangeRequest(keys.actors)
+        request.countOnly = true
+        // Somebody looks at it once and again; that may cost the cluster no round.
+        request.isSerializable = true
+        do { return try await etcd.range(request).count } catch { throw StoreError(error) }
+    }
+
     /// Where a listing of actors stands.
     package struct ActorCursor: Sendable, Equatable {
         /// The revision that all pages show.
