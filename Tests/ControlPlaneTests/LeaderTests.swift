@@ -53,9 +53,10 @@ import Testing
     func aCampaignThatFailsIsInNobodysWay(joinsUnheard: Bool) async throws {
         let election = Key("\(fixture.store.keys.election)/")
         let unreachable = EtcdError(
-            code: .unavailable, operation: "txn", endpoint: "test", text: "no answer", outcome: .unknown)
+            // The client has given up trying again.
+            code: .other, operation: "txn", endpoint: "test", text: "no answer", outcome: .unknown)
         let failures = Counter()
-        func isOfElection(_ transaction: Transaction) -> Bool { "\(transaction)".contains("\(election)") }
+        @Sendable func isOfElection(_ transaction: Transaction) -> Bool { "\(transaction)".contains("\(election)") }
         if joinsUnheard {
             cluster.etcd.afterWrite { transaction in
                 if isOfElection(transaction), failures.next() == 0 { throw unreachable }

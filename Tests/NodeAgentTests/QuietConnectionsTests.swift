@@ -39,7 +39,7 @@ import Testing
         var target = in_addr()
         inet_pton(AF_INET, "192.168.0.1", &source)
         inet_pton(AF_INET, "192.168.0.2", &target)
-        let segment = TCPSegment.syn(from: source, port: 1, to: target, port: 2, number: 0x0102_0304)
+        let segment = TCPSegment.header(.syn, from: source, port: 1, to: target, port: 2, number: 0x0102_0304)
         #expect(segment.count == 20)
         // Adding everything up, with the checksum in it, has to give ones only.
         let bytes: [UInt8] = [192, 168, 0, 1, 192, 168, 0, 2, 0, 6, 0, 20] + segment

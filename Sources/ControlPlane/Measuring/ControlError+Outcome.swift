@@ -4,6 +4,7 @@ extension ControlError {
         switch self {
         case .actorNotFound, .templateNotFound: "not_found"
         case .noEligiblePool, .noFreeWorkers: "no_free_workers"
+        case .quotaExceeded: "quota_exceeded"
         case .isHeld, .isSuspended, .isPaused, .isNotRunning: "wrong_state"
         case .operationInProgress, .conflict: "conflict"
         case .workerLost: "worker_lost"

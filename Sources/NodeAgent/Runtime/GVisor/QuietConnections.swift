@@ -8,7 +8,8 @@ internal import SubstrateModel
 /// minute after the actor has closed it, and an actor whose checkpoint fails for that is dead. So each connection that was ever
 /// noted gets a SYN as if from its other end. Where one is still known, the sandbox answers with an ACK (RFC 5961), the firewall
 /// that with a reset, which has the right number and ends it; what is left of a closed one gives way to the new
-/// connection, whose beginning is reset just so. Asked again, a connection that is gone does not answer with an ACK.
+/// connection, whose beginning is reset just so. Whether all that has come to pass in the sandbox, an ACK for each tells in the end: it gets a reset
+/// where nothing is left.
 struct QuietConnections: Sendable {
     let network: WorkerNetwork
     let address: ActorAddress
@@ -17,8 +18,6 @@ struct QuietConnections: Sendable {
 
     /// Rounds until an actor is given up that holds on to connections. One is enough, as a rule.
     private static let rounds = 10
-    /// More than a sandbox takes to handle some packets, on a busy machine. It cannot be asked.
-    private static let aftermath = Duration.milliseconds(200)
     /// How often to look in one round whether everything has been answered.
     private static let looks = 20
 
@@ -49,23 +48,22 @@ struct QuietConnections: Sendable {
         for set in ["flows", "egress"] {
             left.formUnion(try await network.flows(set, in: directory).filter { $0.actor == address.ip })
         }
-        if left.isEmpty { return }
-        for _ in 0..<Self.rounds where !left.isEmpty { left = try await ask(left) }
+        let all = left
+        for _ in 0..<Self.rounds where !left.isEmpty {
+            left = try await ask(left, by: .syn)
+            if left.isEmpty { left = try await ask(all, by: .ack) }
+        }
         guard left.isEmpty else {
             throw RuntimeFailure(
                 .unavailable,
                 "\(left.count) connections of the actor cannot be ended, so its memory cannot be saved now")
         }
-        // The last resets have reached the sandbox, and it has to do what they say.
-        do { try await Task.sleep(for: Self.aftermath) } catch {
-            throw RuntimeFailure(.cancelled, "the snapshot was given up")
-        }
     }
 
     /// Asks after connections, which ends them; returns those that were still known then, or that nothing is known of.
-    private func ask(_ asked: Set<Flow>) async throws(RuntimeFailure) -> Set<Flow> {
+    private func ask(_ asked: Set<Flow>, by flag: TCPSegment.Flag) async throws(RuntimeFailure) -> Set<Flow> {
         try await nft(Firewall.forget(network.table, network.number))
-        try await BlockingThread.result { () throws(RuntimeFailure) in try FlowProbe.askActor(Array(asked)) }
+        try await BlockingThread.result { () throws(RuntimeFailure) in try FlowProbe.askActor(Array(asked), by: flag) }
         var answered: Set<Flow> = []
         for _ in 0..<Self.looks where !answered.isSuperset(of: asked) {
             // It answers on this machine, at once; unless the machine is busy.
