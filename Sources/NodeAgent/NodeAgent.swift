@@ -117,7 +117,7 @@ package final class NodeAgent: Sendable {
                     self.environment.log.error("killing all actors", ["reason": .string(reason)])
                 }
                 group.addTask { await self.followGeneration(generation) }
-                group.addTask { await self.followBindings() }
+                group.addTask { await self.followBindings(under: held) }
                 group.addTask { await self.followDrainOrders() }
                 group.addTask { await self.collectLocalSnapshots() }
                 group.addTask { await self.watchRuntime() }
@@ -167,19 +167,21 @@ package final class NodeAgent: Sendable {
         }
     }
 
-    private func followBindings() async {
+    private func followBindings(under held: HeldLease) async {
         let keys = store.keys
-        let workers = options.workers
+        let workers = Set(options.workers)
+        func take(_ binding: Stored<Binding>?, of ref: WorkerRef, at revision: Int64) {
+            held.bindings.note(binding, of: ref, at: revision)
+            slots.slot(of: ref)?.take(binding, at: revision)
+        }
         await follow(keys.bindings(in: options.pool), of: store.etcd, environment) { listing in
             let listing = WorkerListing(listing, keys)
-            for ref in workers { self.slots.slot(of: ref)?.take(listing.bound[ref], at: listing.revision) }
+            for ref in self.options.workers { take(listing.bound[ref], of: ref, at: listing.revision) }
         } changed: { events in
             for event in events {
-                guard case .bound(let ref) = keys.worker(event.key), let slot = self.slots.slot(of: ref) else {
-                    continue
-                }
+                guard case .bound(let ref) = keys.worker(event.key), workers.contains(ref) else { continue }
                 do throws(StoreError) {
-                    slot.take(try event.row(), at: event.revision)
+                    take(try event.row(), of: ref, at: event.revision)
                 } catch {
                     self.environment.log.error("a binding cannot be read", ["error": .text(error)])
                 }

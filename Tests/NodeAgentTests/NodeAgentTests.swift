@@ -115,6 +115,44 @@ import Testing
         }
     }
 
+    @Test func aClaimRevokedBeforeTheAgentKnowsOfItsRegistrationIsNotMissed() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let keys = fixture.store.keys
+        let (isWatching, isShown, isTaken) = (Flag(), Flag(), Flag())
+        etcd.beforeWatch { range, _ in
+            if range == keys.bindings(in: fixture.pool.ref) { isWatching.set() }
+        }
+        let (bound, other) = (keys.bound(worker), keys.bound(fixture.workerRef("other")))
+        etcd.deliver { event in
+            // Written once when it was claimed, and once more when it was revoked.
+            if case .put(let pair, _) = event, pair.key == bound, pair.version == 2 { isShown.set() }
+            if event.key == other { isTaken.set() }
+            return true
+        }
+        let answer = Gate()
+        etcd.afterWrite { _ in await answer.pass() }
+        try await running(agent(slots, etcd: etcd).run) {
+            try await answer.waitForArrival()
+            try await eventually("the bindings are watched") { isWatching.isSet }
+            let presence = try #require(try await fixture.store.presence(of: worker))
+            _ = try await fixture.createActor("alice")
+            let claim = try await fixture.resuming(
+                "alice", on: StoreFixture.Worker(ref: worker, presence: presence, lease: LeaseID(1)))
+            _ = try await fixture.store.revoke(claim)
+            try await eventually("the watch has shown it") { isShown.isSet }
+            // The watch is read on when what it has shown has been dealt with.
+            _ = try await fixture.store.etcd.transaction(Transaction().then(.put(other, [])))
+            try await eventually("the agent has taken it in") { isTaken.isSet }
+            #expect(slots.all.isEmpty)
+            answer.open()
+            try await eventually("a new incarnation") {
+                guard let now = slots.slot(of: worker) else { return false }
+                return now.presence.incarnation > presence.incarnation
+            }
+        }
+    }
+
     private func deleteBinding() async throws {
         _ = try await fixture.store.etcd.transaction(Transaction().then(.delete(fixture.store.keys.bound(worker))))
     }

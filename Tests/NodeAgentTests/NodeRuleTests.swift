@@ -89,6 +89,8 @@ import Testing
             let start = Task { try await slot.start(node.workload("alice"), from: nil, claim.fences) }
             try await starting.waitForArrival()
             slot.take(nil, at: claim.binding.modRevision + 1)
+            // What comes late is nothing new.
+            slot.take(claim.binding, at: claim.binding.modRevision)
             starting.open()
             _ = await start.result
             try await eventually("it is killed") {

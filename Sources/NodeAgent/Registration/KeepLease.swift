@@ -9,6 +9,7 @@ struct HeldLease: Sendable {
     var lease: Lease
     var margin: Duration
     var clock: LeaseClock
+    let bindings = ShownBindings()
 
     /// How long actors may run after a renewal.
     func hold(_ sinceSent: Stopwatch) -> LeaseHold {

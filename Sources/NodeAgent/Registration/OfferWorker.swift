@@ -34,6 +34,7 @@ extension NodeAgent {
                 ref: ref, presence: stored, store: store, runtime: runtime, lease: held.clock, watchdog: watchdog,
                 addresses: addresses, environment: environment, metrics: metrics)
             slots.insert(slot)
+            held.bindings.tell(slot)
             readiness.set(held.clock.isGood && slots.all.count == options.workerCount)
             let end = await health.watching("worker \(ref)") { beat in
                 await withTaskGroup { group in

@@ -5,10 +5,11 @@ internal import Synchronization
 
 /// What becomes of a worker by what is stored about it.
 extension WorkerSlot {
-    /// The worker's binding as the watch shows it, as of `revision`. Waits for nothing: it is called for one worker after
-    /// the other.
+    /// The worker's binding as the watch shows it, as of `revision`; one that is older than what is known is nothing new.
+    /// Waits for nothing: it is called for one worker after the other.
     package func take(_ binding: Stored<Binding>?, at revision: Int64) {
-        let origin = state.withLock { state in
+        let origin = state.withLock { state -> LocalSnapshotName? in
+            guard revision >= state.bindingSeenAt else { return nil }
             state.binding = binding
             state.bindingSeenAt = revision
             if let known = state.fence.activity.epoch, known != binding?.epoch, revision > known.revision {
