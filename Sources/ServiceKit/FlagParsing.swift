@@ -24,9 +24,7 @@ extension Flags {
                 }
             }
         }
-        if let path = given[ConfigurationFile.flag]?.last,
-            declared.contains(where: { $0.name == ConfigurationFile.flag })
-        {
+        if haveFile, let path = given[ConfigurationFile.flag]?.last {
             for (name, values) in try read(path) where given[name] == nil { given[name] = values }
         }
         let defaults = Dictionary(

@@ -36,6 +36,8 @@ package struct Flags {
     let usage: String
     let examples: [String]
     private var section = "Flags"
+    /// Whether there is a file with more of them, which `--config` names.
+    private(set) var haveFile = false
 
     /// - Parameters:
     ///   - program: as it is called, with the command if the flags are one's.
@@ -49,6 +51,14 @@ package struct Flags {
 
     /// Puts the flags that are declared from here on under a heading of their own in the help.
     package mutating func beginSection(_ title: String) { section = title }
+
+    /// Has them come from a file, too: `ConfigurationFile`.
+    package mutating func declareFile() {
+        haveFile = true
+        text(
+            ConfigurationFile.flag, "FILE",
+            help: "A file with flags, one in each line: NAME = VALUE. What the command line gives counts more.")
+    }
 
     package mutating func text(
         _ name: String, _ placeholder: String, default value: String? = nil, isRepeatable: Bool = false,

@@ -15,9 +15,7 @@ package enum Program {
         _ body: @escaping @Sendable (Flags.Values, Log) async throws -> Void
     ) async -> Never {
         var flags = flags
-        flags.text(
-            ConfigurationFile.flag, "FILE",
-            help: "A file with flags, one in each line: NAME = VALUE. What the command line gives counts more.")
+        flags.declareFile()
         do {
             switch try flags.parse(Array(CommandLine.arguments.dropFirst())) {
             case .help(let text):

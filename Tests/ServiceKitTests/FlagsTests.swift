@@ -146,7 +146,7 @@ import Testing
         flags.text("file", "FILE", isRepeatable: true, help: "A file.")
         flags.number("count", 1...10, default: 3, help: "How many.")
         flags.toggle("all", help: "Everything.")
-        flags.text("config", "FILE", help: "A file of flags.")
+        flags.declareFile()
         let path = "\(files.path)/prog.conf"
         try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         guard case .values(let values) = try flags.parse(["--config", path] + arguments) else {
@@ -184,7 +184,7 @@ import Testing
 
     @Test func aFileThatIsNotThereIsNamed() {
         var flags = Flags(program: "prog", summary: "Does things.")
-        flags.text("config", "FILE", help: "A file of flags.")
+        flags.declareFile()
         let error = #expect(throws: FlagError.self) { try flags.parse(["--config", "/no/such/file"]) }
         #expect(error?.description.hasPrefix("--config /no/such/file: cannot be read: ") == true)
     }

@@ -165,6 +165,8 @@ package struct Nginx: Proxy {
                 "proxy_set_header Content-Length \"\";", "proxy_set_header Connection \"\";",
                 "proxy_set_header \(ResolveEndpoint.hostHeader) $http_host;",
                 "proxy_set_header \(ResolveEndpoint.targetHeader) $http_\(Self.variable(RequestTarget.header));",
+                "proxy_set_header \(TraceContext.parentHeader) $http_\(TraceContext.parentHeader);",
+                "proxy_set_header \(TraceContext.stateHeader) $http_\(TraceContext.stateHeader);",
                 "proxy_set_header \(ResolveEndpoint.destinationHeader) $ate_destination;",
                 "proxy_set_header \(ResolveEndpoint.roundHeader) $ate_round;",
                 "proxy_connect_timeout 2s;", "proxy_read_timeout \(settings.resolveTimeout)ms;",
