@@ -43,9 +43,7 @@ package struct ResolveEndpoint: Sendable {
     package func answerAtOnce(_ request: HTTPRequest) -> HTTPResponse? {
         let question = Question(request)
         switch question.target {
-        case .refused(let status, let message):
-            activity?.refused(question.asked.excerpt, status, message)
-            return question.refusal(status, message)
+        case .refused(let status, let message): return refused(question, status, message)
         case .actor(let actor):
             guard question.failure == nil, !question.needsCheck, let destination = resolver.destinationIfKnown(actor)
             else { return nil }
@@ -62,13 +60,19 @@ package struct ResolveEndpoint: Sendable {
 
     private func answer(_ question: Question) async -> HTTPResponse {
         switch question.target {
-        case .refused(let status, let message): return question.refusal(status, message)
+        case .refused(let status, let message): return refused(question, status, message)
         case .actor(let actor):
             switch await resolution(of: actor, question) {
             case .destination(let destination): return question.destination(destination)
             case .refused(let status, let message): return question.refusal(status, message)
             }
         }
+    }
+
+    /// For a question that names no actor.
+    private func refused(_ question: Question, _ status: Int, _ message: String) -> HTTPResponse {
+        activity?.refused(question.asked.excerpt, status, message)
+        return question.refusal(status, message)
     }
 
     private func resolution(of actor: ActorRef, _ question: Question) async -> Resolution {
