@@ -136,7 +136,8 @@ import Testing
         let endpoint = ResolveEndpoint(resolver: resolver, activity: activity)
         let moved = MovedMetrics(registry)
         @Sendable func ask(_ host: String) async -> HTTPResponse {
-            await endpoint.answer(HTTPRequest(method: "GET", path: ResolveEndpoint.nginxPath, headers: ["x-ate-host": host]))
+            await endpoint.answer(
+                HTTPRequest(method: "GET", path: ResolveEndpoint.nginxPath, headers: ["x-ate-host": host]))
         }
         let domain = HostName.domain
         try await running(resolver.run) {
