@@ -166,6 +166,7 @@ import Testing
                 _ = try await cluster.fixture.createActor("alice")
                 let alice = cluster.fixture.ref("alice")
                 _ = try await cluster.control.resumeActor(alice)
+                try await eventually("it is seen to run") { moved.look()["ate_node_actors"] == 1 }
                 _ = try await cluster.control.suspendActor(alice)
                 try await eventually("its size is noted") {
                     MetricSamples(cluster.nodeMetrics.exposition)["ate_node_snapshot_bytes_sum{kind=\"external\"}"]
