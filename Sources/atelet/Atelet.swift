@@ -60,8 +60,8 @@ enum Atelet {
             agent.addReadings(to: metrics)
             let status = try StatusListener(values, agent.statusSource(metrics))
             log.info("serving", ["address": .string(address), "port": .integer(Int64(server.port))])
-            let telling = Task { await Supervisor.follow(readiness) }
-            defer { telling.cancel() }
+            // Not only once every worker is offered: one that is not fit is no reason to end the others.
+            Supervisor.ready()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await server.run() }
                 group.addTask { await status.run() }

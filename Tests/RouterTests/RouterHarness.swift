@@ -20,6 +20,9 @@ enum TestedProxy: Sendable {
         return places.first { FileManager.default.isExecutableFile(atPath: $0) }
     }()
 
+    /// Those that there are on this machine.
+    static var here: [TestedProxy] { envoyProgram == nil ? [.nginx] : [.nginx, .envoy] }
+
     func make(_ settings: ProxySettings) -> any Proxy {
         var settings = settings
         switch self {

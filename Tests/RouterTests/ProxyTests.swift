@@ -9,13 +9,16 @@ import TestKit
 import Testing
 
 /// What is to hold whatever the proxy is.
-struct ProxyScenarios: Sendable {
-    let proxy: TestedProxy
+@Suite struct ProxyTests {
     private let alice = actor("alice")
+
+    /// Says why, where the others have nginx alone.
+    @Test(.enabled(if: TestedProxy.envoyProgram != nil, "there is no Envoy here; scripts/deps envoy installs it"))
+    func envoyIsAmongThem() { #expect(TestedProxy.here.contains(.envoy)) }
 
     /// A router that knows that alice runs at a place, and resumes of her that lead to another.
     private func withKnownActor(
-        at place: ActorAddress, resume: @escaping PlayedAPI.Resume = { _ in nowhere },
+        _ proxy: TestedProxy, at place: ActorAddress, resume: @escaping PlayedAPI.Resume = { _ in nowhere },
         options: ResolverOptions = ResolverOptions(),
         _ body: @Sendable (RouterHarness, PlayedAPI) async throws -> Void
     ) async throws {
@@ -26,10 +29,12 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func anActorThatIsKnownToRunIsReachedWithoutACall() async throws {
+    @Test(arguments: TestedProxy.here) func anActorThatIsKnownToRunIsReachedWithoutACall(proxy: TestedProxy)
+        async throws
+    {
         let played = try PlayedActor.answering { "\($0.prefix { $0 != "\r\n" })" }
         defer { played.leave() }
-        try await withKnownActor(at: played.address) { router, api in
+        try await withKnownActor(proxy, at: played.address) { router, api in
             for number in 0..<20 {
                 let response = try await router.send("GET", "/\(number)?a=b", to: "alice")
                 #expect(response.text == "GET /\(number)?a=b HTTP/1.1")
@@ -40,11 +45,11 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func anActorThatMovesIsFollowed() async throws {
+    @Test(arguments: TestedProxy.here) func anActorThatMovesIsFollowed(proxy: TestedProxy) async throws {
         let first = try PlayedActor.answering { _ in "first" }
         let second = try PlayedActor.answering { _ in "second" }
         defer { second.leave() }
-        try await withKnownActor(at: first.address) { router, api in
+        try await withKnownActor(proxy, at: first.address) { router, api in
             #expect(try await router.send(to: "alice").text == "first")
             first.leave()
             api.place(alice, at: second.address)
@@ -54,11 +59,11 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func anActorThatSomebodyHasInHandIsAskedFor() async throws {
+    @Test(arguments: TestedProxy.here) func anActorThatSomebodyHasInHandIsAskedFor(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { _ in "here" }
         defer { played.leave() }
         let here = played.address
-        try await withKnownActor(at: here, resume: { _ in here }) { router, api in
+        try await withKnownActor(proxy, at: here, resume: { _ in here }) { router, api in
             api.place(alice, at: here, isReady: false)
             try await eventually("the router knows") { router.resolver.known.place(of: alice) == nil }
             #expect(try await router.send(to: "alice").text == "here")
@@ -67,12 +72,12 @@ struct ProxyScenarios: Sendable {
     }
 
     /// The destination has just gone stale, and the request is sent again with all of its body.
-    func aStaleDestinationIsLookedUpAgain() async throws {
+    @Test(arguments: TestedProxy.here) func aStaleDestinationIsLookedUpAgain(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { "\($0.prefix(4))" }
         defer { played.leave() }
         let there = played.address
         let body = [UInt8]((0..<90_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
-        try await withKnownActor(at: nowhere, resume: { _ in there }) { router, api in
+        try await withKnownActor(proxy, at: nowhere, resume: { _ in there }) { router, api in
             let response = try await router.send("POST", to: "alice", body: body)
             #expect(response.status == 200 && response.text == "POST\(BodyDigest(body))")
             #expect(api.resumes.count == 1 && router.resolver.counters.failedConnections == 1)
@@ -82,11 +87,11 @@ struct ProxyScenarios: Sendable {
     }
 
     /// The same for a body whose end is not known, and that the proxy does not keep.
-    func aStreamedBodyIsSentToTheRightPlaceAtOnce() async throws {
+    @Test(arguments: TestedProxy.here) func aStreamedBodyIsSentToTheRightPlaceAtOnce(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { _ in "" }
         defer { played.leave() }
         let there = played.address
-        try await withKnownActor(at: nowhere, resume: { _ in there }) { router, _ in
+        try await withKnownActor(proxy, at: nowhere, resume: { _ in there }) { router, _ in
             let connection = try RawConnection(to: router.address)
             try connection.send(
                 "POST / HTTP/1.1\r\nHost: alice.\(RouterHarness.domain)\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -100,12 +105,12 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func aLargeUploadReachesItsActorWhole() async throws {
+    @Test(arguments: TestedProxy.here) func aLargeUploadReachesItsActorWhole(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { _ in "" }
         defer { played.leave() }
         let there = played.address
         let block = [UInt8]((0..<1_048_576).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) })
-        try await withKnownActor(at: nowhere, resume: { _ in there }) { router, _ in
+        try await withKnownActor(proxy, at: nowhere, resume: { _ in there }) { router, _ in
             let connection = try RawConnection(to: router.address)
             try connection.send(
                 "POST / HTTP/1.1\r\nHost: alice.\(RouterHarness.domain)\r\nContent-Length: \(50 * block.count)\r\n\r\n")
@@ -121,11 +126,13 @@ struct ProxyScenarios: Sendable {
     }
 
     /// The actor may have done what was asked for.
-    func aRequestThatAnActorHasBegunToReadIsNotSentAgain() async throws {
+    @Test(arguments: TestedProxy.here) func aRequestThatAnActorHasBegunToReadIsNotSentAgain(proxy: TestedProxy)
+        async throws
+    {
         let played = try PlayedActor { _, _ in }
         defer { played.leave() }
         let here = played.address
-        try await withKnownActor(at: here, resume: { _ in here }) { router, api in
+        try await withKnownActor(proxy, at: here, resume: { _ in here }) { router, api in
             for method in ["GET", "POST"] {
                 let before = played.connections.count
                 let response = try await router.send(method, to: "alice", body: method == "POST" ? [1, 2, 3] : nil)
@@ -137,11 +144,11 @@ struct ProxyScenarios: Sendable {
     }
 
     /// As while a sandbox is frozen and thawed: ateapi says that it is where it was.
-    func anActorThatRefusesForAMomentIsTriedAgain() async throws {
+    @Test(arguments: TestedProxy.here) func anActorThatRefusesForAMomentIsTriedAgain(proxy: TestedProxy) async throws {
         let place = ActorAddress(ip: "127.0.0.1", port: try FreePort.find())
         var options = ResolverOptions()
         options.retryPauses = [.milliseconds(20), .milliseconds(50), .milliseconds(100), .seconds(20)]
-        try await withKnownActor(at: place, resume: { _ in place }, options: options) { router, api in
+        try await withKnownActor(proxy, at: place, resume: { _ in place }, options: options) { router, api in
             async let response = router.send(to: "alice")
             try await eventually("it has been refused") { router.resolver.counters.failedConnections >= 2 }
             let played = try PlayedActor.answering(port: place.port) { _ in "back" }
@@ -155,7 +162,7 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func newsOfTheActorEndsThePause() async throws {
+    @Test(arguments: TestedProxy.here) func newsOfTheActorEndsThePause(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { _ in "elsewhere" }
         defer { played.leave() }
         let there = played.address
@@ -163,7 +170,7 @@ struct ProxyScenarios: Sendable {
         options.retryPauses = [.seconds(3600)]
         let hasMoved = Flag()
         let resume: PlayedAPI.Resume = { _ in hasMoved.isSet ? there : nowhere }
-        try await withKnownActor(at: nowhere, resume: resume, options: options) { router, api in
+        try await withKnownActor(proxy, at: nowhere, resume: resume, options: options) { router, api in
             async let response = router.send(to: "alice")
             try await eventually("ateapi was asked") { api.resumes.count == 1 }
             hasMoved.set()
@@ -172,10 +179,10 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func anActorThatStaysAwayIsGivenUp() async throws {
+    @Test(arguments: TestedProxy.here) func anActorThatStaysAwayIsGivenUp(proxy: TestedProxy) async throws {
         var options = ResolverOptions()
         options.retryPauses = [.milliseconds(1), .milliseconds(1)]
-        try await withKnownActor(at: nowhere, options: options) { router, _ in
+        try await withKnownActor(proxy, at: nowhere, options: options) { router, _ in
             let response = try await router.send("POST", to: "alice", body: [1])
             #expect(response.status == 503)
             #expect(response.text == "the actor cannot be reached just now, please try again\n")
@@ -186,7 +193,7 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func theHeaderNamesTheActorToo() async throws {
+    @Test(arguments: TestedProxy.here) func theHeaderNamesTheActorToo(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { $0.lowercased() }
         defer { played.leave() }
         let there = played.address
@@ -210,11 +217,11 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func whatOnlyWeMaySayIsNotTakenFromClients() async throws {
+    @Test(arguments: TestedProxy.here) func whatOnlyWeMaySayIsNotTakenFromClients(proxy: TestedProxy) async throws {
         let played = try PlayedActor.answering { $0.lowercased() }
         defer { played.leave() }
         let there = played.address
-        try await withKnownActor(at: there) { router, api in
+        try await withKnownActor(proxy, at: there) { router, api in
             let response = try await router.send(
                 to: "alice",
                 headers: [
@@ -230,7 +237,7 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func eventsArriveOneByOne() async throws {
+    @Test(arguments: TestedProxy.here) func eventsArriveOneByOne(proxy: TestedProxy) async throws {
         let gate = Shared(0)
         let played = try PlayedActor { _, connection in
             try connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
@@ -240,7 +247,7 @@ struct ProxyScenarios: Sendable {
             }
         }
         defer { played.leave() }
-        try await withKnownActor(at: played.address) { router, _ in
+        try await withKnownActor(proxy, at: played.address) { router, _ in
             let connection = try RawConnection(to: router.address)
             try connection.send("GET /events HTTP/1.1\r\nHost: alice.\(RouterHarness.domain)\r\n\r\n")
             _ = try connection.receive(until: "\r\n\r\n")
@@ -252,7 +259,7 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func webSocketsPass() async throws {
+    @Test(arguments: TestedProxy.here) func webSocketsPass(proxy: TestedProxy) async throws {
         let played = try PlayedActor { head, connection in
             guard head.lowercased().contains("upgrade: websocket") else { return }
             try connection.send(
@@ -260,7 +267,7 @@ struct ProxyScenarios: Sendable {
             for _ in 0..<3 { try connection.send("echo " + connection.receive(until: ".")) }
         }
         defer { played.leave() }
-        try await withKnownActor(at: played.address) { router, _ in
+        try await withKnownActor(proxy, at: played.address) { router, _ in
             let connection = try RawConnection(to: router.address)
             try connection.send(
                 """
@@ -275,7 +282,7 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func aRefusalComesWithItsCodeAndText() async throws {
+    @Test(arguments: TestedProxy.here) func aRefusalComesWithItsCodeAndText(proxy: TestedProxy) async throws {
         let refusals: [(StatusCode, Int, String)] = [
             (.notFound, 404, "not found"), (.failedPrecondition, 503, "unavailable: no \"free\" workers"),
             (.resourceExhausted, 429, "rate limited"), (.permissionDenied, 403, "access denied"),
@@ -297,7 +304,9 @@ struct ProxyScenarios: Sendable {
         }
     }
 
-    func manyFirstRequestsCauseOneResume(_ count: Int) async throws {
+    @Test(arguments: TestedProxy.here)
+    func aThousandFirstRequestsCauseOneResumeAndAllAreAnswered(proxy: TestedProxy) async throws {
+        let count = 1000
         let played = try PlayedActor.answering { _ in "here" }
         defer { played.leave() }
         let there = played.address
@@ -319,7 +328,7 @@ struct ProxyScenarios: Sendable {
     }
 
     /// With TLS, and with the next certificate when the files change.
-    func certificatesAreRotated() async throws {
+    @Test(arguments: TestedProxy.here) func certificatesAreRotated(proxy: TestedProxy) async throws {
         let certificates = try await TestCertificates()
         try await certificates.makeAuthority("next")
         try await certificates.issue("later", name: "later", alternativeName: "IP:127.0.0.1", by: "next")
