@@ -164,7 +164,8 @@ import Testing
             try await order(.node(fixture.pool.ref, "a"), grace: .milliseconds(300))
             let actor = try await becomes("alice", .suspended)
             #expect(actor.lastSnapshot == snapshot)
-            #expect(actor.lastRecovery?.worker == worker)
+            // Released with its worker, or given up by a suspend that was just being tried again when the time was up.
+            #expect([nil, worker].contains(actor.lastRecovery?.worker))
             #expect(node.runtime.running.isEmpty)
             // The worker is there again, and says that it is drained. That of nobody has not gone away.
             try await eventually("the worker is there again") {
