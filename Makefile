@@ -34,6 +34,9 @@ simulate: deps ## the control plane and the nodes under a seeded scheduler; SEED
 interop: build ## clients in another language against the whole system
 	scripts/interop
 
+check-docs: build ## every command in README.md and docs/, as a reader would run it
+	scripts/docs
+
 sanitize: deps ## the tests of the modules over C libraries under the address, leak and thread sanitizers
 	scripts/sanitize
 
@@ -61,4 +64,4 @@ lint: ## fail if the sources are not formatted
 	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	for file in $$(find scripts .ci -maxdepth 1 -type f); do bash -n "$$file" || exit 1; done
 
-.PHONY: deb test-deb help deps build run demo test test-full soak simulate interop sanitize bench generate check-generated format lint
+.PHONY: check-docs deb test-deb help deps build run demo test test-full soak simulate interop sanitize bench generate check-generated format lint

@@ -3,8 +3,13 @@ internal import Protobuf
 
 /// Values in etcd: a message of `proto/substrate/store.proto` behind a magic prefix.
 package enum Codec {
-    /// Tells our values from anything else; the last byte is the format's number.
-    package static let magic: [UInt8] = [0x61, 0x74, 0x65, 0x01]
+    /// Tells our values from anything else.
+    private static let signature = Array("ate".utf8)
+    /// The number of the schema. A later version that only adds fields keeps it: programs that do not know them pass them on.
+    /// One that changes what a field means raises it, so that programs from before leave its records alone.
+    package static let format: UInt8 = 1
+    /// What each value begins with.
+    package static let magic = signature + [format]
     /// Largest value, in bytes.
     package static let maximumSize = 64 << 10
 
@@ -20,8 +25,14 @@ package enum Codec {
     package static func decode<Value: StoredValue>(_ pair: KeyValue, as type: Value.Type = Value.self)
         throws(StoreError) -> Stored<Value>
     {
-        guard pair.value.starts(with: magic) else {
-            throw .unreadable(key: "\(pair.key)", reason: "it does not begin with the magic of this format")
+        guard pair.value.starts(with: signature), pair.value.count > signature.count else {
+            throw .unreadable(key: "\(pair.key)", reason: "it does not begin with the magic of a record of this system")
+        }
+        guard pair.value[signature.count] == format else {
+            let reason =
+                "it has schema \(pair.value[signature.count]), and this program knows schema \(format) alone; "
+                + "run the version that has written it"
+            throw .unreadable(key: "\(pair.key)", reason: reason)
         }
         do {
             let value = try pair.value.dropFirst(magic.count).withUnsafeBytes { try Value(record: $0) }

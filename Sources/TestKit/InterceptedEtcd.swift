@@ -19,6 +19,7 @@ package final class InterceptedEtcd: EtcdStore {
 
     package typealias TransactionHook = @Sendable (Transaction) async throws -> Void
     package typealias WatchHook = @Sendable (KeyRange, Int64) async throws -> Void
+    package typealias Rewriting = @Sendable (Transaction) -> Transaction
     package typealias EventFilter = @Sendable (WatchEvent) -> Bool
 
     private let base: any EtcdStore
@@ -27,6 +28,8 @@ package final class InterceptedEtcd: EtcdStore {
     private struct State {
         var counts = Counts()
         var renewals = 0
+        var keysWalked = 0
+        var rewriting: Rewriting?
         var beforeWrite: TransactionHook?
         var afterWrite: TransactionHook?
         var beforeWatch: WatchHook?
@@ -41,7 +44,18 @@ package final class InterceptedEtcd: EtcdStore {
     /// Renewals of leases that have succeeded. They come when it is time, whatever a test does, so they are not counted in.
     package var renewals: Int { state.withLock { $0.renewals } }
 
-    package func resetCounts() { state.withLock { $0.counts = Counts() } }
+    /// How many keys etcd has walked through to answer ranges: all that the range held, however few were asked for.
+    package var keysWalked: Int { state.withLock { $0.keysWalked } }
+
+    package func resetCounts() {
+        state.withLock {
+            $0.counts = Counts()
+            $0.keysWalked = 0
+        }
+    }
+
+    /// What is sent in the place of each transaction that writes.
+    package func rewrite(_ rewriting: Rewriting?) { state.withLock { $0.rewriting = rewriting } }
 
     /// Called before a transaction that writes is sent. What it throws, an `EtcdError`, becomes the answer.
     package func beforeWrite(_ hook: TransactionHook?) { state.withLock { $0.beforeWrite = hook } }
@@ -69,7 +83,9 @@ package final class InterceptedEtcd: EtcdStore {
     package func range(_ request: RangeRequest) async throws(EtcdError) -> RangeResponse {
         try pass()
         state.withLock { $0.counts.ranges += 1 }
-        return try await base.range(request)
+        let response = try await base.range(request)
+        state.withLock { $0.keysWalked += response.count }
+        return response
     }
 
     package func transaction(_ transaction: Transaction) async throws(EtcdError) -> TransactionResponse {
@@ -78,10 +94,11 @@ package final class InterceptedEtcd: EtcdStore {
             state.withLock { $0.counts.readTransactions += 1 }
             return try await base.transaction(transaction)
         }
-        let (before, after) = state.withLock { state in
+        let (before, after, rewriting) = state.withLock { state in
             state.counts.writeTransactions += 1
-            return (state.beforeWrite, state.afterWrite)
+            return (state.beforeWrite, state.afterWrite, state.rewriting)
         }
+        let transaction = rewriting?(transaction) ?? transaction
         try await call(before, transaction)
         var response = try await base.transaction(transaction)
         do {

@@ -5,8 +5,8 @@ import ServiceKit
 
 /// `ate-local with COMMAND`: runs a command beside a system of its own, which is stopped when the command has ended.
 enum CommandRun {
-    /// - Parameter command: the program, found in PATH, and its arguments. It finds the addresses in `ATE_API` and
-    ///   `ATE_ROUTER`, and the example's manifest in `ATE_MANIFEST`.
+    /// - Parameter command: the program, found in PATH, and its arguments. It finds the addresses in `ATE_API`,
+    ///   `ATE_ROUTER` and `ATE_ETCD`, and the example's manifest in `ATE_MANIFEST`.
     /// - Throws: `ClusterError` when the system does not start, or the command fails.
     static func run(_ command: [String]) async throws {
         let directory = NSTemporaryDirectory() + "substrate-with-\(getpid())"
@@ -18,6 +18,7 @@ enum CommandRun {
             var environment = ProcessInfo.processInfo.environment
             environment["ATE_API"] = stack.apiAddress
             environment["ATE_ROUTER"] = stack.routerAddress
+            environment["ATE_ETCD"] = stack.etcdAddress
             environment["ATE_MANIFEST"] = try stack.manifest(of: AteLocal.example)
             let process = try await ChildProcess.start(
                 Command("/usr/bin/env", command, environment: environment, output: .inherit))

@@ -17,15 +17,15 @@ enum Atenet {
             ProcessMetrics.add(to: metrics)
             let activity = RouterActivity(environment: environment, metrics)
             let probe = APIProbe(channel, environment: environment, metrics)
-            let status = try StatusListener(
-                values,
-                RouterStatus(activity: activity, api: probe, address: try values.text("http-listen-addr")).source(
-                    metrics))
             let options = try RouterFlags.options(values)
             OpenFiles.raiseLimit()
             let resolver = ActorResolver(
                 channel: channel, headers: try TokenFlag.headers("ateapi", values, to: api, over: credentials),
                 environment: environment, options: options)
+            resolver.addReadings(to: metrics)
+            let page = RouterStatus(
+                resolver: resolver, activity: activity, api: probe, address: try values.text("http-listen-addr"))
+            let status = try StatusListener(values, page.source(metrics))
             let endpoint = ResolveEndpoint(resolver: resolver, activity: activity)
             let server = try HTTPServer(
                 host: "127.0.0.1", port: try values.number("endpoint-port"),

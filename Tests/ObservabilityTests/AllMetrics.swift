@@ -57,6 +57,8 @@ enum AllMetrics {
         let activity = RouterActivity(environment: .test(), registry)
         let channel = Channel(target: "127.0.0.1:1", credentials: .insecure)
         let probe = APIProbe(channel, environment: .test(), registry)
-        return withExtendedLifetime((activity, probe)) { registry.definitions }
+        let resolver = ActorResolver(channel: channel, environment: .test())
+        resolver.addReadings(to: registry)
+        return withExtendedLifetime((activity, probe, resolver)) { registry.definitions }
     }
 }

@@ -112,49 +112,59 @@ import Testing
     }
 
     @Test func everyMetricOfTheRouterMoves() async throws {
-        let gate = Flag()
+        let gate = Gate()
         let readiness = Readiness()
         readiness.set(true)
-        let resume = ServerMethod(ControlMethods.resumeActor) { request, _ in
-            if request.actor.name == "nobody" { throw Status(code: .notFound, message: "not found") }
-            try await eventually("the test goes on") { gate.isSet }
-            let worker = WorkerRef(pool: PoolRef(namespace: "n", name: "p"), pod: "w")
-            return ActorResponse(
-                actor: ActorInfo(
-                    ref: request.actor, version: 1, template: TemplateRef(namespace: "n", name: "t"),
-                    workerSelector: Selector(), status: .running,
-                    assignment: Assignment(
-                        worker: worker, uid: "u", address: ActorAddress(ip: "127.0.0.1", port: 80)),
-                    lastSnapshot: nil, inProgressSnapshot: nil))
+        let place = ActorAddress(ip: "127.0.0.1", port: 80)
+        let api = try PlayedAPI(others: Health(of: [], readiness).methods) { ref in
+            if ref.name == "nobody" { throw Status(code: .notFound, message: "not found") }
+            await gate.pass()
+            return place
         }
-        let api = try Server(
-            address: "127.0.0.1:0", credentials: .insecure, methods: [resume] + Health(of: [resume], readiness).methods)
-        let channel = Channel(target: "127.0.0.1:\(api.port)", credentials: .insecure)
+        let channel = Channel(target: api.address, credentials: .insecure)
         let activity = RouterActivity(environment: .test(), registry)
         let probe = APIProbe(channel, environment: .test(), interval: .milliseconds(20), registry)
         let resolver = ActorResolver(channel: channel, environment: .test())
+        resolver.addReadings(to: registry)
         let endpoint = ResolveEndpoint(resolver: resolver, activity: activity)
         let moved = MovedMetrics(registry)
-        @Sendable func ask(_ host: String) async -> HTTPResponse {
-            await endpoint.answer(
-                HTTPRequest(method: "GET", path: ResolveEndpoint.nginxPath, headers: ["x-ate-host": host]))
+        @Sendable func ask(_ host: String, _ headers: [String: String] = [:]) async -> HTTPResponse {
+            let request = HTTPRequest(
+                method: "GET", path: ResolveEndpoint.nginxPath,
+                headers: headers.merging([ResolveEndpoint.hostHeader: "\(host).\(HostName.domain)"]) { $1 })
+            if let answer = endpoint.answerAtOnce(request) { return answer }
+            return await endpoint.answer(request)
         }
-        let domain = HostName.domain
-        try await running(resolver.run) {
-            try await running(api.run) {
+        try await api.serving {
+            try await running(resolver.run) {
                 try await running(probe.run) {
-                    async let first = ask("alice.\(domain)")
-                    async let second = ask("alice.\(domain)")
+                    async let first = ask("alice")
+                    async let second = ask("alice")
                     try await eventually("two wait for one actor, and ateapi serves") {
                         let samples = moved.look()
                         return samples["ate_router_waiting_requests"] == 2
                             && samples["ate_router_waiting_actors"] == 1 && samples["ate_router_api_up"] == 1
                     }
-                    gate.set()
+                    gate.open()
                     #expect(await first.status == 200)
                     #expect(await second.status == 200)
-                    #expect(await ask("nobody.\(domain)").headers["x-ate-status"] == "404")
-                    #expect(await ask("example.org").headers["x-ate-status"] == "404")
+                    #expect(await ask("nobody").headers[ResolveEndpoint.statusHeader] == "404")
+                    #expect(await ask("example.org/").headers[ResolveEndpoint.statusHeader] == "404")
+
+                    api.place(ActorRef(atespace: Atespace.defaultName, name: "bob"), at: place)
+                    try await eventually("bob is known to run") {
+                        let samples = moved.look()
+                        return samples["ate_router_known_actors"] == 1 && samples["ate_router_table_believed"] == 1
+                    }
+                    #expect(await ask("bob").status == 200)
+                    try await eventually("it is reported that he was asked for") {
+                        moved.look()["ate_router_served_reports_total"] == 1
+                    }
+                    #expect(
+                        await ask(
+                            "bob",
+                            [ResolveEndpoint.roundHeader: "9", ResolveEndpoint.destinationHeader: "\(place)"])
+                            .headers[ResolveEndpoint.statusHeader] == "503")
                     readiness.set(false)
                     try await eventually("ateapi says that it does not serve") {
                         moved.look()["ate_router_api_up"] == 0
@@ -164,8 +174,13 @@ import Testing
         }
         let samples = moved.look()
         #expect(moved.still == [])
-        #expect(samples["ate_router_requests_total{result=\"routed\"}"] == 2)
+        #expect(samples["ate_router_requests_total{result=\"routed\"}"] == 3)
         #expect(samples["ate_router_requests_total{result=\"404\"}"] == 2)
+        #expect(samples["ate_router_requests_total{result=\"503\"}"] == 1)
+        #expect(samples["ate_router_table_answers_total"] == 1)
+        // One for the two that wait together, and one for nobody.
+        #expect(samples["ate_router_resume_calls_total"] == 2)
+        #expect(samples["ate_router_failed_connections_total"] == 1)
         #expect(samples["ate_router_waiting_requests"] == 0)
     }
 }

@@ -25,7 +25,7 @@ extension ControlServices {
         var bytes = 0
         while true {
             let page = try await page(atespace, cursor, limit: min(limit - actors.count, Self.maximumPageSize))
-            for (ref, actor) in page.actors {
+            for (index, (ref, actor)) in page.actors.enumerated() {
                 let info = ActorInfo(ref, actor)
                 bytes += info.estimatedBytes
                 if bytes > Self.maximumBytes, let cursor {
@@ -33,9 +33,9 @@ extension ControlServices {
                         actors: actors, nextPageToken: PageToken.text(cursor, atespace: request.atespace))
                 }
                 actors.append(info)
-                cursor = Store.ActorCursor(revision: page.revision, last: ref)
+                cursor = page.cursor(behind: index)
             }
-            guard page.hasMore, let next = cursor else { return ListActorsResponse(actors: actors, nextPageToken: "") }
+            guard let next = page.next else { return ListActorsResponse(actors: actors, nextPageToken: "") }
             if actors.count >= limit {
                 return ListActorsResponse(
                     actors: actors, nextPageToken: PageToken.text(next, atespace: request.atespace))

@@ -9,7 +9,9 @@ enum PageToken {
 
     /// The listing's scope is part of it, so that it cannot be used in another listing.
     static func text(_ cursor: Store.ActorCursor, atespace: String) -> String {
-        let parts = ["1", "\(cursor.revision)", atespace, cursor.last.atespace, cursor.last.name]
+        let parts = [
+            "1", "\(cursor.revision)", atespace, cursor.last.atespace, cursor.last.name, "\(cursor.remaining)",
+        ]
         return Data(parts.joined(separator: "/").utf8).base64EncodedString()
     }
 
@@ -20,9 +22,10 @@ enum PageToken {
             throw invalid
         }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 5, parts[0] == "1", let revision = Int64(parts[1]), revision > 0, parts[2] == atespace,
-            NameRule.allows(parts[3]), NameRule.allows(parts[4])
+        guard parts.count == 6, parts[0] == "1", let revision = Int64(parts[1]), revision > 0, parts[2] == atespace,
+            NameRule.allows(parts[3]), NameRule.allows(parts[4]), let remaining = Int(parts[5]), remaining >= 0
         else { throw invalid }
-        return Store.ActorCursor(revision: revision, last: ActorRef(atespace: parts[3], name: parts[4]))
+        return Store.ActorCursor(
+            revision: revision, last: ActorRef(atespace: parts[3], name: parts[4]), remaining: remaining)
     }
 }

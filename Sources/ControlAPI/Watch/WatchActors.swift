@@ -57,9 +57,9 @@ extension ControlServices {
                 }
                 bytes += info.estimatedBytes
                 update.actors.append(info)
-                cursor = Store.ActorCursor(revision: page.revision, last: ref)
             }
-            guard page.hasMore else {
+            cursor = page.next
+            guard cursor != nil else {
                 update.revision = page.revision
                 try await writer.send(update)
                 return page.revision

@@ -47,8 +47,7 @@ struct GoldenLeftovers: Sendable {
         repeat {
             let page = try await store.listActors(in: Atespace.golden, after: cursor, limit: 1000)
             golden += page.actors.filter(\.actor.value.isGolden).map(\.ref)
-            cursor =
-                page.hasMore ? page.actors.last.map { Store.ActorCursor(revision: page.revision, last: $0.ref) } : nil
+            cursor = page.next
         } while cursor != nil
         if golden.isEmpty { return [] }
         let wanted = Set(

@@ -33,9 +33,16 @@ package final class ActorResolver: Sendable {
 
     private struct State {
         var waiting = 0
-        var waitingFor: [ActorRef: Int] = [:]
+        var waitingFor: [ActorRef: Waiting] = [:]
         var flights: [ActorRef: [Promise<Answer, Never>]] = [:]
         var tally = RouterCounters()
+    }
+
+    /// The requests that wait for one actor.
+    struct Waiting: Sendable {
+        var count: Int
+        /// When the first of them came, by the wall clock in milliseconds.
+        var since: Int64
     }
 
     /// What becomes of asking ateapi.
@@ -75,12 +82,16 @@ package final class ActorResolver: Sendable {
         var counters = state.withLock { state in
             var counters = state.tally
             counters.waiting = state.waiting
+            counters.waitingActors = state.waitingFor.count
             return counters
         }
         (counters.actorsKnown, counters.isTableBelieved) = known.extent
         counters.reports = served.count
         return counters
     }
+
+    /// Who waits now.
+    var waiting: [ActorRef: Waiting] { state.withLock { $0.waitingFor } }
 
     /// Where the actor is, if that takes no call.
     package func destinationIfKnown(_ actor: ActorRef) -> String? {
@@ -94,10 +105,10 @@ package final class ActorResolver: Sendable {
     /// - Parameter failure: the connection that was tried before. What is known of that place is not believed any more.
     package func resolve(_ actor: ActorRef, after failure: FailedConnection? = nil) async -> Resolution {
         if failure == nil, let destination = destinationIfKnown(actor) { return .destination(destination) }
-        if let refusal = enter(actor) { return refused(refusal) }
+        if let refusal = enter(actor) { return refusal }
         defer { leave(actor) }
-        guard let failure else { return await refused(broughtUp(actor).resolution) }
-        return await refused(again(actor, failure))
+        guard let failure else { return await broughtUp(actor).resolution }
+        return await again(actor, failure)
     }
 
     /// The actor has left, is being frozen or thawed, or its node has died and nobody has noticed yet.
@@ -129,24 +140,20 @@ package final class ActorResolver: Sendable {
         return answer.resolution
     }
 
-    private func refused(_ resolution: Resolution) -> Resolution {
-        if case .refused(let status, _) = resolution {
-            state.withLock { $0.tally.refusals[status, default: 0] += 1 }
-        }
-        return resolution
-    }
-
     private func enter(_ actor: ActorRef) -> Resolution? {
-        state.withLock { state in
+        let now = environment.wallClock()
+        return state.withLock { state in
             if state.waiting >= options.maximumWaiting {
                 return .refused(status: 503, message: "too many requests are waiting for actors")
             }
-            if state.waitingFor[actor, default: 0] >= options.maximumWaitingPerActor {
+            var waiting = state.waitingFor[actor] ?? Waiting(count: 0, since: now)
+            if waiting.count >= options.maximumWaitingPerActor {
                 let name = "actor \"\(actor.name)\""
                 return .refused(status: 503, message: "too many requests are waiting for \(name)")
             }
             state.waiting += 1
-            state.waitingFor[actor, default: 0] += 1
+            waiting.count += 1
+            state.waitingFor[actor] = waiting
             return nil
         }
     }
@@ -154,8 +161,9 @@ package final class ActorResolver: Sendable {
     private func leave(_ actor: ActorRef) {
         state.withLock { state in
             state.waiting -= 1
-            let left = state.waitingFor[actor, default: 1] - 1
-            state.waitingFor[actor] = left == 0 ? nil : left
+            guard var waiting = state.waitingFor[actor] else { return }
+            waiting.count -= 1
+            state.waitingFor[actor] = waiting.count == 0 ? nil : waiting
         }
     }
 

@@ -4,8 +4,6 @@ package struct RouterCounters: Sendable, Equatable {
     package var answeredFromTable = 0
     /// Calls to ateapi's ResumeActor, attempts counted one by one.
     package var resumeCalls = 0
-    /// Requests that the router has refused itself, by their status.
-    package var refusals: [Int: Int] = [:]
     /// Connections to actors that the proxy, or the endpoint for it, could not make.
     package var failedConnections = 0
     /// Reports of served actors that ateapi has taken.
@@ -13,6 +11,8 @@ package struct RouterCounters: Sendable, Equatable {
 
     /// Requests that wait for an actor now.
     package var waiting = 0
+    /// The actors that they wait for.
+    package var waitingActors = 0
     /// Actors in the table now.
     package var actorsKnown = 0
     /// Whether requests are answered from the table now: ateapi was heard of not too long ago.

@@ -12,10 +12,6 @@ package final class RouterActivity: Sendable {
     static let duration = Definition.histogram(
         "ate_router_resolve_duration_seconds", "How long requests waited until it was known where they go",
         by: ["result"], buckets: Buckets.work)
-    static let waitingNow = Definition.gauge(
-        "ate_router_waiting_requests", "Requests that wait for their actors now")
-    static let waitingActors = Definition.gauge(
-        "ate_router_waiting_actors", "Actors that requests wait for now")
 
     /// The latest of what it keeps.
     static let length = 100
@@ -35,7 +31,6 @@ package final class RouterActivity: Sendable {
     }
 
     struct State {
-        var waiting: [ActorRef: (count: Int, since: Int64)] = [:]
         var routes: [ActorRef: Route] = [:]
         /// The oldest first.
         var refusals: [Refusal] = []
@@ -51,29 +46,19 @@ package final class RouterActivity: Sendable {
         self.environment = environment
         requests = registry.counter(Self.requests)
         duration = registry.histogram(Self.duration)
-        registry.reading(Self.waitingNow) { [weak self] in
-            self.map { Double($0.snapshot.waiting.values.reduce(0) { $0 + $1.count }) }
-        }
-        registry.reading(Self.waitingActors) { [weak self] in self.map { Double($0.snapshot.waiting.count) } }
     }
 
     var snapshot: State { state.withLock { $0 } }
 
     /// Finds out where a request goes, and notes that.
     func observing(_ actor: ActorRef, _ resolve: () async -> Resolution) async -> Resolution {
-        let (clock, began) = (environment.clock, environment.wallClock())
-        let time = clock.timer()
-        state.withLock { $0.waiting[actor, default: (0, began)].count += 1 }
+        let time = environment.clock.timer()
         let resolution = await resolve()
         switch resolution {
         case .destination(let destination): routed(actor, to: destination, time())
         case .refused(let status, let message):
             refused(actor.description, status, message)
             duration.observe(time(), "refused")
-        }
-        state.withLock { state in
-            guard let waiting = state.waiting[actor] else { return }
-            state.waiting[actor] = waiting.count > 1 ? (waiting.count - 1, waiting.since) : nil
         }
         listeners.tell()
         return resolution

@@ -5,12 +5,14 @@ internal import SubstrateModel
 
 /// What atenet's status page says.
 package struct RouterStatus: Sendable {
+    private let resolver: ActorResolver
     private let activity: RouterActivity
     private let api: APIProbe
     /// Where clients connect.
     private let address: String
 
-    package init(activity: RouterActivity, api: APIProbe, address: String) {
+    package init(resolver: ActorResolver, activity: RouterActivity, api: APIProbe, address: String) {
+        self.resolver = resolver
         self.activity = activity
         self.api = api
         self.address = address
@@ -39,15 +41,20 @@ package struct RouterStatus: Sendable {
 
     private func report(_ query: StatusQuery) -> StatusReport {
         let state = activity.snapshot
-        let waiting = state.waiting.values.reduce(0) { $0 + $1.count }
+        let counters = resolver.counters
         return StatusReport(
             program: "atenet", name: address,
             facts: [
                 apiFact,
-                StatusReport.Fact("requests that wait", "\(waiting)", waiting > 0 ? .warning : .plain),
-                StatusReport.Fact("actors they wait for", "\(state.waiting.count)"),
+                StatusReport.Fact("actors that are known to run", "\(counters.actorsKnown)"),
+                StatusReport.Fact(
+                    "what is known", counters.isTableBelieved ? "is believed" : "is too old to be believed",
+                    counters.isTableBelieved ? .good : .warning),
+                StatusReport.Fact(
+                    "requests that wait", "\(counters.waiting)", counters.waiting > 0 ? .warning : .plain),
+                StatusReport.Fact("actors they wait for", "\(counters.waitingActors)"),
             ],
-            lists: [waiters(state, query), refusals(state, query), routes(state, query)])
+            lists: [waiters(query), refusals(state, query), routes(state, query)])
     }
 
     private var apiFact: StatusReport.Fact {
@@ -59,8 +66,8 @@ package struct RouterStatus: Sendable {
         }
     }
 
-    private func waiters(_ state: RouterActivity.State, _ query: StatusQuery) -> StatusReport.List {
-        let rows = state.waiting.filter { query.matches($0.key.description) }.sorted { $0.value.since < $1.value.since }
+    private func waiters(_ query: StatusQuery) -> StatusReport.List {
+        let rows = resolver.waiting.filter { query.matches($0.key.description) }.sorted { $0.value.since < $1.value.since }
         return StatusReport.List(
             "waiting", "Who waits", [.init("actor"), .init("requests"), .init("since", .time)],
             rows: rows.prefix(query.limit).map { actor, waiting in

@@ -67,46 +67,4 @@ extension Store {
         request.isSerializable = true
         do { return try await etcd.range(request).count } catch { throw StoreError(error) }
     }
-
-    /// Where a listing of actors stands.
-    package struct ActorCursor: Sendable, Equatable {
-        /// The revision that all pages show.
-        package var revision: Int64
-        /// The actor behind which the next page begins.
-        package var last: ActorRef
-
-        package init(revision: Int64, last: ActorRef) {
-            self.revision = revision
-            self.last = last
-        }
-    }
-
-    /// One page of actors.
-    package struct ActorPage: Sendable {
-        package var actors: [(ref: ActorRef, actor: Stored<Actor>)]
-        /// The revision that the page shows.
-        package var revision: Int64
-        package var hasMore: Bool
-    }
-
-    /// At most `limit` actors of one atespace, or of all, in the order of their keys.
-    /// - Throws: `.etcd` with code `.compacted` when the cursor's revision is gone.
-    package func listActors(
-        in atespace: String?, after cursor: ActorCursor?, limit: Int
-    ) async throws(StoreError) -> ActorPage {
-        let whole = atespace.map(keys.actors(in:)) ?? keys.actors
-        let range = cursor.map { whole.continued(behind: keys.actor($0.last)) } ?? whole
-        let response: RangeResponse
-        do {
-            response = try await etcd.range(RangeRequest(range, limit: limit, revision: cursor?.revision))
-        } catch {
-            throw StoreError(error)
-        }
-        var actors: [(ref: ActorRef, actor: Stored<Actor>)] = []
-        for pair in response.pairs {
-            guard let ref = keys.actorRef(pair.key) else { continue }
-            actors.append((ref, try Codec.decode(pair)))
-        }
-        return ActorPage(actors: actors, revision: cursor?.revision ?? response.revision, hasMore: response.hasMore)
-    }
 }

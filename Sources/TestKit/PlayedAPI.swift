@@ -1,15 +1,13 @@
-import GRPC
-import LocalCluster
-import Router
-import ServiceKit
-import SubstrateAPI
-import SubstrateModel
-import Synchronization
-import TestKit
+package import GRPC
+internal import LocalCluster
+internal import ServiceKit
+package import SubstrateAPI
+package import SubstrateModel
+internal import Synchronization
 
 /// What a router sees of ateapi, played by a test: resumes, the stream of workers, and the reports of what was served.
-final class PlayedAPI: Sendable {
-    typealias Resume = @Sendable (ActorRef) async throws -> ActorAddress
+package final class PlayedAPI: Sendable {
+    package typealias Resume = @Sendable (ActorRef) async throws -> ActorAddress
 
     private struct State {
         var revision: Int64 = 1
@@ -22,22 +20,27 @@ final class PlayedAPI: Sendable {
     private let listeners = Listeners()
     private let stopping = Signal()
     private let hasStopped = Shared(0)
+    private let others: [ServerMethod]
     /// Calls of ResumeActor.
-    let resumes = Tally()
+    package let resumes = Tally()
     /// Streams of workers that have been opened.
-    let streams = Tally()
-    let address: String
+    package let streams = Tally()
+    package let address: String
 
-    init(_ resume: @escaping Resume = { _ in throw Status(code: .notFound, message: "") }) throws {
+    /// - Parameter others: what it serves beside these.
+    package init(
+        others: [ServerMethod] = [], _ resume: @escaping Resume = { _ in throw Status(code: .notFound, message: "") }
+    ) throws {
+        self.others = others
         state = Mutex(State(resume: resume))
         address = "127.0.0.1:\(try FreePort.find())"
     }
 
     /// What becomes of resumes from now on.
-    func onResume(_ resume: @escaping Resume) { state.withLock { $0.resume = resume } }
+    package func onResume(_ resume: @escaping Resume) { state.withLock { $0.resume = resume } }
 
     /// The actor runs there and is ready for requests; nowhere with nil.
-    func place(_ actor: ActorRef, at address: ActorAddress?, isReady: Bool = true) {
+    package func place(_ actor: ActorRef, at address: ActorAddress?, isReady: Bool = true) {
         state.withLock { state in
             state.revision += 1
             let ref = WorkerRef(pool: PoolRef(namespace: "n", name: "p"), pod: "of-\(actor.name)")
@@ -50,10 +53,10 @@ final class PlayedAPI: Sendable {
     }
 
     /// The workers that were reported to have served, in order.
-    var reported: [ServedWorker] { state.withLock { $0.reported } }
+    package var reported: [ServedWorker] { state.withLock { $0.reported } }
 
     /// Serves while `body` runs.
-    func serving<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    package func serving<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         var options = ServerOptions()
         options.gracePeriod = .zero
         let server = try Server(address: address, credentials: .insecure, methods: methods, options: options)
@@ -70,14 +73,14 @@ final class PlayedAPI: Sendable {
     }
 
     /// Ends what serves now, and returns when nothing does any more.
-    func stop() async throws {
+    package func stop() async throws {
         let before = hasStopped.current
         stopping.fire()
         try await eventually("ateapi has stopped") { hasStopped.current > before }
     }
 
     private var methods: [ServerMethod] {
-        [
+        others + [
             ServerMethod(ControlMethods.resumeActor) { request, _ in
                 self.resumes.add()
                 let address = try await self.state.withLock { $0.resume }(request.actor)
