@@ -203,8 +203,7 @@ let package = Package(
             "ControlPlaneTests",
             uses: [
                 "History", "ControlPlane", "NodeAgent", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd",
-                "GRPC", "ServiceKit",
-                "TestKit",
+                "GRPC", "LocalCluster", "ServiceKit", "TestKit",
             ]),
     ],
     swiftLanguageModes: [.v6]

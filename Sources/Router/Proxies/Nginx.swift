@@ -50,7 +50,7 @@ package struct Nginx: Proxy {
             server_tokens off;
         \(temporaryPaths)
             upstream ate_endpoint {
-                server \(settings.endpoint);
+                server "unix:\(settings.endpoint)";
                 keepalive \(Self.keptConnections);
                 keepalive_requests 1000000;
             }
