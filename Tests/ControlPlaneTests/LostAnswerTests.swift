@@ -75,6 +75,56 @@ import Testing
         }
     }
 
+    /// A request that etcd gets late, after it has refused a copy of it, binds the worker of the first attempt while the second
+    /// attempt finds its own taken by somebody else.
+    @Test func aClaimThatGoesThroughLateIsNotTakenForOneOfTheWorkerThatIsTriedNow() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("node", workers: 2)
+            for name in ["alice", "bob"] { _ = try await fixture.createActor(name) }
+            let (fixture, control, base) = (fixture, control, fixture.store.etcd)
+            let keys = fixture.store.keys
+            let late = Shared<Transaction?>(nil)
+            let first = Shared<WorkerRef?>(nil)
+            let bobs = Shared<Stored<Binding>?>(nil)
+            @Sendable func worker(_ transaction: Transaction) -> WorkerRef? {
+                for case .put(let put) in transaction.success {
+                    if case .bound(let ref)? = keys.worker(put.key) { return ref }
+                }
+                return nil
+            }
+            cluster.etcd.beforeWrite { transaction in
+                guard bobs.current == nil, let tried = worker(transaction) else { return }
+                guard let before = first.current else {
+                    // Somebody has it, for this moment.
+                    first.set(tried)
+                    late.set(transaction)
+                    let carols = Binding(
+                        actor: fixture.ref("carol"), actorUID: "uid-carol", template: fixture.template.ref,
+                        incarnation: Incarnation(1), phase: .claimed)
+                    _ = try await base.transaction(
+                        Transaction().then(.put(keys.bound(tried), carols.record(after: Codec.magic))))
+                    return
+                }
+                let away = Transaction().then(.delete(keys.bound(before)))
+                _ = try await base.transaction(away)
+                let claimed = try await base.transaction(try #require(late.current))
+                #expect(claimed.succeeded)
+                let presence = try #require(control.inventory.row(tried)?.presence)
+                let claim = try await fixture.store.claim(
+                    fixture.ref("bob"), try await fixture.current("bob"), worker: tried, presence: presence,
+                    operation: fixture.operation(.resume), lease: try await fixture.lease())
+                bobs.set(claim.binding)
+            }
+            let alice = try await control.resumeActor(fixture.ref("alice"))
+            let bound = try #require(bobs.current)
+            #expect(alice.value.state.status == .running)
+            #expect(alice.value.state.assignment?.worker == first.current)
+            #expect(node.runtime.running.count == 1)
+            let taken = try await fixture.store.listWorkers().bound
+            #expect(taken.values.contains(bound) && taken.count == 2)
+        }
+    }
+
     /// Makes the second and third write that the control plane sends fail: those of a workflow that follow its claim.
     private func failWritesAfterTheFirst(_ cluster: TestCluster, _ code: EtcdError.Code, _ outcome: EtcdError.Outcome) {
         let count = Counter()

@@ -88,7 +88,7 @@ struct ResumeWorkflow: Workflow {
                         ref, actor, worker: worker.ref, presence: worker.presence, fallback: source.fallback,
                         operation: operation, lease: session.lease)
                 }
-                inventory.take(binding: claim.binding, of: worker.ref)
+                inventory.take(binding: claim.binding, of: claim.worker)
                 return .claimed(claim)
             } catch .conflict(let rows) {
                 inventory.take(

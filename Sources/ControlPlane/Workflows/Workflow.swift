@@ -42,6 +42,8 @@ extension Workflow {
     /// Begins an operation, and finds out whether it has begun when etcd gives no answer, or tells of a conflict that may be
     /// with our own first attempt: it has if the operation with our nonce is there. An operation that nobody goes on with
     /// would keep the actor from everyone.
+    /// - Returns: what the operation holds. That may be another worker than the one of this attempt: an earlier one with the
+    ///   same operation was refused, and a copy of its request that was late on the way has gone through after all.
     func resolving(
         _ operation: Operation, on worker: WorkerRef, _ begin: () async throws(StoreError) -> Claim
     ) async throws(StoreError) -> Claim {
@@ -55,17 +57,29 @@ extension Workflow {
                 rows = try await insisting { () throws(StoreError) in try await store.rows(ref, on: worker) }
             default: throw error
             }
-            guard let claim = claim(of: operation, on: worker, in: rows) else { throw error }
+            guard let claim = try await claim(of: operation, rows, on: worker) else { throw error }
             return claim
         }
     }
 
-    /// What the operation holds, if it is among the rows.
-    private func claim(of operation: Operation, on worker: WorkerRef, in rows: Rows) -> Claim? {
-        guard let stored = rows.operation, stored.value.nonce == operation.nonce, let actor = rows.actor,
-            let binding = rows.binding
-        else { return nil }
-        return Claim(ref: ref, actor: actor, worker: worker, binding: binding, token: stored.token)
+    /// What the operation holds, if it is there.
+    /// - Parameter rows: of the actor, with those of this worker.
+    private func claim(
+        of operation: Operation, _ rows: Rows, on worker: WorkerRef
+    ) async throws(StoreError) -> Claim? {
+        var (rows, worker) = (rows, worker)
+        while let stored = rows.operation, stored.value.nonce == operation.nonce, let actor = rows.actor,
+            let held = actor.value.state.assignment?.worker
+        {
+            if held == worker {
+                guard let binding = rows.binding, binding.value.actorUID == actor.value.uid else { return nil }
+                return Claim(ref: ref, actor: actor, worker: held, binding: binding, token: stored.token)
+            }
+            // What the rows say of the other worker is about somebody else.
+            rows = try await insisting { () throws(StoreError) in try await store.rows(ref, on: held) }
+            worker = held
+        }
+        return nil
     }
 
     /// Calls etcd until it answers, for as long as this replica has its lease, whatever the reason: an operation of a living
