@@ -136,8 +136,8 @@ let package = Package(
         program(
             "ate-bench",
             uses: [
-                "ControlPlane", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP", "Processes",
-                "ServiceKit", "LocalCluster", "TestKit",
+                "ControlPlane", "Router", "SubstrateStore", "SubstrateAPI", "SubstrateModel", "Etcd", "GRPC", "HTTP",
+                "Processes", "ServiceKit", "LocalCluster", "TestKit",
             ]),
 
         .target(name: "KillAtStep", path: "Tests/KillAtStep"),

@@ -3,6 +3,7 @@ import GRPC
 import HTTP
 import LocalCluster
 import Processes
+import Router
 import ServiceKit
 import SubstrateAPI
 import SubstrateModel
@@ -169,7 +170,7 @@ enum RouterBench {
         let text = """
             daemon off;
             pid "\(folder)/nginx.pid";
-            worker_processes 1;
+            worker_processes \(Nginx.workers);
             events { worker_connections 4096; }
             http {
                 access_log off;

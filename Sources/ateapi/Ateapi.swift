@@ -230,7 +230,7 @@ enum Ateapi {
         flags.text(
             "policy", "FILE",
             help:
-                "Who may do what in which atespaces, JSON, read again when it changes. Without it everything is allowed to whoever is authenticated."
+                "Who may do what in which atespaces, JSON, read again when it changes. Without it everything is allowed to whoever connects, with --auth-mode jwt to whoever has a valid token."
         )
     }
 

@@ -32,15 +32,17 @@ package struct Nginx: Proxy {
     /// sent again when it fails. nginx can do that with nothing that it passes on as it comes.
     static let keptBody = 99_999
 
-    /// Connections to the endpoint that are kept for the next requests.
+    /// Connections to the endpoint that each worker process keeps for the next requests.
     private static let keptConnections = 64
+    /// Processes that take requests: one for each processor. All their kept connections are fewer than the endpoint has to spare.
+    package static let workers = min(ProcessInfo.processInfo.activeProcessorCount, 8)
 
     package var configuration: String {
         """
         # Written by atenet; changes are lost.
         daemon off;
         pid "\(settings.directory)/nginx.pid";
-        worker_processes 1;
+        worker_processes \(Self.workers);
         worker_rlimit_nofile \(settings.connections + 2 * Self.keptConnections);
         events {
             worker_connections \(settings.connections + Self.keptConnections);
