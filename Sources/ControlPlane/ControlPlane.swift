@@ -180,10 +180,7 @@ package final class ControlPlane: Sendable {
     /// Checkpoints the actor and frees its worker. One that is suspended is returned as it is.
     package func suspendActor(_ ref: ActorRef) async throws(ControlError) -> Stored<Actor> {
         let actor = try await actor(ref)
-        if case .suspended = actor.value.state {
-            // Whoever suspends it does not want the control plane to resume it.
-            return actor.value.isResumeDue ? try await takeBackWhatFollows(actor, ref) : actor
-        }
+        if case .suspended = actor.value.state, !actor.value.isResumeDue { return actor }
         return try await replica.perform { hand throws(ControlError) in
             try await SuspendWorkflow(control: self, hand: hand, ref: ref).run(from: actor)
         }
@@ -204,7 +201,8 @@ package final class ControlPlane: Sendable {
         return actor.value.isHeld ? try await takeBackWhatFollows(actor, ref) : actor
     }
 
-    private func takeBackWhatFollows(
+    /// Neither a resume nor a hold follows any more. Whoever suspends an actor does not want the control plane to resume it.
+    func takeBackWhatFollows(
         _ actor: Stored<Actor>, _ ref: ActorRef
     ) async throws(ControlError) -> Stored<Actor> {
         do throws(StoreError) {

@@ -35,6 +35,34 @@ import Testing
         }
     }
 
+    @Test func aNodeThatDoesNotAnswerHoldsUpNoOperationButItsOwn() async throws {
+        var options = TestCluster.impatient
+        options.operationSweepInterval = .milliseconds(50)
+        let cluster = try await TestCluster(TestEtcd.store(), options: options)
+        let fixture = cluster.fixture
+        try await cluster.run {
+            let (silent, good) = (
+                try await cluster.addNode("silent", workers: 1), try await cluster.addNode("good", workers: 1)
+            )
+            // Of this replica, in no hand: proposals that landed late. The first by name is that on the silent node.
+            for (name, node) in [("alice", silent), ("bob", good)] {
+                let worker = try presence(node)
+                _ = try await fixture.createActor(name)
+                var operation = fixture.operation(.resume)
+                operation.owner = cluster.control.replica.id
+                _ = try await fixture.store.claim(
+                    fixture.ref(name), try await fixture.current(name), worker: worker.ref, presence: worker.presence,
+                    operation: operation, lease: try await fixture.lease())
+                if name == "alice" { cluster.nodes.remove("silent") }
+            }
+            try await eventually("bob's is brought to its end") {
+                let rows = try await fixture.store.rows(fixture.ref("bob"), on: nil)
+                return rows.operation == nil && rows.actor?.value.state == .suspended
+            }
+            #expect(try await fixture.store.rows(fixture.ref("alice"), on: nil).operation != nil)
+        }
+    }
+
     @Test func aResumeThatNeverReachedTheNodeIsUndone() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("node", workers: 1)

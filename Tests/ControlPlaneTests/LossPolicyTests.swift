@@ -31,6 +31,66 @@ import Testing
         }
     }
 
+    /// Suspended, and due to be resumed.
+    private func due(_ name: String) async throws -> ActorRef {
+        let ref = try await create(name, .resume)
+        let actor = try await fixture.current(name)
+        var lost = actor.value
+        lost.lastRecovery = Recovery(
+            worker: fixture.workerRef("lost"), statusBefore: .running, releasedAtMilliseconds: 1, next: .resume)
+        _ = try await fixture.store.updateActor(ref, from: actor, to: lost)
+        return ref
+    }
+
+    @Test func whoSuspendsAnActorThatTheLeaderIsAboutToResumeIsObeyed() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            let (control, fixture) = (control, fixture)
+            let once = Once()
+            let suspended = Flag()
+            let row = fixture.store.keys.actor(fixture.ref("alice"))
+            // The leader has read that alice is to be resumed, and is about to claim a worker for her.
+            cluster.etcd.beforeWrite { transaction in
+                let claims = transaction.success.contains { if case .put(let put) = $0 { put.key == row } else { false } }
+                guard claims, transaction.success.count > 1, once.isFirst() else { return }
+                let actor = try await control.suspendActor(fixture.ref("alice"))
+                #expect(actor.value.state == .suspended && actor.value.lastRecovery?.next == .request)
+                suspended.set()
+            }
+            let alice = try await due("alice")
+            try await eventually("it is suspended in time") { suspended.isSet }
+            try await eventually("the leader has let go of it") {
+                try await fixture.store.rows(alice, on: nil).operation == nil && control.replica.isLeading
+            }
+            // Whoever comes next finds her as she was left.
+            let carol = try await create("carol", .revert)
+            _ = try await control.resumeActor(carol)
+            #expect(try await fixture.current("alice").value.state == .suspended)
+            #expect(node.runtime.started.count == 1)
+        }
+    }
+
+    @Test func whoSuspendsAnActorWhoseWorkerIsLostMeanwhileTakesItsResumptionBack() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            let (control, cluster, fixture) = (control, cluster, fixture)
+            let alice = try await create("alice", .resume)
+            _ = try await control.resumeActor(alice)
+            let once = Once()
+            cluster.etcd.beforeWrite { [fixture] transaction in
+                guard once.isFirst() else { return }
+                cluster.stop(node)
+                try await eventually("she is released") {
+                    try await fixture.current("alice").value.state == .suspended
+                }
+            }
+            let actor = try await control.suspendActor(alice)
+            #expect(actor.value.state == .suspended && actor.value.lastRecovery?.statusBefore == .running)
+            #expect(actor.value.lastRecovery?.next == .request)
+            #expect(try await fixture.current("alice").value == actor.value)
+        }
+    }
+
     @Test func withRevertTheNextRequestResumes() async throws {
         try await cluster.run {
             let node = try await cluster.addNode("a", workers: 1)

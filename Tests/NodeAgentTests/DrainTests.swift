@@ -53,6 +53,28 @@ import Testing
         return claim
     }
 
+    @Test func aMarkWhoseAnswerGotLostIsTakenBackAfterTheOrder() async throws {
+        try await running(agent().run) {
+            let slot = try await slot("node-0")
+            let (fixture, drain) = (fixture, drain)
+            let target = DrainTarget.worker(slot.ref)
+            let once = Once()
+            etcd.afterWrite { transaction in
+                guard once.isFirst() else { return }
+                // The worker is marked, which the agent is not told, and nobody wants it any more.
+                _ = try await fixture.store.undrain(target)
+                try await eventually("the agent knows") { drain.demand(of: slot.ref, on: "node") == nil }
+                throw EtcdError(code: .other, operation: "", endpoint: "", text: "time is up", outcome: .unknown)
+            }
+            try await order(target, grace: .seconds(60))
+            try await eventually("the mark is made, and taken back") {
+                guard let presence = try await fixture.store.presence(of: slot.ref) else { return false }
+                return presence.version == 3 && !presence.value.isDraining
+            }
+            #expect(slots.slot(of: slot.ref)?.presence.incarnation == slot.presence.incarnation)
+        }
+    }
+
     private func order(_ target: DrainTarget, grace: Duration) async throws {
         try await fixture.store.drain(
             target, DrainOrder(graceMilliseconds: Int64(grace / .milliseconds(1)), orderedAtMilliseconds: 1))

@@ -52,6 +52,28 @@ import Testing
             containers: fixture.template.containers)
     }
 
+    @Test func aRegistrationWhoseAnswerGotLostIsFoundAndIsNotMadeAgain() async throws {
+        let slots = WorkerSlots()
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let log = LogRecorder()
+        let once = Once()
+        let live = fixture.store.keys.live(worker)
+        etcd.afterWrite { transaction in
+            let registers = transaction.success.contains { if case .put(let put) = $0 { put.key == live } else { false } }
+            guard registers, once.isFirst() else { return }
+            // Nor can anybody look what became of it.
+            etcd.cutOff()
+            throw EtcdError(code: .other, operation: "", endpoint: "", text: "time is up", outcome: .unknown)
+        }
+        try await running(agent(slots, etcd: etcd, log: log.log).run) {
+            try await eventually("it cannot register") { log.contains(.warning, "cannot register a worker") }
+            let registered = try #require(try await fixture.store.presence(of: worker))
+            etcd.reconnect()
+            #expect(try await slot(slots).presence == registered)
+            #expect(try await fixture.store.presence(of: worker) == registered)
+        }
+    }
+
     @Test func workersArePresentWhileTheAgentRunsAndGoneWhenItHasStopped() async throws {
         let slots = WorkerSlots()
         try await running(agent(slots, workers: 2).run) {

@@ -50,6 +50,32 @@ import Testing
         }
     }
 
+    @Test func aRegistrationThatLandsLateOnAWorkerThatIsNotFitIsWithdrawn() async throws {
+        try await node.run {
+            let slot = try await node.slot()
+            let claim = try await node.claimed("alice", on: slot)
+            node.runtime.failStarts(with: RuntimeFailure(.internal, "it died", mayLieInWorker: true))
+            node.runtime.failSelfTests(with: fault)
+            await #expect(throws: NodeFailure.self) {
+                try await slot.start(node.workload("alice"), from: nil, claim.fences)
+            }
+            let store = node.fixture.store
+            try await eventually("it is not offered any more") { try await store.presence(of: slot.ref) == nil }
+            // An attempt to register it that was given up long ago.
+            var late = slot.presence.value
+            late.uid = "late"
+            guard case .registered = try await store.register(slot.ref, late, lease: try await node.fixture.lease())
+            else { throw DidNotHappen(description: "the name is taken") }
+            try await node.passTime(until: "it is withdrawn") { try await store.presence(of: slot.ref) == nil }
+            // That of another agent is left alone.
+            late.directoryID = "another"
+            _ = try await store.register(slot.ref, late, lease: try await node.fixture.lease())
+            let tests = node.runtime.selfTests
+            try await node.passTime(until: "two more self-tests") { node.runtime.selfTests >= tests + 2 }
+            #expect(try await store.presence(of: slot.ref)?.value.uid == "late")
+        }
+    }
+
     private func reasons(_ message: String) -> [String] {
         node.log.lines.filter { $0.message.contains(message) }.compactMap { line in
             line.fields.first { $0.0 == "reason" }.flatMap { if case .string(let text) = $0.1 { text } else { nil } }

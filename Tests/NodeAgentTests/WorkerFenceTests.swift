@@ -106,8 +106,19 @@ import Testing
         #expect(fence.start(Epoch(12), token(12)) == .act)
         #expect(fence.stop(Epoch(12), token(12)) == receipt(12, .busy))
         fence.started(Epoch(12))
-        #expect(fence.stop(Epoch(12), token(12)) == .act)
+        #expect(fence.stop(Epoch(12), token(13)) == .act)
+        #expect(fence.ask(Epoch(12), token(13)) == receipt(12, .busy))
+        #expect(fence.start(Epoch(14), token(14)) == .occupied)
         fence.ended(Epoch(12))
-        #expect(fence.ask(Epoch(12), token(12)) == receipt(12, .notRunning))
+        #expect(fence.ask(Epoch(12), token(14)) == receipt(12, .notRunning))
+    }
+
+    @Test func aStopThatComesAfterTheQuestionWhatBecameOfItDoesNothing() {
+        var fence = WorkerFence()
+        _ = fence.start(Epoch(10), token(10))
+        fence.started(Epoch(10))
+        #expect(fence.ask(Epoch(10), token(20)) == receipt(10, .running))
+        #expect(fence.stop(Epoch(10), token(20)) == receipt(10, .running))
+        #expect(fence.activity == .running(Epoch(10)))
     }
 }

@@ -7,7 +7,8 @@ extension ControlServices {
     @Sendable func resumeActor(_ request: ResumeActorRequest, _ caller: Caller) async throws -> ActorResponse {
         try Validation.lookup(request.actor)
         let patience = caller.timeLeft.map { min(options.capacityWait, $0) } ?? options.capacityWait
-        let actor = try await control.waitingForOthers(request.actor, caller.waits) { () throws(ControlError) in
+        let actor = try await control.waitingForOthers(request.actor, caller.waits, resumes: true) {
+            () throws(ControlError) in
             try await control.resumeActor(request.actor, boot: request.boot, capacityWait: patience)
         }
         return ActorResponse(actor: ActorInfo(request.actor, actor))

@@ -94,7 +94,7 @@ struct GoldenSnapshot: Sendable {
     private func resume(_ ref: ActorRef) async throws(GoldenFailure) {
         try await trying("ResumeFailed") { () throws(ControlError) in
             do throws(ControlError) {
-                return try await control.waitingForOthers(ref, true) { () throws(ControlError) in
+                return try await control.waitingForOthers(ref, true, resumes: true) { () throws(ControlError) in
                     try await control.resumeActor(ref, boot: true)
                 }
             } catch .isHeld {

@@ -14,7 +14,7 @@ struct AdoptWorkflow: Workflow {
             guard let actor = try await store.actor(ref) else { return }
             if actor.value.state.isTransitional { _ = try await adopt(actor) }
             if actor.value.isResumeDue {
-                _ = try await ResumeWorkflow(control: control, hand: hand, ref: ref).run(from: actor)
+                _ = try await ResumeWorkflow(control: control, hand: hand, ref: ref, onlyIfDue: true).run(from: actor)
             }
         } catch let error as ControlError {
             note("\(error)")

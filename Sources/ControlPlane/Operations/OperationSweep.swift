@@ -1,6 +1,7 @@
 internal import ServiceKit
 internal import SubstrateModel
 internal import SubstrateStore
+internal import Synchronization
 
 /// Looks after the operations of this replica that no workflow of it runs: what every replica does for its own.
 ///
@@ -9,6 +10,12 @@ internal import SubstrateStore
 struct OperationSweep: Sendable {
     let control: ControlPlane
     let session: ReplicaSession
+    private let underWay = UnderWay()
+
+    init(control: ControlPlane, session: ReplicaSession) {
+        self.control = control
+        self.session = session
+    }
 
     /// Runs until the task is cancelled.
     func run() async {
@@ -25,20 +32,32 @@ struct OperationSweep: Sendable {
         guard let listed = try? await control.store.listOperations() else { return }
         control.operations.take(listed.operations, control.environment.wallClock())
         for (ref, operation) in listed.operations.sorted(by: { $0.key < $1.key }) {
-            guard operation.value.owner == session.replica, !session.isInHand(operation.value.nonce) else { continue }
+            let nonce = operation.value.nonce
+            // Side by side: a node that does not answer is waited for long.
+            guard operation.value.owner == session.replica, !session.isInHand(nonce), underWay.begin(nonce) else {
+                continue
+            }
             control.environment.log.warning(
                 "found an operation of this replica that no workflow runs",
                 ["actor": .text(ref), "token": .text(operation.token)])
-            await Self.attempt { () throws(ControlError) in
-                try await session.perform { hand throws(ControlError) in
-                    try await FinishOperation(control: control, hand: hand, ref: ref).run(operation)
-                }
+            session.submit { hand in
+                // What fails is in etcd still, and found by the next sweep.
+                do { try await FinishOperation(control: control, hand: hand, ref: ref).run(operation) } catch {}
+                underWay.end(nonce)
             }
         }
     }
 
-    private static func attempt(_ body: () async throws(ControlError) -> Void) async {
-        // What fails is in etcd still, and found by the next sweep.
-        do { try await body() } catch {}
+    /// The operations that are being finished.
+    private final class UnderWay: Sendable {
+        private static let limit = 64
+        private let nonces = Mutex<Set<String>>([])
+
+        /// Whether that is to be begun: it is not under way, and there are not too many.
+        func begin(_ nonce: String) -> Bool {
+            nonces.withLock { $0.count < Self.limit && $0.insert(nonce).inserted }
+        }
+
+        func end(_ nonce: String) { nonces.withLock { _ = $0.remove(nonce) } }
     }
 }

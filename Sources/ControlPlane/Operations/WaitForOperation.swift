@@ -9,9 +9,11 @@ extension ControlPlane {
     ///
     /// What the other has done is its result for this caller too: whoever finds the actor where he wants it does nothing, and
     /// when a resume has failed meanwhile, this one fails with the same reason instead of starting it once more.
-    /// - Parameter waits: whether to wait; otherwise `.operationInProgress` is thrown at once.
+    /// - Parameters:
+    ///   - waits: whether to wait; otherwise `.operationInProgress` is thrown at once.
+    ///   - resumes: whether that is a resume, so that one that fails is its failure too.
     package func waitingForOthers(
-        _ ref: ActorRef, _ waits: Bool, _ body: () async throws(ControlError) -> Stored<Actor>
+        _ ref: ActorRef, _ waits: Bool, resumes: Bool = false, _ body: () async throws(ControlError) -> Stored<Actor>
     ) async throws(ControlError) -> Stored<Actor> {
         // What is in hand may have no operation for a moment, until somebody adopts it: then there is nothing to wait for.
         var backoff = Backoff(from: .milliseconds(20), to: .seconds(1))
@@ -22,12 +24,13 @@ extension ControlPlane {
             } catch .operationInProgress where waits {
                 turns += 1
                 if turns > 1 { try await pause(environment.chance.jittered(backoff.pause())) }
-                let before = try await actor(ref).value.lastFailure
+                let before = resumes ? try await actor(ref).value.lastFailure : nil
                 do { try await store.waitForOperationEnd(ref, clock: environment.clock) } catch {
                     throw ControlError(error)
                 }
-                let failure = try await actor(ref).value.lastFailure
-                if let failure, failure != before { throw .failed(failure) }
+                if resumes, let failure = try await actor(ref).value.lastFailure, failure != before {
+                    throw .failed(failure)
+                }
             }
         }
     }

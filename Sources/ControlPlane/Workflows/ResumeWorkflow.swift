@@ -20,6 +20,8 @@ struct ResumeWorkflow: Workflow {
     var boot = false
     /// A worker that its caller has reserved, to begin with if it would do.
     var offered: ReservedWorker?
+    /// Whether it is resumed only because its template wants that: not any more once somebody has suspended it.
+    var onlyIfDue = false
 
     func run(from actor: Stored<Actor>) async throws(ControlError) -> Stored<Actor> {
         try await measured(.resume) { () throws(ControlError) in try await carryOut(from: actor) }
@@ -34,6 +36,7 @@ struct ResumeWorkflow: Workflow {
             case .resuming, .suspending, .pausing: actor = try await adopt(actor)
             case .suspended, .paused:
                 if actor.value.isHeld { throw .isHeld(ref) }
+                if onlyIfDue, !actor.value.isResumeDue { return actor }
                 let template = try await template(of: actor.value)
                 let source = try await source(of: actor.value, missing: missing)
                 switch try await claim(actor, template, source) {

@@ -24,6 +24,13 @@ struct SuspendWorkflow: Workflow {
         var actor = actor
         while true {
             switch actor.value.state {
+            case .suspended where cause == .request && actor.value.isResumeDue:
+                // It has come to that in another way, such as the loss of its worker.
+                do throws(ControlError) {
+                    return try await control.takeBackWhatFollows(actor, ref)
+                } catch .conflict {
+                    actor = try await control.actor(ref)
+                }
             case .suspended: return actor
             case .paused where cause == .request: throw .isPaused(ref)
             case .resuming, .suspending, .pausing:

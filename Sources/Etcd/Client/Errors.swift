@@ -169,6 +169,8 @@ extension EtcdError.Code {
     fileprivate var isRefusal: Bool {
         switch self {
         case .unavailable, .deadlineExceeded, .cancelled, .staleMember, .wrongCluster, .damaged, .other: false
+        // The write that exceeds the quota is applied, and answered like those that are refused from then on.
+        case .noSpace: false
         default: true
         }
     }

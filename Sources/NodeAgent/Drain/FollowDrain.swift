@@ -45,6 +45,8 @@ extension NodeAgent {
     func followDrain(of slot: WorkerSlot, under lease: LeaseID) async {
         var presence = slot.presence
         var backoff = Backoff(from: .milliseconds(50), to: .seconds(1))
+        // Nobody knows what became of the last mark; it may yet land. Another one makes sure.
+        var isUnsure = false
         while !Task.isCancelled {
             let version = drain.version
             let news = slot.bindingSeenAt
@@ -52,14 +54,16 @@ extension NodeAgent {
             // Before the mark goes: from then on it can be claimed.
             if demand == nil { drain.note(slot.presence.value.uid, isVacated: false) }
             var pause: Duration?
-            if presence.value.drainingUntilMilliseconds != demand?.untilMilliseconds {
+            if isUnsure || presence.value.drainingUntilMilliseconds != demand?.untilMilliseconds {
                 do throws(StoreError) {
                     guard let marked = try await mark(slot.ref, presence, demand, lease) else {
                         return slot.end(.anew, because: "its presence is gone")
                     }
                     presence = marked
+                    isUnsure = false
                     backoff.reset()
                 } catch {
+                    isUnsure = true
                     if Task.isCancelled { return }
                     environment.log.warning(
                         "cannot mark a worker, will try again", ["worker": .text(slot.ref), "error": .text(error)])

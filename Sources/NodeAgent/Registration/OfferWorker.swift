@@ -72,6 +72,7 @@ extension NodeAgent {
                     "a worker is not offered, since its self-test fails, which will be tried again",
                     ["worker": .text(ref), "reason": .string(error.reason)])
             }
+            await withdrawLeftover(ref)
             try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
         }
     }

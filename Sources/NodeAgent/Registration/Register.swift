@@ -28,8 +28,9 @@ extension NodeAgent {
                 switch try await store.register(ref, presence, lease: lease) {
                 case .registered(let stored): return stored
                 case .taken(let holder, let holdersLease):
-                    let isOurs =
-                        holder.value.bootID == presence.bootID && holder.value.directoryID == presence.directoryID
+                    // An earlier attempt of which nobody knew what became.
+                    if holder.value.uid == presence.uid, holdersLease == lease { return holder }
+                    let isOurs = isOurs(holder)
                     if isOurs, let holdersLease, holdersLease != lease {
                         try await revoke(holdersLease)
                     } else if isOurs {
@@ -44,6 +45,24 @@ extension NodeAgent {
                     "cannot register a worker, will try again", ["worker": .text(ref), "error": .text(error)])
             }
             try await environment.clock.sleep(for: environment.chance.jittered(backoff.pause()))
+        }
+    }
+
+    /// Whether it is of this directory and this boot: of this agent or one before it, whose sandboxes are dead.
+    private func isOurs(_ presence: Stored<Presence>) -> Bool {
+        presence.value.bootID == bootID && presence.value.directoryID == directoryID
+    }
+
+    /// Withdraws what is registered under the name of a worker that this agent does not offer now: a registration that was given
+    /// up may have landed late, and whoever is sent there is answered by nobody.
+    func withdrawLeftover(_ ref: WorkerRef) async {
+        do throws(StoreError) {
+            guard let found = try await store.presence(of: ref), isOurs(found) else { return }
+            try await store.withdraw(ref, found.incarnation)
+        } catch {
+            // The next self-test is followed by another look.
+            environment.log.warning(
+                "cannot see whether a worker is registered", ["worker": .text(ref), "error": .text(error)])
         }
     }
 

@@ -71,7 +71,7 @@ extension WorkerSlot {
             if binding?.value.isRevoked == true { return (nil, "its binding was revoked") }
             switch state.fence.activity {
             case .idle, .checkpointed: return (nil, nil)
-            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch):
+            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch), .stopping(let epoch):
                 guard binding?.epoch == epoch else { return (nil, "the claim of its actor is gone") }
                 state.verifiedAt = max(state.verifiedAt, standing.revision)
                 // What stands still for a snapshot does so until that has come to an end, unless it is what writes it.

@@ -100,12 +100,13 @@ extension WorkerSlot {
     /// Notes the end of an actor that dies by itself.
     private func watch(_ sandbox: any Sandbox, _ epoch: Epoch) async {
         guard let reason = await sandbox.waitForEnd() else { return }
-        // Ends that were brought about have been noted by whoever did it.
+        // Ends that were brought about have been noted, or are expected, by whoever did it.
         let isNews = state.withLock { state in
-            guard state.fence.activity == .running(epoch) else { return false }
+            let activity = state.fence.activity
+            guard [.running(epoch), .stopping(epoch)].contains(activity) else { return false }
             state.fence.ended(epoch)
             state.running = nil
-            return true
+            return activity == .running(epoch)
         }
         guard isNews else { return }
         metrics.deaths.add()

@@ -48,6 +48,7 @@ extension WorkerSlot {
             let sandbox = self.state.withLock { $0.running?.epoch == epoch ? $0.running?.sandbox : nil }
             await sandbox?.kill()
             self.ended(epoch)
+            self.reconsider()
             return .success(Receipt(epoch: epoch, state: .notRunning))
         }
     }

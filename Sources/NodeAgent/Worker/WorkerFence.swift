@@ -14,13 +14,15 @@ package struct WorkerFence: Sendable, Equatable {
         case starting(Epoch)
         case running(Epoch)
         case checkpointing(Epoch)
+        case stopping(Epoch)
         /// The receipt of a checkpoint, kept until the binding goes.
         case checkpointed(Epoch, Snapshot)
 
         var epoch: Epoch? {
             switch self {
             case .idle: nil
-            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch), .checkpointed(let epoch, _):
+            case .starting(let epoch), .running(let epoch), .checkpointing(let epoch), .stopping(let epoch),
+                .checkpointed(let epoch, _):
                 epoch
             }
         }
@@ -56,7 +58,7 @@ package struct WorkerFence: Sendable, Equatable {
             burned = epoch
             activity = .starting(epoch)
             return .act
-        case .starting, .running, .checkpointing:
+        case .starting, .running, .checkpointing, .stopping:
             return activity.epoch == epoch || epoch <= burned ? .answer(state(of: epoch)) : .occupied
         }
     }
@@ -79,11 +81,15 @@ package struct WorkerFence: Sendable, Equatable {
         return .answer(state(of: epoch))
     }
 
-    /// A call to stop the actor. `.act` when it runs: kill it, then say `ended`.
+    /// A call to stop the actor, which moves the fence past its token. `.act` when it runs: kill it, then say `ended`. When the
+    /// fence is there already, because it was asked about or has come before, it does nothing and is answered like a question.
     package mutating func stop(_ epoch: Epoch, _ token: OperationToken) -> Decision {
         guard token.revision + 1 >= fence else { return .stale }
+        let mayAct = token.revision >= fence
         fence = max(fence, token.revision + 1)
-        return activity == .running(epoch) ? .act : .answer(state(of: epoch))
+        guard mayAct, activity == .running(epoch) else { return .answer(state(of: epoch)) }
+        activity = .stopping(epoch)
+        return .act
     }
 
     /// The start that was begun has succeeded.
@@ -114,7 +120,7 @@ package struct WorkerFence: Sendable, Equatable {
     private mutating func state(of epoch: Epoch) -> Receipt {
         if activity.epoch == epoch {
             switch activity {
-            case .starting, .checkpointing: return Receipt(epoch: epoch, state: .busy)
+            case .starting, .checkpointing, .stopping: return Receipt(epoch: epoch, state: .busy)
             case .running: return Receipt(epoch: epoch, state: .running)
             case .checkpointed(_, let snapshot): return Receipt(epoch: epoch, state: .checkpointed(snapshot))
             case .idle: break

@@ -123,7 +123,7 @@ final class Load: @unchecked Sendable {
         switch verb {
         case .resume:
             return Answer(
-                row: try await control.waitingForOthers(ref, waits) { () throws(ControlError) in
+                row: try await control.waitingForOthers(ref, waits, resumes: true) { () throws(ControlError) in
                     try await control.resumeActor(ref, capacityWait: waits ? .seconds(5) : .zero)
                 })
         case .suspend: return Answer(row: try await control.suspendActor(ref))

@@ -12,7 +12,7 @@ extension Store {
     package func createActor(_ ref: ActorRef, _ actor: Actor) async throws(StoreError) -> CreateActorOutcome {
         let key = keys.actor(ref)
         let atespace = keys.atespace(ref.atespace)
-        let outcome = try await create(
+        let outcome = try await once(
             when: [key.isAbsent, atespace.isPresent], then: [.put(key, try Codec.encode(actor, for: key))],
             otherwiseRead: [key, atespace])
         switch outcome {

@@ -6,7 +6,7 @@ extension Store {
     /// - Returns: whether it did; false when there is one.
     package func createAtespace(_ name: String, _ atespace: Atespace) async throws(StoreError) -> Bool {
         let key = keys.atespace(name)
-        let outcome = try await create(
+        let outcome = try await once(
             when: [key.isAbsent], then: [.put(key, try Codec.encode(atespace, for: key))], otherwiseRead: [key])
         if case .applied = outcome { return true }
         return false
@@ -41,7 +41,8 @@ extension Store {
         -> DeleteAtespaceOutcome
     {
         let key = keys.atespace(name)
-        let outcome = try await commit(
+        // Sent once: an attempt that was refused because of an actor could succeed late, when the actor has gone.
+        let outcome = try await once(
             when: [key.modRevision == atespace.modRevision, keys.actors(in: name).isEmpty], then: [.delete(key)],
             otherwiseRead: [key])
         switch outcome {

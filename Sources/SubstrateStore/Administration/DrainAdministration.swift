@@ -13,7 +13,7 @@ extension Store {
                 outcome = try await commit(
                     when: [key.modRevision == stored.modRevision], then: [write], otherwiseRead: [])
             } else {
-                outcome = try await create(when: [key.isAbsent], then: [write], otherwiseRead: [])
+                outcome = try await once(when: [key.isAbsent], then: [write], otherwiseRead: [])
             }
             // Refused: somebody else has written or deleted it since the read, so the next read shows something new.
             if case .applied = outcome { return }

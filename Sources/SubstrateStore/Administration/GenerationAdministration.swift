@@ -15,7 +15,7 @@ extension Store {
             outcome = try await commit(
                 when: [key.modRevision == stored.modRevision], then: writes, otherwiseRead: [key])
         } else {
-            outcome = try await create(when: [key.isAbsent], then: writes, otherwiseRead: [key])
+            outcome = try await once(when: [key.isAbsent], then: writes, otherwiseRead: [key])
         }
         if case .applied = outcome { return true }
         return false

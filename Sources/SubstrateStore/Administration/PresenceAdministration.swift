@@ -13,7 +13,7 @@ extension Store {
         _ worker: WorkerRef, _ presence: Presence, lease: LeaseID
     ) async throws(StoreError) -> RegisterOutcome {
         let key = keys.live(worker)
-        let outcome = try await create(
+        let outcome = try await once(
             when: [key.isAbsent], then: [.put(key, try Codec.encode(presence, for: key), lease: lease)],
             otherwiseRead: [key])
         switch outcome {

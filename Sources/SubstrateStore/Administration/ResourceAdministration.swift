@@ -36,7 +36,7 @@ extension Store {
             outcome = try await commit(
                 when: [key.modRevision == stored.modRevision], then: writes, otherwiseRead: [key])
         } else {
-            outcome = try await create(when: [key.isAbsent], then: writes, otherwiseRead: [key])
+            outcome = try await once(when: [key.isAbsent], then: writes, otherwiseRead: [key])
         }
         if case .applied = outcome { return true }
         return false
@@ -52,7 +52,7 @@ extension Store {
     /// - Returns: whether it did; false when there is one.
     package func createTemplate(_ template: ActorTemplate) async throws(StoreError) -> Bool {
         let key = keys.template(template.ref)
-        let outcome = try await create(
+        let outcome = try await once(
             when: [key.isAbsent], then: [.put(key, try Codec.encode(template, for: key))], otherwiseRead: [key])
         if case .applied = outcome { return true }
         return false
