@@ -51,7 +51,9 @@ import Testing
             let row = fixture.store.keys.actor(fixture.ref("alice"))
             // The leader has read that alice is to be resumed, and is about to claim a worker for her.
             cluster.etcd.beforeWrite { transaction in
-                let claims = transaction.success.contains { if case .put(let put) = $0 { put.key == row } else { false } }
+                let claims = transaction.success.contains {
+                    if case .put(let put) = $0 { put.key == row } else { false }
+                }
                 guard claims, transaction.success.count > 1, once.isFirst() else { return }
                 let actor = try await control.suspendActor(fixture.ref("alice"))
                 #expect(actor.value.state == .suspended && actor.value.lastRecovery?.next == .request)

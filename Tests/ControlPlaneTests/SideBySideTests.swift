@@ -33,7 +33,8 @@ import Testing
                     second.inventory.row(fixture.workerRef("first-0"))?.presence != nil
                 }
                 #expect(
-                    try await hasNewField(store.keys.live(fixture.workerRef("first-0")), store) == (newer == .replicaAndNodes))
+                    try await hasNewField(store.keys.live(fixture.workerRef("first-0")), store)
+                        == (newer == .replicaAndNodes))
                 let alice = Actor(uid: "uid-alice", template: fixture.template.ref)
                 _ = try await newerStore.createActor(ref, alice)
                 let row = store.keys.actor(ref)

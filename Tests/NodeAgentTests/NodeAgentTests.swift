@@ -59,7 +59,9 @@ import Testing
         let once = Once()
         let live = fixture.store.keys.live(worker)
         etcd.afterWrite { transaction in
-            let registers = transaction.success.contains { if case .put(let put) = $0 { put.key == live } else { false } }
+            let registers = transaction.success.contains {
+                if case .put(let put) = $0 { put.key == live } else { false }
+            }
             guard registers, once.isFirst() else { return }
             // Nor can anybody look what became of it.
             etcd.cutOff()

@@ -163,8 +163,9 @@ import Testing
                     #expect(
                         await ask(
                             "bob",
-                            [ResolveEndpoint.roundHeader: "9", ResolveEndpoint.destinationHeader: "\(place)"])
-                            .headers[ResolveEndpoint.statusHeader] == "503")
+                            [ResolveEndpoint.roundHeader: "9", ResolveEndpoint.destinationHeader: "\(place)"]
+                        )
+                        .headers[ResolveEndpoint.statusHeader] == "503")
                     readiness.set(false)
                     try await eventually("ateapi says that it does not serve") {
                         moved.look()["ate_router_api_up"] == 0

@@ -94,7 +94,9 @@ import Testing
         }
         #expect(error([1, 2, 3]).contains("actors/a/b"))
         #expect(error([]).contains("magic") && error(Array("ate".utf8)).contains("magic"))
-        let later = error(Codec.magic.dropLast() + [Codec.format + 1] + Actor(uid: "u", template: TemplateRef(namespace: "n", name: "t")).record(after: []))
+        let later = error(
+            Codec.magic.dropLast() + [Codec.format + 1]
+                + Actor(uid: "u", template: TemplateRef(namespace: "n", name: "t")).record(after: []))
         #expect(later.contains("actors/a/b") && later.contains("has schema \(Codec.format + 1)"))
         #expect(error(Codec.magic + [0xff]).contains("ActorRecord"))
         // Status 99; RUNNING without a worker; a name with a NUL.

@@ -19,7 +19,8 @@ import Testing
             sent.add()
         }
         _ = try await base.createActor(
-            ActorRef(atespace: "team", name: "alice"), Actor(uid: "a", template: TemplateRef(namespace: "n", name: "t")))
+            ActorRef(atespace: "team", name: "alice"), Actor(uid: "a", template: TemplateRef(namespace: "n", name: "t"))
+        )
         #expect(try await store.deleteAtespace("team", atespace) == .notEmpty)
         let alice = try #require(try await base.actor(ActorRef(atespace: "team", name: "alice")))
         _ = try await base.deleteActor(ActorRef(atespace: "team", name: "alice"), alice)

@@ -67,7 +67,9 @@ package struct RouterStatus: Sendable {
     }
 
     private func waiters(_ query: StatusQuery) -> StatusReport.List {
-        let rows = resolver.waiting.filter { query.matches($0.key.description) }.sorted { $0.value.since < $1.value.since }
+        let rows = resolver.waiting.filter { query.matches($0.key.description) }.sorted {
+            $0.value.since < $1.value.since
+        }
         return StatusReport.List(
             "waiting", "Who waits", [.init("actor"), .init("requests"), .init("since", .time)],
             rows: rows.prefix(query.limit).map { actor, waiting in
