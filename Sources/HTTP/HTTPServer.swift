@@ -13,9 +13,8 @@ package final class HTTPServer: Sendable {
     /// For a server some of whose answers are streams.
     package typealias StreamingHandler = @Sendable (HTTPRequest) async -> HTTPAnswer
 
-    /// The port that is listened on, chosen by the system when 0 was asked for; 0 for a socket in the file system.
+    /// The port that is listened on; chosen by the system when 0 was asked for.
     package let port: Int
-    private let path: String?
     // The library's daemon is thread-safe, and the pointer never changes.
     nonisolated(unsafe) private let daemon: OpaquePointer
     private let context: ServerContext
@@ -41,63 +40,35 @@ package final class HTTPServer: Sendable {
         host: String, port: Int, connectionLimit: Int, atOnce: @escaping QuickHandler = { _ in nil },
         streaming handler: @escaping StreamingHandler
     ) throws(HTTPError) {
+        let context = ServerContext(atOnce: atOnce, handler: handler)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
         guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
             throw HTTPError("cannot listen on \(host):\(port): \(host) is not an IPv4 address")
         }
-        context = ServerContext(atOnce: atOnce, handler: handler)
-        let daemon = withUnsafeMutablePointer(to: &address) { [context] in
-            Self.start(
-                MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: $0), connectionLimit: connectionLimit, context)
+        let daemon = withUnsafeMutablePointer(to: &address) { address in
+            var options = [
+                MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: address),
+                MHD_OptionItem(option: .CONNECTION_LIMIT, value: connectionLimit, ptr_value: nil),
+                // An idle connection of a proxy's pool may stay a while; a silent client may not stay for ever.
+                MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: 75, ptr_value: nil),
+                MHD_OptionItem(
+                    option: .NOTIFY_COMPLETED, value: unsafeBitCast(ServerContext.completed, to: Int.self),
+                    ptr_value: nil),
+                MHD_OptionItem(option: .END, value: 0, ptr_value: nil),
+            ]
+            let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+            return cmicrohttpd_start(
+                flags, UInt16(clamping: port), nil, ServerContext.handle,
+                Unmanaged.passUnretained(context).toOpaque(), &options)
         }
         guard let daemon else {
             throw HTTPError("cannot listen on \(host):\(port): \(String(cString: strerror(errno)))")
         }
+        self.context = context
         self.daemon = daemon
         self.port = Int(cmicrohttpd_port(daemon))
-        path = nil
-    }
-
-    /// Listens on a socket in the file system, which only this user can connect to; as root everybody can, who can reach it.
-    /// - Parameters:
-    ///   - path: of at most 107 bytes. What is left there of an earlier process is removed.
-    ///   - others: as above.
-    /// - Throws: `HTTPError` when that cannot be listened on, or another process does.
-    package init(
-        socket path: String, connectionLimit: Int, atOnce: @escaping QuickHandler = { _ in nil },
-        handler: @escaping Handler
-    ) throws(HTTPError) {
-        let socket = try SocketFile.listen(path)
-        context = ServerContext(atOnce: atOnce, handler: { .response(await handler($0)) })
-        let daemon = Self.start(
-            MHD_OptionItem(option: .LISTEN_SOCKET, value: Int(socket), ptr_value: nil),
-            connectionLimit: connectionLimit, context)
-        guard let daemon else {
-            close(socket)
-            throw HTTPError("cannot listen on \(path): \(String(cString: strerror(errno)))")
-        }
-        self.daemon = daemon
-        port = 0
-        self.path = path
-    }
-
-    private static func start(
-        _ place: MHD_OptionItem, connectionLimit: Int, _ context: ServerContext
-    ) -> OpaquePointer? {
-        var options = [
-            place,
-            MHD_OptionItem(option: .CONNECTION_LIMIT, value: connectionLimit, ptr_value: nil),
-            // An idle connection of a proxy's pool may stay a while; a silent client may not stay for ever.
-            MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: 75, ptr_value: nil),
-            MHD_OptionItem(
-                option: .NOTIFY_COMPLETED, value: unsafeBitCast(ServerContext.completed, to: Int.self), ptr_value: nil),
-            MHD_OptionItem(option: .END, value: 0, ptr_value: nil),
-        ]
-        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-        return cmicrohttpd_start(
-            flags, 0, nil, ServerContext.handle, Unmanaged.passUnretained(context).toOpaque(), &options)
     }
 
     /// Serves until the task is cancelled; then cancels what is being handled and stops.
@@ -107,7 +78,6 @@ package final class HTTPServer: Sendable {
         // The library must not be stopped while a request is parked.
         await context.stop()
         await BlockingThread.result { [self] in MHD_stop_daemon(daemon) }
-        if let path { unlink(path) }
     }
 }
 

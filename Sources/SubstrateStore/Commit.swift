@@ -18,8 +18,8 @@ extension Store {
     func commit(
         when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
     ) async throws(StoreError) -> CommitOutcome {
-        let reads = keys + writes.compactMap(\.putKey).filter { !keys.contains($0) }
-        let transaction = Transaction().when(conditions).then(writes).otherwise(reads.map { .get($0) }).guarded()
+        let reads = keysToRead(keys, writes).map { Transaction.Operation.get($0) }
+        let transaction = Transaction().when(conditions).then(writes).otherwise(reads).guarded()
         let response: TransactionResponse
         do {
             response = try await etcd.transaction(transaction)
@@ -45,7 +45,7 @@ extension Store {
     func once(
         when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
     ) async throws(StoreError) -> CommitOutcome {
-        let reads = keys.map { Transaction.Operation.get($0) }
+        let reads = keysToRead(keys, writes).map { Transaction.Operation.get($0) }
         do {
             let response = try await etcd.transaction(Transaction().when(conditions).then(writes).otherwise(reads))
             if response.succeeded { return .applied(revision: response.revision) }
@@ -56,6 +56,11 @@ extension Store {
             else { throw StoreError(error) }
             return .applied(revision: revision)
         }
+    }
+
+    /// What the keys that are put hold tells whether they were.
+    private func keysToRead(_ keys: [Key], _ writes: [Transaction.Operation]) -> [Key] {
+        keys + writes.compactMap(\.putKey).filter { !keys.contains($0) }
     }
 
     private func pairs(_ response: TransactionResponse) -> [Key: KeyValue] {

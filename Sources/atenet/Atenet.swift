@@ -26,8 +26,14 @@ enum Atenet {
             let page = RouterStatus(
                 resolver: resolver, activity: activity, api: probe, address: try values.text("http-listen-addr"))
             let status = try StatusListener(values, page.source(metrics))
-            let settings = try RouterFlags.settings(values, options)
-            let server = try ResolveEndpoint(resolver: resolver, activity: activity).server(settings)
+            let endpoint = ResolveEndpoint(resolver: resolver, activity: activity)
+            let server = try HTTPServer(
+                host: "127.0.0.1", port: try values.number("endpoint-port"),
+                connectionLimit: options.endpointConnections, atOnce: endpoint.answerAtOnce
+            ) { request in
+                await endpoint.answer(request)
+            }
+            let settings = try RouterFlags.settings(values, endpoint: "127.0.0.1:\(server.port)", options)
             let proxy = try RouterFlags.proxy(values, settings)
             log.info("routing", settings.logFields)
             let telling = Task { await tellWhenServing(settings) }

@@ -15,13 +15,13 @@ enum RouterFlags {
     }
 
     static func settings(
-        _ values: Flags.Values, _ options: ResolverOptions
+        _ values: Flags.Values, endpoint: String, _ options: ResolverOptions
     ) throws(FlagError) -> ProxySettings {
         let listen = try values.text("http-listen-addr")
         try Loopback.check(listen, isAllowedAnyway: values.isSet("insecure"), flag: "--http-listen-addr")
         let proxy = try values.text("proxy")
         return ProxySettings(
-            listen: listen, tls: try tls(values), directory: try values.text("state-dir"),
+            listen: listen, tls: try tls(values), endpoint: endpoint, directory: try values.text("state-dir"),
             program: try values.text(proxy), options: options)
     }
 
@@ -88,9 +88,10 @@ enum RouterFlags {
         flags.text("envoy", "PROGRAM", default: "envoy", help: "The Envoy to run, of version 1.37 or later.")
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atenet",
-            help:
-                "For the proxy's configuration and temporary files, and the socket at which it asks us; at most 90 bytes long."
-        )
+            help: "For the proxy's configuration and temporary files.")
+        flags.number(
+            "endpoint-port", 0...65535, default: 0,
+            help: "Loopback port on which the proxy asks us; 0 lets the system choose.")
     }
 
     private static func declareLimits(in flags: inout Flags) {

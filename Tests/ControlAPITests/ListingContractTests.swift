@@ -71,16 +71,23 @@ import Testing
             ContractRow("an atespace that is not there", rpc, ListActorsRequest(atespace: "nowhere")),
             ContractRow("workers", ControlMethods.listWorkers, EmptyRequest()),
         ]
-        // Of another version, revision or listing; with names that there cannot be; from the future.
+        // Of another version, revision or listing; with names that there cannot be; from the future; with numbers that are none.
         let forged = [
-            "garbage", "////", token("1/0//a/b"), token("2/7//a/b"), token("1/7/other/a/b"), token("1/7//a/../../x"),
-            token("1/\(Int64.max)//a/b"),
+            "garbage", "////", token("1/7//a/b"), token("1/0//a/b/0/0"), token("2/7//a/b/0/0"),
+            token("1/7/other/a/b/0/0"), token("1/7//a/../../x/0/0"), token("1/\(Int64.max)//a/b/0/0"),
+            token("1/7//a/b/-1/0"), token("1/7//a/b/0/x"),
         ]
         for text in forged {
             rows.append(
                 ContractRow(
                     "the token \(text)", rpc, ListActorsRequest(pageToken: text), .invalidArgument, foreign))
         }
+        // Who may list one atespace cannot go on from another.
+        rows.append(
+            ContractRow(
+                "a token that begins elsewhere", rpc,
+                ListActorsRequest(pageToken: token("1/7/team/a/b/30000/0"), atespace: "team"), .invalidArgument, foreign
+            ))
         try await ContractRow.check(rows)
     }
 

@@ -48,12 +48,12 @@ import Testing
             for (name, node) in [("alice", silent), ("bob", good)] {
                 let worker = try presence(node)
                 _ = try await fixture.createActor(name)
+                if name == "alice" { cluster.nodes.remove("silent") }
                 var operation = fixture.operation(.resume)
                 operation.owner = cluster.control.replica.id
                 _ = try await fixture.store.claim(
                     fixture.ref(name), try await fixture.current(name), worker: worker.ref, presence: worker.presence,
                     operation: operation, lease: try await fixture.lease())
-                if name == "alice" { cluster.nodes.remove("silent") }
             }
             try await eventually("bob's is brought to its end") {
                 let rows = try await fixture.store.rows(fixture.ref("bob"), on: nil)

@@ -140,7 +140,7 @@ import Testing
                 let impatient = await #expect(throws: ControlError.self) { try await control.resumeActor(alice) }
                 guard case .operationInProgress = impatient else { throw try #require(impatient) }
                 let second = Task {
-                    try await control.waitingForOthers(alice, true) { () throws(ControlError) in
+                    try await control.waitingForOthers(alice, true, resumes: true) { () throws(ControlError) in
                         try await control.resumeActor(alice)
                     }
                 }
@@ -151,6 +151,27 @@ import Testing
                 case (let first, let second): Issue.record("\(first) and \(second)")
                 }
             }
+        }
+    }
+
+    @Test func whoWaitsToSuspendAnActorDoesNotFailWithSomebodyElsesResume() async throws {
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            _ = try await fixture.createActor("alice")
+            let alice = fixture.ref("alice")
+            let gate = Gate()
+            node.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "no such image"))
+            node.runtime.beforeStart { _ in await gate.pass() }
+            let resume = Task { try await control.resumeActor(alice) }
+            try await gate.waitForArrival()
+            let suspend = Task {
+                try await control.waitingForOthers(alice, true) { () throws(ControlError) in
+                    try await control.suspendActor(alice)
+                }
+            }
+            gate.open()
+            await #expect(throws: ControlError.self) { try await resume.value }
+            #expect(try await suspend.value.value.state == .suspended)
         }
     }
 }

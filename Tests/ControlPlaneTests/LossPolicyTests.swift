@@ -1,5 +1,7 @@
 import ControlPlane
 import Etcd
+import GRPC
+import NodeAgent
 import SubstrateModel
 import SubstrateStore
 import TestKit
@@ -59,14 +61,11 @@ import Testing
                 #expect(actor.value.state == .suspended && actor.value.lastRecovery?.next == .request)
                 suspended.set()
             }
-            let alice = try await due("alice")
+            _ = try await due("alice")
             try await eventually("it is suspended in time") { suspended.isSet }
-            try await eventually("the leader has let go of it") {
-                try await fixture.store.rows(alice, on: nil).operation == nil && control.replica.isLeading
-            }
             // Whoever comes next finds her as she was left.
             let carol = try await create("carol", .revert)
-            _ = try await control.resumeActor(carol)
+            _ = try await control.resumeActor(carol, capacityWait: .seconds(10))
             #expect(try await fixture.current("alice").value.state == .suspended)
             #expect(node.runtime.started.count == 1)
         }
@@ -90,6 +89,37 @@ import Testing
             #expect(actor.value.state == .suspended && actor.value.lastRecovery?.statusBefore == .running)
             #expect(actor.value.lastRecovery?.next == .request)
             #expect(try await fixture.current("alice").value == actor.value)
+        }
+    }
+
+    @Test func anActorThatCannotBeStartedIsNotResumedAgainAtOnce() async throws {
+        var options = TestCluster.impatient
+        options.operationSweepInterval = .seconds(300)
+        options.failedWorkerAvoidance = .zero
+        let cluster = try await TestCluster(TestEtcd.store(), options: options)
+        let fixture = cluster.fixture
+        try await cluster.run {
+            let node = try await cluster.addNode("a", workers: 1)
+            node.runtime.failStarts(with: RuntimeFailure(.failedPrecondition, "the snapshot is damaged"))
+            let attempts = Tally()
+            node.runtime.beforeStart { _ in attempts.add() }
+            var template = fixture.template
+            template.ref.name = "resumed"
+            template.onWorkerLoss = .resume
+            _ = try await fixture.store.createTemplate(template)
+            for name in ["alice", "bob"] {
+                var lost = Actor(uid: "uid-\(name)", template: template.ref)
+                lost.lastRecovery = Recovery(
+                    worker: fixture.workerRef("lost"), statusBefore: .running, releasedAtMilliseconds: 1, next: .resume)
+                _ = try await fixture.store.createActor(fixture.ref(name), lost)
+                // One after the other, for the one worker.
+                try await eventually("\(name)'s start has failed, and is taken back") {
+                    let rows = try await fixture.store.rows(fixture.ref(name), on: nil)
+                    return rows.actor?.value.lastFailure != nil && rows.operation == nil
+                }
+            }
+            // The next sweep is far away: while bob was tried, nobody has tried alice again.
+            #expect(attempts.count == 2)
         }
     }
 

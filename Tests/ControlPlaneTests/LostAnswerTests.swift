@@ -100,7 +100,7 @@ import Testing
                     late.set(transaction)
                     let carols = Binding(
                         actor: fixture.ref("carol"), actorUID: "uid-carol", template: fixture.template.ref,
-                        incarnation: Incarnation(1), phase: .claimed)
+                        incarnation: try #require(control.inventory.row(tried)?.presence).incarnation, phase: .claimed)
                     _ = try await base.transaction(
                         Transaction().then(.put(keys.bound(tried), carols.record(after: Codec.magic))))
                     return

@@ -54,12 +54,16 @@ struct RouterHarness: Sendable {
         let resolver = ActorResolver(
             channel: Channel(target: api.address, credentials: .insecure),
             environment: .test(log: log.log, clock: clock), options: options)
+        let endpoint = ResolveEndpoint(resolver: resolver)
+        let server = try HTTPServer(
+            host: "127.0.0.1", port: 0, connectionLimit: options.endpointConnections, atOnce: endpoint.answerAtOnce
+        ) { await endpoint.answer($0) }
         let files = TemporaryDirectory()
         let listen = "127.0.0.1:\(try FreePort.find())"
-        let settings = ProxySettings(
-            listen: listen, tls: tls, directory: files.path, program: "", options: options)
-        let server = try ResolveEndpoint(resolver: resolver).server(settings)
-        let run = proxy.make(settings)
+        let run = proxy.make(
+            ProxySettings(
+                listen: listen, tls: tls, endpoint: "127.0.0.1:\(server.port)", directory: files.path, program: "",
+                options: options))
         do {
             try await running(resolver.run) {
                 try await running(server.run) {

@@ -53,7 +53,7 @@ import Testing
         var options = ResolverOptions()
         options.maximumWaiting = 50_000
         options.budget = .seconds(90)
-        let settings = ProxySettings(listen: "a", directory: "d", program: "nginx", options: options)
+        let settings = ProxySettings(listen: "a", endpoint: "e", directory: "d", program: "nginx", options: options)
         let configuration = Nginx(settings).configuration
         let connections = configuration.split(separator: "worker_connections ").last.flatMap {
             Int($0.prefix { $0 != ";" })

@@ -11,6 +11,7 @@ enum PageToken {
     static func text(_ cursor: Store.ActorCursor, atespace: String) -> String {
         let parts = [
             "1", "\(cursor.revision)", atespace, cursor.last.atespace, cursor.last.name, "\(cursor.remaining)",
+            "\(cursor.shared)",
         ]
         return Data(parts.joined(separator: "/").utf8).base64EncodedString()
     }
@@ -22,10 +23,14 @@ enum PageToken {
             throw invalid
         }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 6, parts[0] == "1", let revision = Int64(parts[1]), revision > 0, parts[2] == atespace,
-            NameRule.allows(parts[3]), NameRule.allows(parts[4]), let remaining = Int(parts[5]), remaining >= 0
+        guard parts.count == 7, parts[0] == "1", let revision = Int64(parts[1]), revision > 0, parts[2] == atespace,
+            NameRule.allows(parts[3]), NameRule.allows(parts[4]),
+            // Whoever may see one atespace may not go on from another.
+            atespace.isEmpty || parts[3] == atespace,
+            let remaining = Int(parts[5]), remaining >= 0, let shared = Int(parts[6]), shared >= 0
         else { throw invalid }
         return Store.ActorCursor(
-            revision: revision, last: ActorRef(atespace: parts[3], name: parts[4]), remaining: remaining)
+            revision: revision, last: ActorRef(atespace: parts[3], name: parts[4]), remaining: remaining,
+            shared: shared)
     }
 }

@@ -9,18 +9,21 @@ struct AdoptWorkflow: Workflow {
     let hand: Hand
     let ref: ActorRef
 
-    func run() async {
+    /// - Returns: whether a worker could not start the actor. That has changed its row, and can come again at once.
+    func run() async -> Bool {
         do {
-            guard let actor = try await store.actor(ref) else { return }
+            guard let actor = try await store.actor(ref) else { return false }
             if actor.value.state.isTransitional { _ = try await adopt(actor) }
             if actor.value.isResumeDue {
                 _ = try await ResumeWorkflow(control: control, hand: hand, ref: ref, onlyIfDue: true).run(from: actor)
             }
-        } catch let error as ControlError {
-            note("\(error)")
+        } catch ControlError.node(let failure) {
+            note("\(failure)")
+            return true
         } catch {
             note("\(error)")
         }
+        return false
     }
 
     /// Somebody was faster, or the worker is lost and its release follows, or the next sweep tries again.

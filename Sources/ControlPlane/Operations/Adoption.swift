@@ -49,6 +49,7 @@ struct Adoption: Sendable {
             known.update { state in
                 if let listed { state.table.take(listed.operations, at: listed.revision) }
                 state.tried = [:]
+                state.failed = []
             }
         }
     }
@@ -56,8 +57,11 @@ struct Adoption: Sendable {
     private func adoptAbandoned() {
         for ref in known.next(upTo: Self.adoptionsAtATime) {
             session.submit { hand in
-                await AdoptWorkflow(control: control, hand: hand, ref: ref).run()
-                known.update { $0.underWay.remove(ref) }
+                let hasFailed = await AdoptWorkflow(control: control, hand: hand, ref: ref).run()
+                known.update {
+                    $0.underWay.remove(ref)
+                    if hasFailed { $0.failed.insert(ref) }
+                }
             }
         }
     }
@@ -71,6 +75,8 @@ struct Adoption: Sendable {
             var table = LifecycleTable()
             /// Who could not be adopted, at which revision of the row: not again before it changes or the next sweep.
             var tried: [ActorRef: Int64] = [:]
+            /// Who could not be started: not again before the next sweep, whatever changes.
+            var failed: Set<ActorRef> = []
             var underWay: Set<ActorRef> = []
         }
 
@@ -90,7 +96,8 @@ struct Adoption: Sendable {
                 var next: [ActorRef] = []
                 for ref in state.table.abandoned where state.underWay.count < limit {
                     let revision = state.table.revision(of: ref)
-                    guard !state.underWay.contains(ref), state.tried[ref] != revision else { continue }
+                    guard !state.underWay.contains(ref), !state.failed.contains(ref), state.tried[ref] != revision
+                    else { continue }
                     state.underWay.insert(ref)
                     state.tried[ref] = revision
                     next.append(ref)

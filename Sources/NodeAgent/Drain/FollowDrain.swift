@@ -72,7 +72,7 @@ extension NodeAgent {
             }
             if let demand {
                 // Since the mark nobody can have claimed it.
-                let isVacated = presence.value.isDraining ? await isUnbound(slot) : false
+                let isVacated = !isUnsure && presence.value.isDraining ? await isUnbound(slot) : false
                 drain.note(slot.presence.value.uid, isVacated: isVacated)
                 if !isVacated {
                     let left = demand.left

@@ -100,13 +100,12 @@ extension WorkerSlot {
     /// Notes the end of an actor that dies by itself.
     private func watch(_ sandbox: any Sandbox, _ epoch: Epoch) async {
         guard let reason = await sandbox.waitForEnd() else { return }
-        // Ends that were brought about have been noted, or are expected, by whoever did it.
+        // Ends that were brought about are noted by whoever did it, when all of the actor is gone.
         let isNews = state.withLock { state in
-            let activity = state.fence.activity
-            guard [.running(epoch), .stopping(epoch)].contains(activity) else { return false }
+            guard state.fence.activity == .running(epoch) else { return false }
             state.fence.ended(epoch)
             state.running = nil
-            return activity == .running(epoch)
+            return true
         }
         guard isNews else { return }
         metrics.deaths.add()

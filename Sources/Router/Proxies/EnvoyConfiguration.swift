@@ -218,7 +218,7 @@ struct EnvoyConfiguration {
                                 (
                                     "server_uri",
                                     .object([
-                                        ("uri", "http://endpoint"), ("cluster", "endpoint"),
+                                        ("uri", .string("http://\(settings.endpoint)")), ("cluster", "endpoint"),
                                         ("timeout", Self.seconds(settings.resolveTimeout)),
                                     ])
                                 ),
@@ -321,7 +321,7 @@ struct EnvoyConfiguration {
     private var clusters: [JSON] {
         [
             cluster(
-                "endpoint", .kept, [("load_assignment", Self.endpoints("endpoint", Self.pipe(settings.endpoint)))]),
+                "endpoint", .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
             cluster(
                 "actor", .forOneRequest,
                 [
@@ -412,11 +412,8 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private var itself: JSON { Self.pipe(Self.socket(in: settings.directory)) }
-
-    /// A socket in the file system; where Envoy itself listens only this user may connect.
-    private static func pipe(_ path: String) -> JSON {
-        .object([("pipe", .object([("path", .string(path)), ("mode", 0o600)]))])
+    private var itself: JSON {
+        .object([("pipe", .object([("path", .string(Self.socket(in: settings.directory))), ("mode", 0o600)]))])
     }
 
     private static func address(_ address: String) -> JSON {

@@ -34,8 +34,9 @@ package struct Nginx: Proxy {
 
     /// Connections to the endpoint that each worker process keeps for the next requests.
     private static let keptConnections = 64
-    /// Processes that take requests: one for each processor. All their kept connections are fewer than the endpoint has to spare.
-    package static let workers = min(ProcessInfo.processInfo.activeProcessorCount, 8)
+    /// Processes that take requests: one for two processors, since what they ask and whom they pass requests on to needs some, too.
+    /// All their kept connections are fewer than the endpoint has to spare.
+    package static let workers = min(max(ProcessInfo.processInfo.activeProcessorCount / 2, 1), 8)
 
     package var configuration: String {
         """
@@ -52,7 +53,7 @@ package struct Nginx: Proxy {
             server_tokens off;
         \(temporaryPaths)
             upstream ate_endpoint {
-                server "unix:\(settings.endpoint)";
+                server \(settings.endpoint);
                 keepalive \(Self.keptConnections);
                 keepalive_requests 1000000;
             }

@@ -13,6 +13,8 @@ package struct ProxySettings: Sendable {
     /// Where clients connect without TLS, `ip:port`; nil for nowhere.
     package var listen: String?
     package var tls: ProxyTLS?
+    /// Where our endpoint listens, `ip:port`.
+    package var endpoint: String
     /// For its configuration and temporary files; made if it is not there.
     package var directory: String
     package var program: String
@@ -20,18 +22,16 @@ package struct ProxySettings: Sendable {
     package var options: ResolverOptions
 
     package init(
-        listen: String?, tls: ProxyTLS? = nil, directory: String, program: String,
+        listen: String?, tls: ProxyTLS? = nil, endpoint: String, directory: String, program: String,
         options: ResolverOptions = ResolverOptions()
     ) {
         self.listen = listen
         self.tls = tls
+        self.endpoint = endpoint
         self.directory = absolute(directory)
         self.program = program
         self.options = options
     }
-
-    /// The socket at which our endpoint listens. Nobody else can ask there whose directory this is not.
-    package var endpoint: String { "\(directory)/endpoint.sock" }
 
     /// Requests that are with their actors at the same time, beside those that wait.
     static let maximumServed = 4096

@@ -1,4 +1,3 @@
-internal import Foundation
 package import HTTP
 internal import ServiceKit
 internal import SubstrateModel
@@ -38,15 +37,6 @@ package struct ResolveEndpoint: Sendable {
     package init(resolver: ActorResolver, activity: RouterActivity? = nil) {
         self.resolver = resolver
         self.activity = activity
-    }
-
-    /// Listens where the proxy of these settings asks.
-    /// - Throws: `HTTPError`, or when the settings' directory cannot be made.
-    package func server(_ settings: ProxySettings) throws -> HTTPServer {
-        try FileManager.default.createDirectory(atPath: settings.directory, withIntermediateDirectories: true)
-        return try HTTPServer(
-            socket: settings.endpoint, connectionLimit: settings.options.endpointConnections, atOnce: answerAtOnce,
-            handler: { await answer($0) })
     }
 
     /// The answer, if it takes no waiting.

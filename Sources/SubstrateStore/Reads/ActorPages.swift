@@ -10,11 +10,14 @@ extension Store {
         package var last: ActorRef
         /// About how many actors there are behind it. Decides only how they are asked for.
         package var remaining: Int
+        /// With how many bytes all keys of the range began that was wide enough for the page before; 0 if there was none.
+        package var shared: Int
 
-        package init(revision: Int64, last: ActorRef, remaining: Int) {
+        package init(revision: Int64, last: ActorRef, remaining: Int, shared: Int = 0) {
             self.revision = revision
             self.last = last
             self.remaining = remaining
+            self.shared = shared
         }
     }
 
@@ -26,11 +29,14 @@ extension Store {
         package var hasMore: Bool
         /// About how many there are behind the page.
         package var remaining: Int
+        /// As in a cursor.
+        package var shared = 0
 
         /// Where a listing stands that has taken the page up to this one of its actors.
         package func cursor(behind index: Int) -> ActorCursor {
             ActorCursor(
-                revision: revision, last: actors[index].ref, remaining: remaining + actors.count - 1 - index)
+                revision: revision, last: actors[index].ref, remaining: remaining + actors.count - 1 - index,
+                shared: shared)
         }
 
         /// Where the next page begins; nil when there is none.
@@ -51,13 +57,17 @@ extension Store {
         let whole = atespace.map(keys.actors(in:)) ?? keys.actors
         let pairs: [KeyValue]
         let (revision, hasMore, remaining): (Int64, Bool, Int)
+        var shared = 0
         do {
-            if let cursor, cursor.remaining > widestRange {
-                (pairs, hasMore) = try await nextPairs(of: whole, after: cursor, limit: limit)
+            let last = cursor.map { keys.actor($0.last) }
+            if let cursor, let last, cursor.remaining > widestRange, last.bytes.starts(with: whole.start.bytes) {
+                shared = cursor.shared
+                (pairs, hasMore) = try await nextPairs(
+                    of: whole, behind: last, cursor.revision, limit: limit, &shared)
                 revision = cursor.revision
                 remaining = cursor.remaining - pairs.count
             } else {
-                let range = cursor.map { whole.continued(behind: keys.actor($0.last)) } ?? whole
+                let range = last.map { whole.continued(behind: max($0, whole.start)) } ?? whole
                 let response = try await etcd.range(RangeRequest(range, limit: limit, revision: cursor?.revision))
                 (pairs, hasMore) = (response.pairs, response.hasMore)
                 revision = cursor?.revision ?? response.revision
@@ -66,7 +76,8 @@ extension Store {
         } catch {
             throw StoreError(error)
         }
-        var page = ActorPage(actors: [], revision: revision, hasMore: hasMore, remaining: max(remaining, 0))
+        var page = ActorPage(
+            actors: [], revision: revision, hasMore: hasMore, remaining: max(remaining, 0), shared: shared)
         for pair in pairs {
             guard let ref = keys.actorRef(pair.key) else { continue }
             page.actors.append((ref, try Codec.decode(pair)))
@@ -74,25 +85,27 @@ extension Store {
         return page
     }
 
-    /// Reads what has as much as possible in common with the last key first, then what has a byte less, until there is enough.
+    /// Reads what has much in common with the last key first, then what has a byte less, until there is enough.
+    /// - Parameter shared: for the page before, and then for this one.
     private func nextPairs(
-        of whole: KeyRange, after cursor: ActorCursor, limit: Int
+        of whole: KeyRange, behind last: Key, _ revision: Int64, limit: Int, _ shared: inout Int
     ) async throws(EtcdError) -> (pairs: [KeyValue], hasMore: Bool) {
-        let last = keys.actor(cursor.last).bytes
         var pairs: [KeyValue] = []
-        // Names differ most at their end: three bytes are a thousand numbers, or at most fifty thousand names.
-        var common = last.count - 3
+        // Names differ most at their end: three bytes are a thousand numbers, or at most fifty thousand names. What was wide enough
+        // for the last page may have been so because it had to go on from a narrower range to the next.
+        let narrowest = max(last.bytes.count - 3, 0)
+        shared = shared == 0 ? narrowest : min(shared + 1, narrowest)
         while true {
-            let isWhole = common <= whole.start.bytes.count
-            let part = isWhole ? whole : .prefix(Key(bytes: Array(last.prefix(common))))
-            let behind = pairs.last?.key ?? Key(bytes: last)
+            let isWhole = shared <= whole.start.bytes.count
+            let part = isWhole ? whole : .prefix(Key(bytes: Array(last.bytes.prefix(shared))))
             let response = try await etcd.range(
-                RangeRequest(part.continued(behind: behind), limit: limit - pairs.count, revision: cursor.revision))
+                RangeRequest(
+                    part.continued(behind: pairs.last?.key ?? last), limit: limit - pairs.count, revision: revision))
             pairs += response.pairs
             // Whether there is more behind a narrow range nobody has looked; it may turn out to be nothing.
             if pairs.count == limit { return (pairs, isWhole ? response.hasMore : true) }
             if isWhole { return (pairs, false) }
-            common -= 1
+            shared -= 1
         }
     }
 }
