@@ -68,12 +68,14 @@ struct BubblewrapTests {
 
     @Test func anActorWritesNowhereButInItsDirectoryAndSeesNoSecrets() async throws {
         try await using { runtime in
+            // A name that nobody else uses on the node.
+            let written = "/tmp/\(UUID().uuidString)"
             let script = """
                 for place in /usr /etc /var /opt; do touch $place/x && echo wrote $place; done
                 ls \(directory.path)/lock \(directory.path)/directory-id && echo saw the state directory
                 cat \(files.path)/secrets/file \(files.path)/elsewhere/file && echo saw files of others
                 ls -A /root; ls -A /home; ls /proc | grep -c '^[0-9]'
-                touch /tmp/x && echo wrote to its own place; echo kept > file; echo $PASSWORD
+                touch \(written) && echo wrote to its own place; echo kept > file; echo $PASSWORD
                 """
             let found = try await findings(script, runtime)
             // Itself, and those that it has for this.
@@ -83,7 +85,7 @@ struct BubblewrapTests {
                 found.split(separator: "\n").filter { Int($0) == nil } == [
                     "wrote to its own place", "never-in-arguments",
                 ])
-            #expect(!FileManager.default.fileExists(atPath: "/tmp/x"))
+            #expect(!FileManager.default.fileExists(atPath: written))
         }
     }
 
