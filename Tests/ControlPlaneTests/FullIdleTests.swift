@@ -30,6 +30,7 @@ struct FullIdleTests {
 
     /// An actor whose answer to /stream never ends.
     private static let streaming = """
+        #!/usr/bin/env python3
         import http.server, os, time
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -45,11 +46,13 @@ struct FullIdleTests {
 
     private func hold(_ stack: LocalStack) async throws {
         let program = "\(directory.path)/streaming.py"
+        // A program of its own: of the node's temporary files an actor sees the directory of its program alone.
         try Self.streaming.write(toFile: program, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
         let manifest = try stack.manifest(of: "examples/counter.yaml")
         var text = try String(contentsOfFile: manifest, encoding: .utf8)
         for (line, other) in [
-            ("  snapshotsConfig:", "  idleTimeout: 1s\n  snapshotsConfig:"), ("[counter]", "[python3, \(program)]"),
+            ("  snapshotsConfig:", "  idleTimeout: 1s\n  snapshotsConfig:"), ("[counter]", "[\(program)]"),
         ] {
             try #require(text.contains(line))
             text = text.replacing(line, with: other)
@@ -68,6 +71,7 @@ struct FullIdleTests {
             var byte: UInt8 = 0
             return recv(connection, &byte, 1, Int32(MSG_DONTWAIT)) == 1
         }
+        #expect(try await actor("alice", stack).status == .running)
         #expect(try await answer(stack, "bob") == "ok")
         try await eventually("bob is suspended", within: .seconds(60)) {
             try await actor("bob", stack).status == .suspended

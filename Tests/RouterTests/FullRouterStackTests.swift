@@ -33,6 +33,7 @@ struct FullRouterStackTests {
 
     /// An actor that takes a crowd, and says where it runs.
     private static let program = """
+        #!/usr/bin/env python3
         import http.server, os
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -48,10 +49,12 @@ struct FullRouterStackTests {
 
     private func prepare(_ stack: LocalStack, idleTimeout: String?) async throws {
         let program = "\(directory.path)/where.py"
+        // A program of its own: of the node's temporary files an actor sees the directory of its program alone.
         try Self.program.write(toFile: program, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
         let manifest = try stack.manifest(of: "examples/counter.yaml")
         var text = try String(contentsOfFile: manifest, encoding: .utf8)
-        text = text.replacing("[counter]", with: "[python3, \(program)]")
+        text = text.replacing("[counter]", with: "[\(program)]")
         if let idleTimeout {
             text = text.replacing("  snapshotsConfig:", with: "  idleTimeout: \(idleTimeout)\n  snapshotsConfig:")
         }

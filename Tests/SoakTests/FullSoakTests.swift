@@ -61,6 +61,7 @@ import Testing
             throw DidNotHappen(description: "a run without a violation; there are \(report.violations.count)")
         }
         #expect(perSecond >= 20, "too little got through to say anything")
+        #expect(report.starts > 0, "no actor has borne witness, so nothing says that none ran twice")
     }
 
     /// Does the work while the recorder records. The first of the two that fails ends it.

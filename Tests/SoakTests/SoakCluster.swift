@@ -48,6 +48,7 @@ final class SoakCluster: Sendable {
 
     /// Starts etcd, and prepares the rest.
     static func start(directory: String) async throws -> SoakCluster {
+        try hideBubblewrap(directory)
         let etcd = try await LocalEtcdCluster.start(directory: "\(directory)/etcd")
         do {
             let replicas = try (0..<replicas).map { try replica($0, etcd, directory) }
@@ -101,11 +102,23 @@ final class SoakCluster: Sendable {
         SoakProgram(name) {
             var environment = ProcessInfo.processInfo.environment
             // Where the witness is.
-            environment["PATH"] = "\(SoakSettings.programs):\(environment["PATH"] ?? "/usr/bin:/bin")"
+            let path = "\(SoakSettings.programs):\(environment["PATH"] ?? "/usr/bin:/bin")"
+            environment["PATH"] = "\(tools(directory)):\(path)"
             return try await LocalProcess.start(
                 name, "\(SoakSettings.programs)/\(program)", arguments, logs: "\(directory)/logs",
                 environment: environment)
         }
+    }
+
+    private static func tools(_ directory: String) -> String { "\(directory)/tools" }
+
+    /// A bubblewrap that does not work, so that actors are plain processes: in a real one they write nowhere but in their durable
+    /// directories, and can bear no witness.
+    private static func hideBubblewrap(_ directory: String) throws {
+        let path = "\(tools(directory))/bwrap"
+        try FileManager.default.createDirectory(atPath: tools(directory), withIntermediateDirectories: true)
+        try "#!/bin/sh\nexit 1\n".write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
 
     /// Where the actors bear witness, one file for each uid.
