@@ -40,8 +40,7 @@ extension Store {
     /// Writes if the conditions hold, of which none is better than that a key is absent, and otherwise reads `keys`.
     ///
     /// It is sent once: of two attempts the later could create anew what has been deleted in between, or do what has been
-    /// refused by then. When no answer comes,
-    /// what the keys hold tells, if anything, that it was applied.
+    /// refused by then. When no answer comes, what the keys hold tells, if anything, that it was applied.
     func once(
         when conditions: [Compare], then writes: [Transaction.Operation], otherwiseRead keys: [Key]
     ) async throws(StoreError) -> CommitOutcome {

@@ -67,6 +67,22 @@ import Testing
         }
     }
 
+    /// Cursors come from clients, in tokens that nobody has signed.
+    @Test(arguments: [0, 1, 1000, Int.max]) func whateverNumbersACursorHasTheActorsBehindItAreListed(
+        _ shared: Int
+    ) async throws {
+        let store = try await TestEtcd.store()
+        let fixture = try await StoreFixture(store)
+        for name in ["a1", "a2", "b1"] { _ = try await fixture.createActor(name) }
+        let revision = try await store.listActors(in: nil, after: nil, limit: 1).revision
+        let cursor = Store.ActorCursor(
+            revision: revision, last: fixture.ref("a1"), remaining: .max, shared: shared)
+        let page = try await store.listActors(in: "default", after: cursor, limit: 1)
+        #expect(page.actors.map(\.ref.name) == ["a2"] && page.next != nil)
+        let last = try await store.listActors(in: "default", after: page.next, limit: 5)
+        #expect(last.actors.map(\.ref.name) == ["b1"] && last.next == nil)
+    }
+
     @Test func whoGoesOnFromAnActorThatIsGoneByNowStillSeesTheSameState() async throws {
         let store = try await TestEtcd.store()
         let fixture = try await StoreFixture(store)

@@ -94,7 +94,8 @@ extension Store {
         // Names differ most at their end: three bytes are a thousand numbers, or at most fifty thousand names. What was wide enough
         // for the last page may have been so because it had to go on from a narrower range to the next.
         let narrowest = max(last.bytes.count - 3, 0)
-        shared = shared == 0 ? narrowest : min(shared + 1, narrowest)
+        // It comes from a client, who may have put any number there.
+        shared = shared > 0 && shared < narrowest ? shared + 1 : narrowest
         while true {
             let isWhole = shared <= whole.start.bytes.count
             let part = isWhole ? whole : .prefix(Key(bytes: Array(last.bytes.prefix(shared))))
