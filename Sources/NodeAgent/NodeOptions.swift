@@ -11,6 +11,9 @@ package struct NodeOptions: Sendable {
     package var addressRest: Duration
     /// Where the agent's API is reached, `host:port`.
     package var agentAddress: String
+    /// Where the router of this machine takes requests of other machines' routers, `ip:port`; nil when all routers reach the
+    /// actors themselves.
+    package var routerAddress: String?
     package var labels: [String: String]
     /// How long the workers outlive an agent that has died.
     package var leaseTimeToLive: Duration
@@ -25,7 +28,7 @@ package struct NodeOptions: Sendable {
 
     package init(
         node: String, pool: PoolRef, workers: Int, addresses: AddressRange, addressRest: Duration = .seconds(60),
-        agentAddress: String, labels: [String: String] = [:],
+        agentAddress: String, routerAddress: String? = nil, labels: [String: String] = [:],
         leaseTimeToLive: Duration = .seconds(5), leaseMargin: Duration = .seconds(1),
         takeoverLimit: Duration = .seconds(30), progressLimit: Duration = .seconds(10),
         collectionInterval: Duration = .seconds(600)
@@ -36,6 +39,7 @@ package struct NodeOptions: Sendable {
         self.addresses = addresses
         self.addressRest = addressRest
         self.agentAddress = agentAddress
+        self.routerAddress = routerAddress
         self.labels = labels
         self.leaseTimeToLive = leaseTimeToLive
         self.leaseMargin = leaseMargin

@@ -16,6 +16,10 @@ extension ProtobufCBinaryData {
         return text
     }
 
+    /// The field as text; nil when it is empty.
+    /// - Throws: `InvalidText` as `text` does.
+    public func nonEmptyText(_ field: String) throws(InvalidText) -> String? { len == 0 ? nil : try text(field) }
+
     /// The field as text for people; bytes that are not UTF-8 are replaced.
     public var lenientText: String { String(decoding: UnsafeBufferPointer(start: data, count: len), as: UTF8.self) }
 }

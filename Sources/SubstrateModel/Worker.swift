@@ -8,6 +8,9 @@ package struct Presence: Sendable, Equatable {
     package var directoryID: String
     /// Where the agent serves its API, `host:port`.
     package var agentAddress: String
+    /// Where the router of the machine takes requests of other machines' routers, `ip:port`; nil when all routers reach the
+    /// actors themselves.
+    package var routerAddress: String?
     package var labels: [String: String]
     package var sandboxClass: SandboxClass
     /// Unix time in milliseconds until which it drains; nil when it does not.
@@ -16,13 +19,15 @@ package struct Presence: Sendable, Equatable {
 
     package init(
         uid: String, node: String, bootID: String, directoryID: String, agentAddress: String,
-        labels: [String: String] = [:], sandboxClass: SandboxClass, drainingUntilMilliseconds: Int64? = nil
+        routerAddress: String? = nil, labels: [String: String] = [:], sandboxClass: SandboxClass,
+        drainingUntilMilliseconds: Int64? = nil
     ) {
         self.uid = uid
         self.node = node
         self.bootID = bootID
         self.directoryID = directoryID
         self.agentAddress = agentAddress
+        self.routerAddress = routerAddress
         self.labels = labels
         self.sandboxClass = sandboxClass
         self.drainingUntilMilliseconds = drainingUntilMilliseconds

@@ -12,6 +12,7 @@ package final class PlayedAPI: Sendable {
     private struct State {
         var revision: Int64 = 1
         var workers: [WorkerRef: WorkerInfo] = [:]
+        var routers: [ActorRef: String] = [:]
         var reported: [ServedWorker] = []
         var resume: Resume
     }
@@ -40,14 +41,19 @@ package final class PlayedAPI: Sendable {
     package func onResume(_ resume: @escaping Resume) { state.withLock { $0.resume = resume } }
 
     /// The actor runs there and is ready for requests; nowhere with nil.
-    package func place(_ actor: ActorRef, at address: ActorAddress?, isReady: Bool = true) {
+    /// - Parameter router: that of its machine, also when it is resumed.
+    package func place(
+        _ actor: ActorRef, at address: ActorAddress?, behind router: String? = nil, isReady: Bool = true
+    ) {
         state.withLock { state in
             state.revision += 1
+            state.routers[actor] = router
             let ref = WorkerRef(pool: PoolRef(namespace: "n", name: "p"), pod: "of-\(actor.name)")
             state.workers[ref] = WorkerInfo(
                 ref: ref, uid: "uid-of-\(actor.name)", node: "node", ip: address?.ip ?? "", port: address?.port ?? 0,
                 version: state.revision, actor: address == nil ? nil : actor,
-                template: TemplateRef(namespace: "n", name: "t"), isActorReady: isReady)
+                template: TemplateRef(namespace: "n", name: "t"), isActorReady: isReady,
+                routerAddress: router)
         }
         listeners.tell()
     }
@@ -84,7 +90,9 @@ package final class PlayedAPI: Sendable {
             ServerMethod(ControlMethods.resumeActor) { request, _ in
                 self.resumes.add()
                 let address = try await self.state.withLock { $0.resume }(request.actor)
-                return ActorResponse(actor: Self.answer(request.actor, at: address))
+                var answer = Self.answer(request.actor, at: address)
+                answer.routerAddress = self.state.withLock { $0.routers[request.actor] }
+                return ActorResponse(actor: answer)
             },
             ServerMethod(RouterMethods.reportServed) { request, _ in
                 self.state.withLock { $0.reported += request.workers }

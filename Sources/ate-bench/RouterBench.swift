@@ -17,13 +17,16 @@ enum RouterBench {
     private static let rounds = 5
     private static let clients = [1, 32]
     private static let goals = (added: Duration.microseconds(150), throughput: 0.9)
-    private static let host = "alice.actors.resources.substrate.ate.dev"
+    private static func host(_ actor: String) -> String { "\(actor).\(HostName.domain)" }
 
     /// Where requests go, and whose processor time they cost.
     private struct Target {
         var name: String
         var port: Int
         var process: LocalProcess
+        /// Another one that the requests pass through.
+        var other: LocalProcess?
+        var actor = "alice"
         var results: [Int: [LoadClient.Result]] = [:]
         /// Per request: of all processes, and of the first of them alone. That of nginx does nothing, and that of atenet is not
         /// nginx.
@@ -33,16 +36,19 @@ enum RouterBench {
     @Sendable static func run(_ options: BenchOptions) async throws {
         let directory = TemporaryDirectory()
         let actor = ActorAddress(ip: "127.0.0.1", port: try FreePort.find())
+        let router = "127.0.0.1:\(try FreePort.find())"
         let api = try Server(
-            address: "127.0.0.1:0", credentials: .insecure, methods: methods(actor))
+            address: "127.0.0.1:0", credentials: .insecure, methods: methods(actor, router))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await api.run() }
-            try await compare(actor, api: "127.0.0.1:\(api.port)", directory.path)
+            try await compare(actor, router, api: "127.0.0.1:\(api.port)", directory.path)
             group.cancelAll()
         }
     }
 
-    private static func compare(_ actor: ActorAddress, api: String, _ directory: String) async throws {
+    private static func compare(
+        _ actor: ActorAddress, _ router: String, api: String, _ directory: String
+    ) async throws {
         let port = try FreePort.find()
         let backend = try await nginx("actor", "listen \(actor); location / { return 200 \"\(body)\"; }", directory)
         var targets = [
@@ -53,12 +59,16 @@ enum RouterBench {
             targets.append(
                 try await atenet("with Envoy", api, directory, proxy: ["--proxy", "envoy", "--envoy", envoy]))
         }
-        let processes = [backend] + targets.map(\.process)
+        let certificates = try await TestCertificates()
+        targets.append(try await behindAnother(router, certificates, api, directory))
+        let processes = [backend] + targets.flatMap { [$0.process] + ($0.other.map { [$0] } ?? []) }
         do {
             for target in targets {
                 try await target.process.wait(until: "serve") {
                     let url = "http://127.0.0.1:\(target.port)/"
-                    return (try? await HTTPClient.send("GET", url, headers: ["Host": host], timeout: .seconds(1)))?
+                    return
+                        (try? await HTTPClient.send(
+                            "GET", url, headers: ["Host": host(target.actor)], timeout: .seconds(1)))?
                         .status == 200
                 }
             }
@@ -87,27 +97,51 @@ enum RouterBench {
         return Target(name: name, port: port, process: process)
     }
 
+    /// Requests that go through the router of another machine, over TLS.
+    private static func behindAnother(
+        _ router: String, _ certificates: TestCertificates, _ api: String, _ directory: String
+    ) async throws -> Target {
+        try await certificates.issue("router", name: "router", alternativeName: "DNS:atenet", by: "ca")
+        let files = [
+            "--peer-cacert", certificates.path("ca.pem"), "--peer-cert", certificates.path("router.pem"),
+            "--peer-key", certificates.path("router.key"),
+        ]
+        let far = try await atenet("the other", api, directory, proxy: files + ["--peer-listen-addr", router])
+        var near = try await atenet("through another", api, directory, proxy: files)
+        near.other = far.process
+        near.actor = "bob"
+        return near
+    }
+
     private static func measure(_ targets: inout [Target]) async throws {
-        for target in targets { _ = try await LoadClient.run(4, port: target.port, host: host, requests: 500) }
+        for target in targets {
+            _ = try await LoadClient.run(4, port: target.port, host: host(target.actor), requests: 500)
+        }
         // They take turns, so that what else the machine does hits both.
         for _ in 0..<rounds {
             for count in clients {
                 for index in targets.indices {
                     let requests = 8000 / count
-                    let pid = targets[index].process.process.pid
-                    let before = (
-                        ProcessTree.processorTime(of: pid), ProcessTree.processorTimeAlone(of: pid)
-                    )
+                    let target = targets[index]
+                    let pids = [target.process.process.pid] + (target.other.map { [$0.process.pid] } ?? [])
+                    let before = processorTime(pids)
                     let result = try await LoadClient.run(
-                        count, port: targets[index].port, host: host, requests: requests)
-                    let all = (ProcessTree.processorTime(of: pid) - before.0) / (requests * count)
-                    let first = (ProcessTree.processorTimeAlone(of: pid) - before.1) / (requests * count)
+                        count, port: target.port, host: host(target.actor), requests: requests)
+                    let after = processorTime(pids)
+                    let all = (after.all - before.all) / (requests * count)
+                    let first = (after.first - before.first) / (requests * count)
                     targets[index].results[count, default: []].append(result)
                     targets[index].processor[count, default: []].append((all, first))
                 }
             }
         }
         show(targets)
+    }
+
+    private static func processorTime(_ pids: [Int32]) -> (all: Duration, first: Duration) {
+        pids.reduce((.zero, .zero)) { sum, pid in
+            (sum.0 + ProcessTree.processorTime(of: pid), sum.1 + ProcessTree.processorTimeAlone(of: pid))
+        }
     }
 
     private static func show(_ targets: [Target]) {
@@ -183,16 +217,20 @@ enum RouterBench {
             name, "/usr/sbin/nginx", ["-p", folder, "-c", "\(folder)/nginx.conf", "-e", "stderr"], logs: directory)
     }
 
-    /// Of ateapi, what a router needs that knows where the one actor runs.
-    private static func methods(_ actor: ActorAddress) -> [ServerMethod] {
-        let worker = WorkerInfo(
-            ref: WorkerRef(pool: PoolRef(namespace: "default", name: "small"), pod: "w"), uid: "u", node: "n",
-            ip: actor.ip, port: actor.port, version: 1, actor: ActorRef(atespace: "default", name: "alice"),
-            template: nil, isActorReady: true)
+    /// Of ateapi, what a router needs that knows where the actors run: alice here, and bob on the machine of another router. Both
+    /// are the same server.
+    private static func methods(_ actor: ActorAddress, _ router: String) -> [ServerMethod] {
+        let workers = [("alice", nil), ("bob", router)].map { name, router in
+            WorkerInfo(
+                ref: WorkerRef(pool: PoolRef(namespace: "default", name: "small"), pod: "of-\(name)"), uid: "u",
+                node: "n",
+                ip: actor.ip, port: actor.port, version: 1, actor: ActorRef(atespace: "default", name: name),
+                template: nil, isActorReady: true, routerAddress: router)
+        }
         return [
             ServerMethod(RouterMethods.reportServed) { _, _ in EmptyResponse() },
             .stream(WatchMethods.workers) { _, writer, _ in
-                try await writer.send(WorkersUpdate(revision: 1, isReset: true, workers: [worker]))
+                try await writer.send(WorkersUpdate(revision: 1, isReset: true, workers: workers))
                 try await Task.sleep(for: .seconds(3600))
             },
         ]

@@ -101,9 +101,18 @@ enum Atelet {
             addresses: try RuntimeFlags.addresses(values, port: actorPort, workers: workers, sandboxClass),
             addressRest: try values.duration("address-rest"),
             agentAddress: values.optional("advertise-addr") ?? "\(host):\(port)",
+            routerAddress: try routerAddress(values),
             leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
             progressLimit: try values.duration("progress-limit"),
             collectionInterval: try values.duration("collection-interval"))
+    }
+
+    private static func routerAddress(_ values: Flags.Values) throws(FlagError) -> String? {
+        guard let address = values.optional("router-address") else { return nil }
+        guard IPv4Place(address) != nil else {
+            throw FlagError("--router-address \(address): must be an IPv4 address and a port, as 10.0.0.7:8443")
+        }
+        return address
     }
 
     static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {
@@ -150,6 +159,11 @@ enum Atelet {
         )
         flags.text(
             "advertise-addr", "ADDRESS", help: "Where ateapi reaches that API, if not at the address listened on.")
+        flags.text(
+            "router-address", "ADDRESS",
+            help:
+                "Where the atenet of this machine takes requests of other machines' routers, ip:port: its --peer-advertise-addr. Without it every router has to reach the actors themselves, so there can be one machine."
+        )
         flags.toggle(
             "insecure",
             help:

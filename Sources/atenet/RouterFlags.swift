@@ -11,6 +11,9 @@ enum RouterFlags {
         options.maximumWaiting = try values.number("max-waiting")
         options.maximumWaitingPerActor = try values.number("max-waiting-per-actor")
         options.addressRest = try values.duration("address-rest")
+        options.neighbourhood = Neighbourhood(
+            ownAddress: values.optional("peer-advertise-addr") ?? values.optional("peer-listen-addr"),
+            passesOn: try PeerFlags.peers(values) != nil)
         return options
     }
 
@@ -21,7 +24,8 @@ enum RouterFlags {
         try Loopback.check(listen, isAllowedAnyway: values.isSet("insecure"), flag: "--http-listen-addr")
         let proxy = try values.text("proxy")
         return ProxySettings(
-            listen: listen, tls: try tls(values), endpoint: endpoint, directory: try values.text("state-dir"),
+            listen: listen, tls: try tls(values), peers: try PeerFlags.peers(values), endpoint: endpoint,
+            directory: try values.text("state-dir"),
             program: try values.text(proxy), options: options)
     }
 
@@ -57,6 +61,7 @@ enum RouterFlags {
         flags.text("ateapi-address", "ADDRESS", default: "127.0.0.1:7300", help: "The control plane's API, host:port.")
         TLSFlags.declareClient("ateapi", of: "ateapi", in: &flags)
         TokenFlag.declare("ateapi", of: "ateapi", in: &flags)
+        PeerFlags.declare(in: &flags)
         declareProxy(in: &flags)
         declareLimits(in: &flags)
         Logging.declare(in: &flags)
@@ -70,7 +75,7 @@ enum RouterFlags {
         flags.toggle(
             "insecure",
             help:
-                "Allows --http-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
+                "Allows --http-listen-addr, --peer-listen-addr and --status-listen-addr to be other addresses than loopback although there is no TLS."
         )
         flags.text(
             "https-listen-addr", "ADDRESS",
@@ -120,6 +125,7 @@ extension ProxySettings {
     var logFields: KeyValuePairs<String, JSON> {
         [
             "address": .string(listen ?? ""), "TLS address": .string(tls?.listen ?? ""),
+            "address for routers": .string(peers?.listen ?? ""),
             "endpoint": .string(endpoint), "proxy": .string(program),
         ]
     }

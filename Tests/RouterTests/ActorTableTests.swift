@@ -31,7 +31,7 @@ import Testing
                     worker("c", actor("carol")), worker("d", nil, port: 80),
                 ]))
         #expect(table.count == 1)
-        #expect(table.place(of: alice)?.destination == "10.0.0.1:80")
+        #expect(table.place(of: alice)?.destination == Destination("10.0.0.1:80"))
         #expect(table.place(of: alice)?.worker == ServedWorker(ref: ref("a"), uid: "uid-a"))
     }
 
@@ -43,7 +43,7 @@ import Testing
             [worker("a", alice, port: 81), worker("b", bob, port: 82)],
         ] {
             let table = table(before, WorkersUpdate(revision: 2, workers: workers))
-            #expect(table.place(of: alice)?.destination == "10.0.0.1:81")
+            #expect(table.place(of: alice)?.destination == Destination("10.0.0.1:81"))
         }
     }
 

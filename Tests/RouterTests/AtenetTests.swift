@@ -40,6 +40,26 @@ import Testing
         #expect(missing.contains("--tls-cert /none: cannot be read"))
     }
 
+    @Test func whatItIsToldOfOtherRoutersHasToBeComplete() async throws {
+        let certificates = try await TestCertificates()
+        let files = ["--peer-cert", certificates.path("server.pem"), "--peer-key", certificates.path("server.key")]
+        #expect(
+            try await refusal("--peer-listen-addr", "10.0.0.7:8443").contains(
+                "--peer-listen-addr 10.0.0.7:8443 is not a loopback address, and there is no TLS"))
+        #expect(
+            try await refusal("--peer-listen-addr", "router-7:8443").contains(
+                "--peer-listen-addr router-7:8443: must be an IPv4 address and a port"))
+        #expect(
+            try await refusal("--peer-listen-addr", "0.0.0.0:8443", "--insecure").contains(
+                "--peer-listen-addr 0.0.0.0:8443 needs --peer-advertise-addr"))
+        #expect(
+            try await refusal("--peer-advertise-addr", "10.0.0.7:8443").contains(
+                "--peer-advertise-addr needs --peer-listen-addr"))
+        #expect(
+            try await refusal(files[0], files[1], files[2], files[3]).contains(
+                "--peer-cacert, --peer-cert and --peer-key have to be given together"))
+    }
+
     @Test func itServesWithNginx() async throws { try await serves(["--proxy", "nginx"]) }
 
     @Test(.enabled(if: TestedProxy.envoyProgram != nil, "there is no Envoy here; scripts/deps envoy installs it"))

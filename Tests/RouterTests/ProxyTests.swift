@@ -353,6 +353,35 @@ import Testing
         }
     }
 
+    @Test(arguments: TestedProxy.here) func whoHasToShowACertificateIsLetInWithOneOnly(proxy: TestedProxy) async throws
+    {
+        let certificates = try await TestCertificates()
+        try await certificates.issue("client", name: "client", by: "ca")
+        let played = try PlayedActor.answering { _ in "here" }
+        defer { played.leave() }
+        let there = played.address
+        let tls = ProxyTLS(
+            listen: "127.0.0.1:\(try FreePort.find())", certificate: certificates.path("server.pem"),
+            privateKey: certificates.path("server.key"), clientAuthorities: certificates.path("ca.pem"))
+        let api = try PlayedAPI { _ in there }
+        try await api.serving {
+            try await RouterHarness.run(proxy, api: api, tls: tls) { _ in
+                let bare = try? await secure(tls, certificates.path("ca.pem"))
+                #expect(bare == nil || bare?.status == 400)
+                #expect(played.connections.count == 0)
+                try await Tool.run(
+                    "curl",
+                    [
+                        "-sf", "--cacert", certificates.path("ca.pem"), "--cert", certificates.path("client.pem"),
+                        "--key",
+                        certificates.path("client.key"), "-H", "Host: alice.\(RouterHarness.domain)",
+                        "https://\(tls.listen)/",
+                    ], logs: certificates.path("logs"))
+                #expect(played.connections.count == 1)
+            }
+        }
+    }
+
     private func secure(_ tls: ProxyTLS, _ authorities: String) async throws -> HTTPResponse {
         try await HTTPClient.send(
             "GET", "https://\(tls.listen)/", headers: ["Host": "alice.\(RouterHarness.domain)"], timeout: .seconds(10),

@@ -47,7 +47,7 @@ struct RouterHarness: Sendable {
     /// - Parameter api: serves or not, as the test has it.
     static func run(
         _ proxy: TestedProxy = .nginx, api: PlayedAPI, options: ResolverOptions = ResolverOptions(),
-        clock: any Clock<Duration> = ContinuousClock(), tls: ProxyTLS? = nil,
+        clock: any Clock<Duration> = ContinuousClock(), tls: ProxyTLS? = nil, peers: ProxyPeers? = nil,
         _ body: @Sendable (RouterHarness) async throws -> Void
     ) async throws {
         let log = LogRecorder()
@@ -62,7 +62,8 @@ struct RouterHarness: Sendable {
         let listen = "127.0.0.1:\(try FreePort.find())"
         let run = proxy.make(
             ProxySettings(
-                listen: listen, tls: tls, endpoint: "127.0.0.1:\(server.port)", directory: files.path, program: "",
+                listen: listen, tls: tls, peers: peers, endpoint: "127.0.0.1:\(server.port)", directory: files.path,
+                program: "",
                 options: options))
         do {
             try await running(resolver.run) {
@@ -113,7 +114,7 @@ struct RouterHarness: Sendable {
     /// Waits until the router knows where the actor runs.
     func knows(_ actor: ActorRef, at address: ActorAddress) async throws {
         try await eventually("the router knows where \(actor) runs") {
-            resolver.known.place(of: actor)?.destination == "\(address)"
+            resolver.known.place(of: actor)?.destination.address == "\(address)"
         }
     }
 }

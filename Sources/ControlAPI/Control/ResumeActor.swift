@@ -1,5 +1,6 @@
 internal import ControlPlane
 internal import SubstrateAPI
+internal import SubstrateModel
 
 extension ControlServices {
     /// `boot` asks to start without the template's golden snapshot; an actor that has a snapshot of its own starts from that
@@ -11,6 +12,8 @@ extension ControlServices {
             () throws(ControlError) in
             try await control.resumeActor(request.actor, boot: request.boot, capacityWait: patience)
         }
-        return ActorResponse(actor: ActorInfo(request.actor, actor))
+        var info = ActorInfo(request.actor, actor)
+        info.routerAddress = info.assignment.flatMap { control.inventory.routerAddress(of: $0.worker) }
+        return ActorResponse(actor: info)
     }
 }

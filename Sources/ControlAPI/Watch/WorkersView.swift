@@ -63,6 +63,7 @@ struct WorkersView {
 
     private func info(_ ref: WorkerRef, _ row: WorkerRow) -> WorkerInfo {
         var info = WorkerInfo(ref, row)
+        info.routerAddress = row.presence?.value.routerAddress
         if let binding = row.binding?.value {
             info.isActorReady =
                 binding.phase == .ready && !row.isLost && binding.address != nil && !inHand.contains(binding.actor)

@@ -61,6 +61,11 @@ package final class WorkerInventory: Sendable {
         state.withLock { state in state.table.rows.values.count { $0.binding?.value.actor.atespace == atespace } }
     }
 
+    /// Where the router of the worker's machine takes requests of others.
+    package func routerAddress(of worker: WorkerRef) -> String? {
+        state.withLock { $0.table.rows[worker]?.presence?.value.routerAddress }
+    }
+
     /// All workers with an actor that runs, sorted.
     package var readyWorkers: [(ref: WorkerRef, presence: Stored<Presence>, binding: Stored<Binding>)] {
         state.withLock { state in

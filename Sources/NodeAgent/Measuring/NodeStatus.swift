@@ -37,6 +37,8 @@ extension NodeAgent {
                     "progress", hung.isEmpty ? "all parts answer" : hung.joined(separator: ", "),
                     hung.isEmpty ? .good : .bad),
                 StatusReport.Fact("agent's address", options.agentAddress),
+                StatusReport.Fact(
+                    "router's address", options.routerAddress ?? "none: routers reach the actors themselves"),
             ],
             lists: [
                 StatusReport.List(

@@ -19,7 +19,8 @@ extension NodeAgent {
             guard await held.clock.waitUntilGood() else { return }
             let presence = Presence(
                 uid: environment.chance.id(), node: options.node, bootID: bootID,
-                directoryID: directoryID, agentAddress: options.agentAddress, labels: options.labels,
+                directoryID: directoryID, agentAddress: options.agentAddress, routerAddress: options.routerAddress,
+                labels: options.labels,
                 sandboxClass: runtime.sandboxClass,
                 drainingUntilMilliseconds: drain.demand(of: ref, on: options.node)?.untilMilliseconds)
             let stored: Stored<Presence>

@@ -13,7 +13,7 @@ package struct Envoy: Proxy {
 
     package func run(_ environment: Environment) async throws {
         let directory = settings.directory
-        guard EnvoyConfiguration.socket(in: directory).utf8.count <= Self.maximumPath else {
+        guard EnvoyConfiguration.Side.peers.socket(in: directory).utf8.count <= Self.maximumPath else {
             throw ProxyError("\(directory) is too long a path for Envoy's socket in it: give another state directory")
         }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -25,22 +25,23 @@ package struct Envoy: Proxy {
         try await ProxyProcess(
             name: "envoy", program: settings.program,
             arguments: ["-c", file, "--disable-hot-restart", "--log-level", "warning"],
-            files: settings.tls?.files ?? []
+            files: settings.files
         ) { _ in try writeSecrets() }.run(environment)
     }
 
-    /// Envoy reads this file when another is moved to its place. What it holds are the certificates themselves: if only their
+    /// Envoy reads such a file when another is moved to its place. What it holds are the certificates themselves: if only their
     /// names were there, nothing would have changed.
     private func writeSecrets() throws {
-        guard let tls = settings.tls else { return }
-        let secrets = try EnvoyConfiguration.secrets(tls) { path in
+        let secrets = try EnvoyConfiguration.secrets(settings) { path in
             String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
         }
-        let file = EnvoyConfiguration.secretsFile(in: settings.directory)
-        guard
-            FileManager.default.createFile(
-                atPath: "\(file).new", contents: Data(secrets.text().utf8), attributes: [.posixPermissions: 0o600])
-        else { throw ProxyError("\(file).new cannot be written") }
-        guard rename("\(file).new", file) == 0 else { throw ProxyError("\(file) cannot be replaced") }
+        for (name, secret) in secrets {
+            let file = EnvoyConfiguration.file(of: name, in: settings.directory)
+            guard
+                FileManager.default.createFile(
+                    atPath: "\(file).new", contents: Data(secret.text().utf8), attributes: [.posixPermissions: 0o600])
+            else { throw ProxyError("\(file).new cannot be written") }
+            guard rename("\(file).new", file) == 0 else { throw ProxyError("\(file) cannot be replaced") }
+        }
     }
 }

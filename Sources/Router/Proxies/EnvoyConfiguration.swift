@@ -16,10 +16,26 @@ struct EnvoyConfiguration {
     /// several buffers until then.
     private static let keptBody = 8 * buffer
 
-    /// Where it takes requests from itself.
-    static func socket(in directory: String) -> String { "\(directory)/envoy-again.sock" }
+    /// For whom requests are taken.
+    enum Side: String {
+        case clients
+        /// The routers of other machines, which have taken them for clients.
+        case peers
 
-    static func secretsFile(in directory: String) -> String { "\(directory)/envoy-tls.json" }
+        /// Where Envoy takes requests of this side from itself.
+        func socket(in directory: String) -> String { "\(directory)/envoy-\(rawValue).sock" }
+
+        /// Envoy itself, behind that socket.
+        var again: String { "again_\(rawValue)" }
+        /// The actor and, when it takes no connection, Envoy itself.
+        var actor: String { "actor_then_\(again)" }
+    }
+
+    /// The clusters for the routers of other machines.
+    private static let (router, routerThenAgain) = ("router", "router_then_again")
+
+    /// Envoy wants a file for each.
+    static func file(of secret: String, in directory: String) -> String { "\(directory)/envoy-tls-\(secret).json" }
 
     var bootstrap: JSON {
         .object([
@@ -48,46 +64,62 @@ struct EnvoyConfiguration {
         ])
     }
 
-    /// The certificates, as Envoy takes them from a file.
-    static func secrets(_ tls: ProxyTLS, read: (String) throws -> String) throws -> JSON {
+    /// The certificates by their names, each as Envoy takes it from a file.
+    static func secrets(_ settings: ProxySettings, read: (String) throws -> String) throws -> [String: JSON] {
         func inline(_ path: String) throws -> JSON { .object([("inline_string", .string(try read(path)))]) }
-        var resources = [
-            typed(
-                "extensions.transport_sockets.tls.v3.Secret",
-                [
-                    ("name", "certificate"),
-                    (
-                        "tls_certificate",
-                        .object([
-                            ("certificate_chain", try inline(tls.certificate)),
-                            ("private_key", try inline(tls.privateKey)),
-                        ])
-                    ),
-                ])
-        ]
-        if let authorities = tls.clientAuthorities {
-            resources.append(
-                typed(
-                    "extensions.transport_sockets.tls.v3.Secret",
-                    [
-                        ("name", "clients"),
-                        ("validation_context", .object([("trusted_ca", try inline(authorities))])),
-                    ]))
+        func certificate(_ chain: String, _ key: String) throws -> (String, JSON) {
+            let fields = [("certificate_chain", try inline(chain)), ("private_key", try inline(key))]
+            return ("tls_certificate", .object(fields))
         }
-        return .object([("resources", .array(resources))])
+        func authorities(_ path: String, _ names: [JSON] = []) throws -> (String, JSON) {
+            let fields = [("trusted_ca", try inline(path)), ("match_typed_subject_alt_names", .array(names))]
+            return ("validation_context", .object(fields))
+        }
+        var secrets: [String: (String, JSON)] = [:]
+        if let tls = settings.tls {
+            secrets["certificate"] = try certificate(tls.certificate, tls.privateKey)
+            secrets["clients"] = try tls.clientAuthorities.map { try authorities($0) }
+        }
+        if let tls = settings.peers?.tls {
+            let name = JSON.object([
+                ("san_type", "DNS"), ("matcher", .object([("exact", .string(tls.serverName))])),
+            ])
+            secrets["router"] = try certificate(tls.certificate, tls.privateKey)
+            secrets["peers"] = try authorities(tls.authorities)
+            secrets["routers"] = try authorities(tls.authorities, [name])
+        }
+        return Dictionary(
+            uniqueKeysWithValues: secrets.map { name, secret in
+                let resource = typed(
+                    "extensions.transport_sockets.tls.v3.Secret", [("name", .string(name)), secret])
+                return (name, .object([("resources", [resource])]))
+            })
     }
 
     // MARK: Listeners
 
+    private var sides: [Side] { settings.peers?.listen == nil ? [.clients] : [.clients, .peers] }
+
     private var listeners: [JSON] {
-        let again = listener("again", itself, takesInternalHeaders: true)
-        let plain = settings.listen.map { listener("plain", Self.address($0)) }
-        let tls = settings.tls.map { listener("tls", Self.address($0.listen), transport: transport($0)) }
-        return [again] + [plain, tls].compactMap(\.self)
+        let again = sides.map { side in listener(side.again, itself(side), for: side, isAgain: true) }
+        let plain = settings.listen.map { listener("plain", Self.address($0), for: .clients) }
+        let tls = settings.tls.map { tls in
+            listener(
+                "tls", Self.address(tls.listen), for: .clients,
+                transport: serving("certificate", verifying: tls.clientAuthorities == nil ? nil : "clients"))
+        }
+        let peers = settings.peers.flatMap { peers in
+            peers.listen.map { address in
+                listener(
+                    "peers", Self.address(address), for: .peers,
+                    transport: peers.tls == nil ? nil : serving("router", verifying: "peers"))
+            }
+        }
+        return again + [plain, tls, peers].compactMap(\.self)
     }
 
     private func listener(
-        _ name: String, _ address: JSON, transport: JSON? = nil, takesInternalHeaders: Bool = false
+        _ name: String, _ address: JSON, for side: Side, transport: JSON? = nil, isAgain: Bool = false
     ) -> JSON {
         var chain: [(String, JSON)] = [
             (
@@ -95,7 +127,7 @@ struct EnvoyConfiguration {
                 [
                     .object([
                         ("name", "envoy.filters.network.http_connection_manager"),
-                        ("typed_config", connectionManager(name, takesInternalHeaders: takesInternalHeaders)),
+                        ("typed_config", connectionManager(name, side, isAgain: isAgain)),
                     ])
                 ]
             )
@@ -108,7 +140,7 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private func connectionManager(_ name: String, takesInternalHeaders: Bool) -> JSON {
+    private func connectionManager(_ name: String, _ side: Side, isAgain: Bool) -> JSON {
         var fields: [(String, JSON)] = [
             ("stat_prefix", .string(name)), ("codec_type", "HTTP1"),
             ("upgrade_configs", [.object([("upgrade_type", "websocket")])]),
@@ -116,13 +148,14 @@ struct EnvoyConfiguration {
             ("request_headers_timeout", "60s"),
             ("common_http_protocol_options", .object([("idle_timeout", "75s")])),
             ("stream_idle_timeout", "0s"), ("request_timeout", "0s"),
-            ("use_remote_address", .boolean(!takesInternalHeaders)),
-            ("skip_xff_append", .boolean(takesInternalHeaders)),
+            // Routers have said already whom they have it from.
+            ("use_remote_address", .boolean(side == .clients && !isAgain)),
+            ("skip_xff_append", .boolean(side == .peers || isAgain)),
             ("generate_request_id", false), ("server_header_transformation", "PASS_THROUGH"),
             (
                 "http_filters",
                 [
-                    authorization,
+                    authorization(side),
                     .object([
                         ("name", "envoy.filters.http.router"),
                         (
@@ -133,9 +166,9 @@ struct EnvoyConfiguration {
                 ]
             ),
             ("local_reply_config", localReplies),
-            ("route_config", routes),
+            ("route_config", routes(side)),
         ]
-        if !takesInternalHeaders { fields.append(("early_header_mutation_extensions", [Self.removal])) }
+        if !isAgain { fields.append(("early_header_mutation_extensions", [Self.removal])) }
         return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
     }
 
@@ -191,12 +224,14 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private var authorization: JSON {
+    private func authorization(_ side: Side) -> JSON {
         func exactly(_ names: [String]) -> JSON {
             .object([("patterns", .array(names.map { .object([("exact", .string($0))]) }))])
         }
         let own = [ResolveEndpoint.destinationHeader, ResolveEndpoint.roundHeader]
-        let refusal = [ResolveEndpoint.statusHeader, ResolveEndpoint.messageHeader]
+        let answer = [ResolveEndpoint.routerHeader, ResolveEndpoint.statusHeader, ResolveEndpoint.messageHeader]
+        let peer = JSON.object([("key", .string(ResolveEndpoint.peerHeader)), ("value", "1")])
+        let request = JSON.object([("headers_to_add", .array(side == .peers ? [peer] : []))])
         return .object([
             ("name", "envoy.filters.http.ext_authz"),
             (
@@ -223,9 +258,10 @@ struct EnvoyConfiguration {
                                     ])
                                 ),
                                 ("path_prefix", .string(ResolveEndpoint.envoyPath)),
+                                ("authorization_request", request),
                                 (
                                     "authorization_response",
-                                    .object([("allowed_upstream_headers", exactly(own + refusal))])
+                                    .object([("allowed_upstream_headers", exactly(own + answer))])
                                 ),
                             ])
                         ),
@@ -234,84 +270,119 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private var routes: JSON {
-        .object([
+    private func routes(_ side: Side) -> JSON {
+        let refusals = ResolveEndpoint.envoyRefusals.map(refusal)
+        let others = side == .clients && settings.peers != nil ? [passingToRouter] : []
+        return .object([
             (
                 "virtual_hosts",
                 [
                     .object([
                         ("name", "actors"), ("domains", ["*"]),
                         ("request_body_buffer_limit", .integer(Int64(Self.keptBody))),
-                        ("routes", .array(ResolveEndpoint.envoyRefusals.map(refusal) + [passing])),
+                        ("routes", .array(refusals + others + [passing(to: side.actor)])),
                     ])
                 ]
             )
         ])
     }
 
-    /// What the endpoint refuses with a status that Envoy would take for its failure.
-    private func refusal(_ status: Int) -> JSON {
+    private static func match(_ header: String, _ value: String) -> JSON {
         .object([
+            ("prefix", "/"),
             (
-                "match",
-                .object([
-                    ("prefix", "/"),
-                    (
-                        "headers",
-                        [
-                            .object([
-                                ("name", .string(ResolveEndpoint.statusHeader)),
-                                ("string_match", .object([("exact", .string("\(status)"))])),
-                            ])
-                        ]
-                    ),
-                ])
+                "headers",
+                [
+                    .object([
+                        ("name", .string(header)), ("string_match", .object([("exact", .string(value))])),
+                    ])
+                ]
             ),
-            ("direct_response", .object([("status", .integer(Int64(status)))])),
         ])
     }
 
-    private var passing: JSON {
-        let retries = JSON.object([
-            ("retry_on", "connect-failure"), ("num_retries", 1),
-            ("retry_back_off", .object([("base_interval", "0.001s"), ("max_interval", "0.001s")])),
-        ])
+    /// What the endpoint refuses with a status that Envoy would take for its failure.
+    private func refusal(_ status: Int) -> JSON {
+        var fields = [("match", Self.match(ResolveEndpoint.statusHeader, "\(status)"))]
+        guard status == Resolution.elsewhereStatus else {
+            return .object(fields + [("direct_response", .object([("status", .integer(Int64(status)))]))])
+        }
+        let (header, value) = Resolution.elsewhereHeader
+        fields += [
+            ("direct_response", .object([("status", 503)])),
+            (
+                "response_headers_to_add",
+                [
+                    .object([
+                        ("header", .object([("key", .string(header)), ("value", .string(value))]))
+                    ])
+                ]
+            ),
+        ]
+        return .object(fields)
+    }
+
+    private func passing(to cluster: String) -> JSON {
+        passing(.object([("prefix", "/")]), to: cluster, [("retry_on", "connect-failure")])
+    }
+
+    /// To the router of another machine, which may answer that the actor is elsewhere.
+    private var passingToRouter: JSON {
+        let elsewhere = JSON.object([("name", .string(Resolution.elsewhereHeader.name)), ("present_match", true)])
+        return passing(
+            Self.match(ResolveEndpoint.routerHeader, "1"), to: Self.routerThenAgain,
+            [("retry_on", "connect-failure,retriable-headers"), ("retriable_headers", [elsewhere])])
+    }
+
+    private func passing(_ match: JSON, to cluster: String, _ retries: [(String, JSON)]) -> JSON {
+        let policy = JSON.object(
+            retries + [
+                ("num_retries", 1),
+                ("retry_back_off", .object([("base_interval", "0.001s"), ("max_interval", "0.001s")])),
+            ])
         return .object([
-            ("match", .object([("prefix", "/")])),
+            ("match", match),
+            // What it says is for routers, and not an actor's to say.
+            ("response_headers_to_remove", [.string(Resolution.elsewhereHeader.name)]),
             (
                 "route",
                 .object([
-                    ("cluster", "actor_then_again"), ("timeout", "0s"), ("idle_timeout", "3600s"),
-                    ("retry_policy", retries),
+                    ("cluster", .string(cluster)), ("timeout", "0s"), ("idle_timeout", "3600s"),
+                    ("retry_policy", policy),
                 ])
             ),
         ])
     }
 
-    private func transport(_ tls: ProxyTLS) -> JSON {
-        let file = JSON.object([
-            ("path_config_source", .object([("path", .string(Self.secretsFile(in: settings.directory)))])),
-            ("resource_api_version", "V3"),
-        ])
+    private func serving(_ certificate: String, verifying authorities: String?) -> JSON {
+        transport(
+            "DownstreamTlsContext", certificate, authorities,
+            [("require_client_certificate", .boolean(authorities != nil))])
+    }
+
+    private func transport(
+        _ context: String, _ certificate: String, _ authorities: String?, _ fields: [(String, JSON)]
+    ) -> JSON {
+        func secret(_ name: String) -> JSON {
+            let file = JSON.string(Self.file(of: name, in: settings.directory))
+            let source = JSON.object([
+                ("path_config_source", .object([("path", file)])), ("resource_api_version", "V3"),
+            ])
+            return .object([("name", .string(name)), ("sds_config", source)])
+        }
         var common: [(String, JSON)] = [
             ("alpn_protocols", ["http/1.1"]),
             ("tls_params", .object([("tls_minimum_protocol_version", "TLSv1_2")])),
-            ("tls_certificate_sds_secret_configs", [.object([("name", "certificate"), ("sds_config", file)])]),
+            ("tls_certificate_sds_secret_configs", [secret(certificate)]),
         ]
-        if tls.clientAuthorities != nil {
-            common.append(
-                ("validation_context_sds_secret_config", .object([("name", "clients"), ("sds_config", file)])))
-        }
+        if let authorities { common.append(("validation_context_sds_secret_config", secret(authorities))) }
         return .object([
             ("name", "envoy.transport_sockets.tls"),
             (
                 "typed_config",
                 typed(
-                    "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                    [
-                        ("common_tls_context", .object(common)),
-                        ("require_client_certificate", .boolean(tls.clientAuthorities != nil)),
-                    ])
+                    "extensions.transport_sockets.tls.v3.\(context)",
+                    [("common_tls_context", .object(common))] + fields)
             ),
         ])
     }
@@ -322,36 +393,67 @@ struct EnvoyConfiguration {
         [
             cluster(
                 "endpoint", .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
-            cluster(
-                "actor", .forOneRequest,
-                [
-                    ("type", "ORIGINAL_DST"), ("lb_policy", "CLUSTER_PROVIDED"),
-                    (
-                        "original_dst_lb_config",
-                        .object([
-                            ("use_http_header", true), ("http_header_name", .string(ResolveEndpoint.destinationHeader)),
-                        ])
-                    ),
-                ]),
-            cluster("again", .forOneRequest, [("load_assignment", Self.endpoints("again", itself))]),
-            cluster(
-                "actor_then_again", .others,
-                [
-                    ("lb_policy", "CLUSTER_PROVIDED"),
-                    (
-                        "cluster_type",
-                        .object([
-                            ("name", "envoy.clusters.composite"),
-                            (
-                                "typed_config",
-                                typed(
-                                    "extensions.clusters.composite.v3.ClusterConfig",
-                                    [("clusters", [.object([("name", "actor")]), .object([("name", "again")])])])
-                            ),
-                        ])
-                    ),
-                ]),
+            cluster("actor", .forOneRequest, Self.whereToldTo),
+        ] + sides.flatMap(clusters) + routerClusters
+    }
+
+    private func clusters(of side: Side) -> [JSON] {
+        [
+            cluster(side.again, .forOneRequest, [("load_assignment", Self.endpoints(side.again, itself(side)))]),
+            composite(side.actor, ["actor", side.again]),
         ]
+    }
+
+    private var routerClusters: [JSON] {
+        guard let peers = settings.peers else { return [] }
+        var fields = Self.whereToldTo
+        if let tls = peers.tls {
+            let context = transport("UpstreamTlsContext", "router", "routers", [("sni", .string(tls.serverName))])
+            fields.append(("transport_socket", context))
+        }
+        // A machine that dies says nothing.
+        let keepalive = JSON.object([
+            ("keepalive_time", 30), ("keepalive_interval", 10), ("keepalive_probes", 3),
+        ])
+        fields.append(("upstream_connection_options", .object([("tcp_keepalive", keepalive)])))
+        return [
+            cluster(Self.router, .forOneRequest, fields),
+            composite(Self.routerThenAgain, [Self.router, Side.clients.again]),
+        ]
+    }
+
+    /// To the place that the endpoint has named.
+    private static var whereToldTo: [(String, JSON)] {
+        [
+            ("type", "ORIGINAL_DST"), ("lb_policy", "CLUSTER_PROVIDED"),
+            (
+                "original_dst_lb_config",
+                .object([
+                    ("use_http_header", true), ("http_header_name", .string(ResolveEndpoint.destinationHeader)),
+                ])
+            ),
+        ]
+    }
+
+    /// The first takes the request, and the second the retry.
+    private func composite(_ name: String, _ clusters: [String]) -> JSON {
+        cluster(
+            name, .others,
+            [
+                ("lb_policy", "CLUSTER_PROVIDED"),
+                (
+                    "cluster_type",
+                    .object([
+                        ("name", "envoy.clusters.composite"),
+                        (
+                            "typed_config",
+                            typed(
+                                "extensions.clusters.composite.v3.ClusterConfig",
+                                [("clusters", .array(clusters.map { .object([("name", .string($0))]) }))])
+                        ),
+                    ])
+                ),
+            ])
     }
 
     private enum Connections {
@@ -412,8 +514,8 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private var itself: JSON {
-        .object([("pipe", .object([("path", .string(Self.socket(in: settings.directory))), ("mode", 0o600)]))])
+    private func itself(_ side: Side) -> JSON {
+        .object([("pipe", .object([("path", .string(side.socket(in: settings.directory))), ("mode", 0o600)]))])
     }
 
     private static func address(_ address: String) -> JSON {

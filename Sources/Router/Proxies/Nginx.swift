@@ -11,7 +11,7 @@ package struct Nginx: Proxy {
 
     package func run(_ environment: Environment) async throws {
         let directory = settings.directory
-        for path in [directory] + (settings.tls?.files ?? []) {
+        for path in [directory] + settings.files {
             guard path.unicodeScalars.allSatisfy({ !#""\$"#.unicodeScalars.contains($0) && $0.value >= 0x20 }) else {
                 throw ProxyError("\(path): nginx's configuration cannot name it")
             }
@@ -21,7 +21,7 @@ package struct Nginx: Proxy {
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
         try await ProxyProcess(
             name: "nginx", program: settings.program, arguments: ["-p", directory, "-c", file, "-e", "stderr"],
-            files: settings.tls?.files ?? []
+            files: settings.files
         ) { $0.signal(SIGHUP) }.run(environment)
     }
 
@@ -73,46 +73,7 @@ package struct Nginx: Proxy {
                 default 1;
                 "~^[0 :,-]*$" 0;
             }
-            server {
-        \(listeners)
-                client_max_body_size 0;
-                client_body_buffer_size \(Self.keptBody + 1);
-                recursive_error_pages on;
-                location / {
-                    error_page 419 = @streamed;
-                    if ($ate_streams) { return 419; }
-        \(passing(asking: "/_ate_resolve"))
-                    error_page 502 504 = @again;
-                }
-                location @again {
-                    if ($ate_sent) { return 503 "the actor went away before it had answered; it may have got the request\\n"; }
-        \(passing(asking: "/_ate_resolve"))
-                    error_page 502 504 = @again;
-                }
-                location @streamed {
-        \(passing(asking: "/_ate_resolve_checked"))
-                    proxy_request_buffering off;
-                    error_page 502 504 = @unreachable;
-                }
-                location = /_ate_resolve {
-                    internal;
-        \(asking)
-                }
-                location = /_ate_resolve_checked {
-                    internal;
-        \(asking)
-                    proxy_set_header \(ResolveEndpoint.checkHeader) 1;
-                }
-                location @refused {
-                    default_type text/plain;
-        \(answers)
-                    return 500 "error resuming the actor\\n";
-                }
-                location @unreachable {
-                    default_type text/plain;
-                    return 503 "\(Resolution.unreachableText)\\n";
-                }
-            }
+        \(servers)
         }
 
         """
@@ -123,24 +84,139 @@ package struct Nginx: Proxy {
             .map { "    \($0)_temp_path \"\(settings.directory)/tmp/\($0)\";" }.joined(separator: "\n")
     }
 
-    private var listeners: String {
-        var lines = settings.listen.map { ["listen \($0);"] } ?? []
-        if let tls = settings.tls {
-            lines += [
-                "listen \(tls.listen) ssl;", "ssl_certificate \"\(tls.certificate)\";",
-                "ssl_certificate_key \"\(tls.privateKey)\";", "ssl_protocols TLSv1.2 TLSv1.3;",
-                "ssl_session_cache shared:ate:4m;",
-            ]
-            if let authorities = tls.clientAuthorities {
-                lines += ["ssl_client_certificate \"\(authorities)\";", "ssl_verify_client on;"]
-            }
-        }
-        return Self.indented(lines, by: 8)
+    /// For whom requests are taken.
+    private enum Side {
+        case clients
+        /// The routers of other machines, which have taken them for clients.
+        case peers
     }
 
-    /// What every location has that passes requests on.
-    private func passing(asking location: String) -> String {
+    private var servers: String {
+        let forClients = server(for: .clients, clientListeners)
+        guard let peers = settings.peers, let address = peers.listen else { return forClients }
+        return [forClients, server(for: .peers, peerListeners(address, peers))].joined(separator: "\n")
+    }
+
+    private func server(for side: Side, _ listeners: [String]) -> String {
+        """
+            server {
+        \(Self.indented(listeners, by: 8))
+                client_max_body_size 0;
+                client_body_buffer_size \(Self.keptBody + 1);
+                recursive_error_pages on;
+                location / {
+                    error_page 419 = @streamed;
+                    if ($ate_streams) { return 419; }
+        \(passing(asking: "/_ate_resolve", side))
+                    error_page 502 504 = @again;
+                }
+                location @again {
+                    if ($ate_sent) { return 503 "the actor went away before it had answered; it may have got the request\\n"; }
+        \(settings.peers == nil || side == .peers ? "" : givingUp)
+        \(passing(asking: "/_ate_resolve", side))
+                    error_page 502 504 = @again;
+                }
+                location @streamed {
+        \(passing(asking: "/_ate_resolve_checked", side))
+                    proxy_request_buffering off;
+                    error_page 502 504 = @unreachable;
+                }
+        \(side == .clients ? othersLocations : "")
+                location = /_ate_resolve {
+                    internal;
+        \(asking(side))
+                }
+                location = /_ate_resolve_checked {
+                    internal;
+        \(asking(side))
+                    proxy_set_header \(ResolveEndpoint.checkHeader) 1;
+                }
+                location @refused {
+                    default_type text/plain;
+        \(answers(side))
+                    return 500 "error resuming the actor\\n";
+                }
+                location @unreachable {
+                    default_type text/plain;
+                    return 503 "\(Resolution.unreachableText)\\n";
+                }
+            }
+        """
+    }
+
+    /// nginx takes ten turns from one location to another for a request: enough for two in each round, and none to ask the endpoint
+    /// what it would say after the last.
+    private var givingUp: String {
         Self.indented(
+            ["if ($ate_round = \(settings.rounds)) { return 503 \"\(Resolution.unreachableText)\\n\"; }"], by: 12)
+    }
+
+    /// How requests go on to the routers of other machines: where the endpoint has answered that they do.
+    private var othersLocations: String {
+        guard let peers = settings.peers else { return "" }
+        let tls = peers.tls.map { tls in
+            [
+                "proxy_ssl_certificate \"\(tls.certificate)\";", "proxy_ssl_certificate_key \"\(tls.privateKey)\";",
+                "proxy_ssl_trusted_certificate \"\(tls.authorities)\";", "proxy_ssl_verify on;",
+                "proxy_ssl_verify_depth 4;", "proxy_ssl_name \"\(tls.serverName)\";", "proxy_ssl_server_name on;",
+                "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+            ]
+        }
+        let onward = Self.indented(
+            ["proxy_pass \(tls == nil ? "http" : "https")://$ate_destination;", "proxy_socket_keepalive on;"]
+                + (tls ?? []) + proxying(.clients), by: 12)
+        return """
+                    location @router {
+            \(onward)
+                        error_page 502 504 = @again;
+                    }
+                    location \(Resolution.elsewhereHeader.value) {
+            \(givingUp)
+            \(passing(asking: "/_ate_resolve", .clients))
+                        error_page 502 504 = @again;
+                    }
+                    location @router_streamed {
+            \(onward)
+                        proxy_ignore_headers \(Resolution.elsewhereHeader.name);
+                        proxy_request_buffering off;
+                        error_page 502 504 = @unreachable;
+                    }
+            """
+    }
+
+    private var clientListeners: [String] {
+        var lines = settings.listen.map { ["listen \($0);"] } ?? []
+        if let tls = settings.tls {
+            lines += ["listen \(tls.listen) ssl;"] + Self.serving(tls.certificate, tls.privateKey)
+            if let authorities = tls.clientAuthorities { lines += Self.verifying(authorities) }
+        }
+        return lines
+    }
+
+    private func peerListeners(_ address: String, _ peers: ProxyPeers) -> [String] {
+        // A machine that dies says nothing, and its connections would stay.
+        let kept = "so_keepalive=30s:10s:3"
+        guard let tls = peers.tls else { return ["listen \(address) \(kept);"] }
+        return ["listen \(address) ssl \(kept);"] + Self.serving(tls.certificate, tls.privateKey)
+            + Self.verifying(tls.authorities)
+    }
+
+    private static func serving(_ certificate: String, _ privateKey: String) -> [String] {
+        [
+            "ssl_certificate \"\(certificate)\";", "ssl_certificate_key \"\(privateKey)\";",
+            "ssl_protocols TLSv1.2 TLSv1.3;", "ssl_session_cache shared:ate:4m;",
+        ]
+    }
+
+    private static func verifying(_ authorities: String) -> [String] {
+        ["ssl_client_certificate \"\(authorities)\";", "ssl_verify_client on;", "ssl_verify_depth 4;"]
+    }
+
+    /// What every location has that passes requests on to actors.
+    private func passing(asking location: String, _ side: Side) -> String {
+        let streams = location == "/_ate_resolve_checked"
+        let other = side == .clients && settings.peers != nil
+        return Self.indented(
             [
                 "auth_request \(location);",
                 "auth_request_set $ate_destination $upstream_http_\(Self.variable(ResolveEndpoint.destinationHeader));",
@@ -148,19 +224,31 @@ package struct Nginx: Proxy {
                 "auth_request_set $ate_status $upstream_http_\(Self.variable(ResolveEndpoint.statusHeader));",
                 "auth_request_set $ate_message $upstream_http_\(Self.variable(ResolveEndpoint.messageHeader));",
                 "error_page 403 = @refused;", "error_page 500 = @unreachable;",
-                "proxy_pass http://$ate_destination;", "proxy_http_version 1.1;", "proxy_next_upstream off;",
-                "proxy_set_header Host $http_host;", "proxy_set_header Upgrade $http_upgrade;",
-                "proxy_set_header Connection $ate_connection;",
-                "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-                "proxy_set_header X-Forwarded-Proto $scheme;",
-            ] + ResolveEndpoint.internalHeaders.map { "proxy_set_header \($0) \"\";" } + [
-                "proxy_connect_timeout 2s;", "proxy_read_timeout 3600s;", "proxy_send_timeout 3600s;",
-                "proxy_buffering off;",
-            ], by: 12)
+            ] + (other ? ["error_page 401 = \(streams ? "@router_streamed" : "@router");"] : []) + [
+                "proxy_pass http://$ate_destination;",
+                // These would have nginx do what an actor says.
+                "proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;",
+            ] + proxying(side), by: 12)
+    }
+
+    /// What holds wherever requests go.
+    private func proxying(_ side: Side) -> [String] {
+        // Routers have said already whom they have it from.
+        let (from, scheme) =
+            side == .clients
+            ? ("$proxy_add_x_forwarded_for", "$scheme") : ("$http_x_forwarded_for", "$http_x_forwarded_proto")
+        return [
+            "proxy_http_version 1.1;", "proxy_next_upstream off;", "proxy_set_header Host $http_host;",
+            "proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $ate_connection;",
+            "proxy_set_header X-Forwarded-For \(from);", "proxy_set_header X-Forwarded-Proto \(scheme);",
+        ] + ResolveEndpoint.internalHeaders.map { "proxy_set_header \($0) \"\";" } + [
+            "proxy_connect_timeout 2s;", "proxy_read_timeout 3600s;", "proxy_send_timeout 3600s;",
+            "proxy_buffering off;",
+        ]
     }
 
     /// The question to the endpoint. Of what the client sends it gets only this.
-    private var asking: String {
+    private func asking(_ side: Side) -> String {
         Self.indented(
             [
                 "proxy_pass http://ate_endpoint\(ResolveEndpoint.nginxPath);", "proxy_http_version 1.1;",
@@ -173,12 +261,15 @@ package struct Nginx: Proxy {
                 "proxy_set_header \(ResolveEndpoint.destinationHeader) $ate_destination;",
                 "proxy_set_header \(ResolveEndpoint.roundHeader) $ate_round;",
                 "proxy_connect_timeout 2s;", "proxy_read_timeout \(settings.resolveTimeout)ms;",
-            ], by: 12)
+            ] + (side == .peers ? ["proxy_set_header \(ResolveEndpoint.peerHeader) 1;"] : []), by: 12)
     }
 
-    private var answers: String {
-        Self.indented(
-            Self.refusals.map { "if ($ate_status = \($0)) { return \($0) \"$ate_message\\n\"; }" }, by: 12)
+    private func answers(_ side: Side) -> String {
+        let others =
+            "add_header \(Resolution.elsewhereHeader.name) \(Resolution.elsewhereHeader.value) always; return 503 \"$ate_message\\n\";"
+        return Self.indented(
+            (side == .peers ? ["if ($ate_status = \(Resolution.elsewhereStatus)) { \(others) }"] : [])
+                + Self.refusals.map { "if ($ate_status = \($0)) { return \($0) \"$ate_message\\n\"; }" }, by: 12)
     }
 
     private static func variable(_ header: String) -> String { header.replacing("-", with: "_") }

@@ -13,6 +13,8 @@ package struct ProxySettings: Sendable {
     /// Where clients connect without TLS, `ip:port`; nil for nowhere.
     package var listen: String?
     package var tls: ProxyTLS?
+    /// Nil when there are no routers of other machines.
+    package var peers: ProxyPeers?
     /// Where our endpoint listens, `ip:port`.
     package var endpoint: String
     /// For its configuration and temporary files; made if it is not there.
@@ -22,19 +24,27 @@ package struct ProxySettings: Sendable {
     package var options: ResolverOptions
 
     package init(
-        listen: String?, tls: ProxyTLS? = nil, endpoint: String, directory: String, program: String,
+        listen: String?, tls: ProxyTLS? = nil, peers: ProxyPeers? = nil, endpoint: String, directory: String,
+        program: String,
         options: ResolverOptions = ResolverOptions()
     ) {
         self.listen = listen
         self.tls = tls
+        self.peers = peers
         self.endpoint = endpoint
         self.directory = absolute(directory)
         self.program = program
         self.options = options
     }
 
+    /// The PEM files that the proxy reads.
+    var files: [String] { (tls?.files ?? []) + (peers?.tls?.files ?? []) }
+
     /// Requests that are with their actors at the same time, beside those that wait.
     static let maximumServed = 4096
+
+    /// Connections for one request that have to fail before it is given up.
+    var rounds: Int { options.retryPauses.count + 1 }
 
     /// A request holds its client's connection and one more: to the endpoint as long as it waits, then to its actor.
     var connections: Int { 2 * (options.maximumWaiting + Self.maximumServed) }
@@ -64,6 +74,39 @@ package struct ProxyTLS: Sendable {
     }
 
     var files: [String] { [certificate, privateKey] + (clientAuthorities.map { [$0] } ?? []) }
+}
+
+/// The routers of other machines: each is reached where the agents of its machine say.
+package struct ProxyPeers: Sendable {
+    /// Where they connect, `ip:port`; nil for nowhere.
+    package var listen: String?
+    /// For both sides of a connection; nil for plain text.
+    package var tls: TLS?
+
+    package init(listen: String?, tls: TLS?) {
+        self.listen = listen
+        self.tls = tls
+    }
+
+    /// PEM files. When they change the proxy reads them again.
+    package struct TLS: Sendable {
+        /// What this router shows, as server and as client.
+        package var certificate: String
+        package var privateKey: String
+        /// The others' certificates have to come from one of these.
+        package var authorities: String
+        /// What the certificate of a router that is connected to has to be for.
+        package var serverName: String
+
+        package init(certificate: String, privateKey: String, authorities: String, serverName: String) {
+            self.certificate = absolute(certificate)
+            self.privateKey = absolute(privateKey)
+            self.authorities = absolute(authorities)
+            self.serverName = serverName
+        }
+
+        var files: [String] { [certificate, privateKey, authorities] }
+    }
 }
 
 /// Proxies take a path for one below a folder of their own.

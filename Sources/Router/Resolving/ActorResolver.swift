@@ -63,7 +63,7 @@ package final class ActorResolver: Sendable {
         self.headers = headers
         self.environment = environment
         self.options = options
-        known = KnownActors(rest: options.addressRest, environment: environment)
+        known = KnownActors(rest: options.addressRest, options.neighbourhood, environment: environment)
         feed = WorkerFeed(channel: channel, headers: headers, known: known, environment: environment)
         served = ServedReports(channel: channel, headers: headers, environment: environment)
     }
@@ -90,11 +90,14 @@ package final class ActorResolver: Sendable {
         return counters
     }
 
+    /// Whether requests can go to other routers.
+    var passesOn: Bool { options.neighbourhood.passesOn }
+
     /// Who waits now.
     var waiting: [ActorRef: Waiting] { state.withLock { $0.waitingFor } }
 
     /// Where the actor is, if that takes no call.
-    package func destinationIfKnown(_ actor: ActorRef) -> String? {
+    package func destinationIfKnown(_ actor: ActorRef) -> Destination? {
         guard let place = known.place(of: actor) else { return nil }
         served.note(place.worker)
         state.withLock { $0.tally.answeredFromTable += 1 }
@@ -115,16 +118,15 @@ package final class ActorResolver: Sendable {
     private func again(_ actor: ActorRef, _ failure: FailedConnection) async -> Resolution {
         state.withLock { $0.tally.failedConnections += 1 }
         guard (1...options.retryPauses.count).contains(failure.round) else { return .unreachable }
-        let same = Resolution.destination(failure.destination)
         let end = known.now + options.retryPauses[failure.round - 1]
         while true {
             let resolution: Resolution? = await known.withNews(of: actor) { wait in
                 let resolution = await placeNow(of: actor, after: failure)
                 let left = end - known.now
-                guard resolution == same, left > .zero else { return resolution }
-                let hasNews = await wait(left)
+                guard resolution.address == failure.destination, left > .zero else { return resolution }
+                guard await wait(left), let place = known.place(of: actor) else { return nil }
                 // It is ready again where it was.
-                return hasNews && known.place(of: actor)?.destination == failure.destination ? same : nil
+                return place.destination.address == failure.destination ? .destination(place.destination) : nil
             }
             if let resolution { return resolution }
         }
@@ -134,7 +136,7 @@ package final class ActorResolver: Sendable {
     private func placeNow(of actor: ActorRef, after failure: FailedConnection) async -> Resolution {
         let answer = await broughtUp(actor)
         if !answer.isOfATEAPI, let place = known.place(of: actor) { return .destination(place.destination) }
-        if answer.isOfATEAPI, answer.resolution != .destination(failure.destination) {
+        if answer.isOfATEAPI, answer.resolution.address != failure.destination {
             known.drop(actor, at: failure.destination)
         }
         return answer.resolution
@@ -205,7 +207,9 @@ package final class ActorResolver: Sendable {
                     return Answer(
                         resolution: .refused(status: 500, message: "actor \"\(actor.name)\" routing failed"))
                 }
-                return Answer(resolution: .destination("\(address)"))
+                return Answer(
+                    resolution: .destination(
+                        options.neighbourhood.destination(address, behind: response.actor.routerAddress)))
             } catch {
                 let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
                 if error.code != .aborted || isLast {

@@ -12,26 +12,15 @@ package enum DestinationCheck {
 
     /// - Parameter destination: `ip:port`.
     package static func takesConnections(_ destination: String) async -> Bool {
-        guard let (address, isTaken) = place(destination) else { return false }
-        guard isTaken else { return true }
-        defer { underWay.withLock { $0 -= 1 } }
-        return await BlockingThread.result { connects(to: address) }
-    }
-
-    private static func place(_ destination: String) -> (sockaddr_in, Bool)? {
-        guard let colon = destination.lastIndex(of: ":"),
-            let port = UInt16(destination[destination.index(after: colon)...])
-        else { return nil }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        guard inet_pton(AF_INET, String(destination[..<colon]), &address.sin_addr) == 1 else { return nil }
+        guard let place = IPv4Place(destination) else { return false }
         let isTaken = underWay.withLock { count in
             guard count < atATime else { return false }
             count += 1
             return true
         }
-        return (address, isTaken)
+        guard isTaken else { return true }
+        defer { underWay.withLock { $0 -= 1 } }
+        return await BlockingThread.result { connects(to: place.address) }
     }
 
     private static func connects(to address: sockaddr_in) -> Bool {

@@ -3,14 +3,30 @@ package import SubstrateModel
 
 /// Where a request goes, or the answer that the proxy gives instead.
 package enum Resolution: Sendable, Equatable {
-    /// `ip:port`
-    case destination(String)
+    case destination(Destination)
     case refused(status: Int, message: String)
 
     static let stopping = Resolution.refused(status: 503, message: "the router is stopping")
     /// The same text as the proxies' own.
     static let unreachable = Resolution.refused(status: 503, message: unreachableText)
+    /// For another router, which sends only what this one would pass on to the actor itself.
+    static let elsewhere = Resolution.refused(status: elsewhereStatus, message: unreachableText)
+    /// "Misdirected request". Between the endpoint and the proxy; what the other router gets is 503.
+    static let elsewhereStatus = 421
+    /// In the answer to the other router: it says that nobody has got the request. nginx asks again where it says so; from
+    /// actors the header is not taken.
+    static let elsewhereHeader = (name: "X-Accel-Redirect", value: "@elsewhere")
+    /// This router cannot send requests to others.
+    static func unpassable(_ actor: ActorRef, _ destination: Destination) -> Resolution {
+        .refused(
+            status: 503,
+            message: "actor \"\(actor.name)\" runs on another machine, behind \(destination), and this router has no "
+                + "certificate for routers (--peer-cert)")
+    }
     package static let unreachableText = "the actor cannot be reached just now, please try again"
+
+    /// `ip:port` where the request goes.
+    var address: String? { if case .destination(let destination) = self { destination.address } else { nil } }
 
     /// The answer for a call that did not bring the actor up.
     package static func refused(_ actor: ActorRef, because status: Status) -> Resolution {

@@ -5,7 +5,8 @@ internal import SubstrateModel
 /// The plain HTTP endpoint that the proxy asks about each request. The answer is 200 with the destination, or a refusal with
 /// the status and text that the client is to get.
 package struct ResolveEndpoint: Sendable {
-    /// nginx passes on only 401 and 403 of the refusals, so it gets 403 and the status and text in headers.
+    /// nginx knows three answers: 200 when the request goes to the actor, 401 when it goes to the router of another machine, and
+    /// 403 for a refusal, whose status and text are in headers.
     package static let nginxPath = "/nginx"
     /// Envoy passes on what it gets, unless it is a status of a server's error; for these it gets 200, and the status and text
     /// in headers. It appends the path of the request.
@@ -20,15 +21,20 @@ package struct ResolveEndpoint: Sendable {
     /// Set when the proxy cannot ask again for this request once it has begun, so that the endpoint has to see itself
     /// whether the destination takes connections.
     package static let checkHeader = "x-ate-check"
+    /// In a question of a request that the router of another machine has sent: it goes no further than to an actor of this one.
+    package static let peerHeader = "x-ate-peer"
+    /// In an answer whether the destination is the router of another machine, 1 or 0.
+    package static let routerHeader = "x-ate-router"
     package static let statusHeader = "x-ate-status"
     package static let messageHeader = "x-ate-message"
 
     /// What clients must not say.
     static let internalHeaders = [
-        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, statusHeader, messageHeader,
+        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, peerHeader, routerHeader, statusHeader,
+        messageHeader,
     ]
     /// Statuses of refusals that Envoy would take for a failure of the endpoint.
-    static let envoyRefusals = [500, 503, 504]
+    static let envoyRefusals = [Resolution.elsewhereStatus, 500, 503, 504]
 
     private let resolver: ActorResolver
     private let activity: RouterActivity?
@@ -47,6 +53,7 @@ package struct ResolveEndpoint: Sendable {
         case .actor(let actor):
             guard question.failure == nil, !question.needsCheck, let destination = resolver.destinationIfKnown(actor)
             else { return nil }
+            guard case .destination = judged(destination, of: actor, question) else { return nil }
             activity?.routed(actor, to: destination, .zero)
             return question.destination(destination)
         }
@@ -82,14 +89,25 @@ package struct ResolveEndpoint: Sendable {
 
     private func resolve(_ actor: ActorRef, _ question: Question) async -> Resolution {
         var resolution = await resolver.resolve(actor, after: question.failure)
-        guard question.needsCheck else { return resolution }
         var round = 0
-        while case .destination(let destination) = resolution, await !DestinationCheck.takesConnections(destination) {
+        while case .destination(let destination) = resolution {
+            let judged = judged(destination, of: actor, question)
+            guard question.needsCheck, case .destination = judged else { return judged }
+            if await DestinationCheck.takesConnections(destination.address) { return judged }
             round += 1
             resolution = await resolver.resolve(
-                actor, after: FailedConnection(destination: destination, round: round))
+                actor, after: FailedConnection(destination: destination.address, round: round))
         }
         return resolution
+    }
+
+    /// Whether this request can go there.
+    private func judged(_ destination: Destination, of actor: ActorRef, _ question: Question) -> Resolution {
+        guard destination.isRouter else { return .destination(destination) }
+        // One that another router has sent goes no further, so none goes in circles.
+        if question.isOfPeer { return .elsewhere }
+        guard resolver.passesOn else { return .unpassable(actor, destination) }
+        return .destination(destination)
     }
 }
 
@@ -100,6 +118,8 @@ private struct Question {
     let asked: String
     let failure: FailedConnection?
     let needsCheck: Bool
+    /// Whether another router has sent the request.
+    let isOfPeer: Bool
     private let isOfNginx: Bool
 
     init(_ request: HTTPRequest) {
@@ -117,14 +137,16 @@ private struct Question {
             FailedConnection(destination: headers[ResolveEndpoint.destinationHeader] ?? "", round: $0)
         }
         needsCheck = headers[ResolveEndpoint.checkHeader] != nil
+        isOfPeer = headers[ResolveEndpoint.peerHeader] != nil
     }
 
-    func destination(_ destination: String) -> HTTPResponse {
+    func destination(_ destination: Destination) -> HTTPResponse {
         HTTPResponse(
-            status: 200,
+            status: isOfNginx && destination.isRouter ? 401 : 200,
             headers: [
-                ResolveEndpoint.destinationHeader: destination,
+                ResolveEndpoint.destinationHeader: destination.address,
                 ResolveEndpoint.roundHeader: "\((failure?.round ?? 0) + 1)",
+                ResolveEndpoint.routerHeader: destination.isRouter ? "1" : "0",
             ])
     }
 

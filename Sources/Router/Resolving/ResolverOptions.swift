@@ -17,6 +17,9 @@ package struct ResolverOptions: Sendable {
         .milliseconds(100), .milliseconds(400), .milliseconds(1500), .milliseconds(5000),
     ]
 
+    /// Of which machine it is.
+    package var neighbourhood = Neighbourhood()
+
     package init() {}
 
     /// Connections of the endpoint: one for each request that waits, and some for those that are refused meanwhile.

@@ -16,7 +16,8 @@ extension ActorResolver {
     static let resumeCalls = Definition.counter(
         "ate_router_resume_calls_total", "Calls of ResumeActor, each attempt counted")
     static let failedConnections = Definition.counter(
-        "ate_router_failed_connections_total", "Connections to actors that could not be made")
+        "ate_router_failed_connections_total",
+        "Connections to actors that could not be made, and requests that another router had nobody for")
     static let reports = Definition.counter(
         "ate_router_served_reports_total", "Reports of who has been asked for that ateapi has taken")
 

@@ -7,7 +7,7 @@ internal import Synchronization
 package final class RouterActivity: Sendable {
     static let requests = Definition.counter(
         "ate_router_requests_total",
-        "Requests that the proxy has asked about, by what it was told: routed, or the code of the refusal",
+        "Requests that the proxy has asked about, by what it was told: routed, forwarded to another router, or the code of the refusal",
         by: ["result"])
     static let duration = Definition.histogram(
         "ate_router_resolve_duration_seconds", "How long requests waited until it was known where they go",
@@ -65,10 +65,10 @@ package final class RouterActivity: Sendable {
     }
 
     /// Notes a request for which it is known where it goes, after that time.
-    package func routed(_ actor: ActorRef, to destination: String, _ time: Duration) {
-        requests.add(1, "routed")
+    package func routed(_ actor: ActorRef, to destination: Destination, _ time: Duration) {
+        requests.add(1, destination.isRouter ? "forwarded" : "routed")
         duration.observe(time, "routed")
-        let route = Route(destination: destination, time: environment.wallClock())
+        let route = Route(destination: destination.description, time: environment.wallClock())
         state.withLock { state in
             if state.routes[actor] == nil, state.routes.count >= Self.length,
                 let oldest = state.routes.min(by: { $0.value.time < $1.value.time })

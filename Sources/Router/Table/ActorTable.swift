@@ -5,21 +5,21 @@ package import SubstrateModel
 package struct ActorTable: Sendable {
     /// Where requests for an actor go.
     package struct Place: Sendable, Equatable {
-        /// `ip:port`
-        package var destination: String
+        package var destination: Destination
         package var worker: ServedWorker
 
-        package init(destination: String, worker: ServedWorker) {
+        package init(destination: Destination, worker: ServedWorker) {
             self.destination = destination
             self.worker = worker
         }
     }
 
+    private let neighbourhood: Neighbourhood
     private var places: [ActorRef: Place] = [:]
     /// The actors of workers, ready or not, so that it is noticed when they leave.
     private var held: [WorkerRef: ActorRef] = [:]
 
-    package init() {}
+    package init(_ neighbourhood: Neighbourhood = Neighbourhood()) { self.neighbourhood = neighbourhood }
 
     package var count: Int { places.count }
 
@@ -40,14 +40,15 @@ package struct ActorTable: Sendable {
             guard worker.isActorReady, !worker.ip.isEmpty, worker.port > 0 else { continue }
             let address = ActorAddress(ip: worker.ip, port: worker.port)
             places[actor] = Place(
-                destination: "\(address)", worker: ServedWorker(ref: worker.ref, uid: worker.uid))
+                destination: neighbourhood.destination(address, behind: worker.routerAddress),
+                worker: ServedWorker(ref: worker.ref, uid: worker.uid))
         }
         return changed
     }
 
     /// Forgets the actor's place if it is this one, until there is news of it.
     package mutating func drop(_ actor: ActorRef, at destination: String) {
-        if places[actor]?.destination == destination { places[actor] = nil }
+        if places[actor]?.destination.address == destination { places[actor] = nil }
     }
 
     private mutating func remove(_ worker: WorkerRef, _ changed: inout Set<ActorRef>) {

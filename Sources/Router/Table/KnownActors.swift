@@ -14,7 +14,7 @@ package final class KnownActors: Sendable {
     typealias StreamNumber = Int
 
     private struct State {
-        var table = ActorTable()
+        var table: ActorTable
         var stream: StreamNumber = 0
         /// Until when the table is believed, by `uptime`.
         var believedUntil: Duration = .zero
@@ -26,14 +26,20 @@ package final class KnownActors: Sendable {
     package let belief: Duration
     private let uptime: @Sendable () -> Duration
     private let environment: Environment
-    private let state = Mutex(State())
+    private let neighbourhood: Neighbourhood
+    private let state: Mutex<State>
 
     /// - Parameter rest: how long addresses rest.
-    package init(rest: Duration, environment: Environment) {
+    package init(rest: Duration, _ neighbourhood: Neighbourhood = Neighbourhood(), environment: Environment) {
+        self.neighbourhood = neighbourhood
+        state = Mutex(State(table: ActorTable(neighbourhood)))
         belief = rest * 3 / 4
         self.environment = environment
         uptime = environment.clock.uptime
     }
+
+    /// A table to begin with.
+    var emptyTable: ActorTable { ActorTable(neighbourhood) }
 
     /// The time by which beliefs are measured.
     var now: Duration { uptime() }

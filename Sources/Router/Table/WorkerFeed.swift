@@ -85,11 +85,11 @@ struct WorkerFeed: Sendable {
     private func readState(
         of stream: ResponseStream<WorkersUpdate>, from first: WorkersUpdate? = nil
     ) async throws(RPCError) -> ActorTable? {
-        var table = ActorTable()
+        var table = known.emptyTable
         var next = first
         if next == nil { next = try await stream.next() }
         while let update = next {
-            if update.isReset { table = ActorTable() }
+            if update.isReset { table = known.emptyTable }
             table.take(update)
             if update.revision > 0 { return table }
             next = try await stream.next()

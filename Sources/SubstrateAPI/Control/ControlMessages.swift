@@ -22,6 +22,8 @@ package struct ActorInfo: Sendable, Equatable {
     package var lastRecovery: Recovery?
     /// The last time it was resumed without its local snapshot.
     package var lastFallback: FallbackInfo?
+    /// As that of the worker which holds it; only answers to resumes say so.
+    package var routerAddress: String?
 
     package init(
         ref: ActorRef, version: Int64, template: TemplateRef, workerSelector: Selector, status: ActorStatus?,
@@ -89,11 +91,16 @@ package struct WorkerInfo: Sendable, Equatable {
     /// Unix time in milliseconds, by the clock of its node, until which the actor of a draining worker has to be suspended;
     /// nil when the worker does not drain.
     package var drainingUntilMilliseconds: Int64?
+    /// Where the router of its machine takes requests of other machines' routers, `ip:port`; nil when all routers reach the
+    /// actor themselves. Only watches say so.
+    package var routerAddress: String?
 
     package init(
         ref: WorkerRef, uid: String, node: String, ip: String, port: Int = 0, version: Int64, actor: ActorRef?,
-        template: TemplateRef?, isActorReady: Bool = false, drainingUntilMilliseconds: Int64? = nil
+        template: TemplateRef?, isActorReady: Bool = false, drainingUntilMilliseconds: Int64? = nil,
+        routerAddress: String? = nil
     ) {
+        self.routerAddress = routerAddress
         self.drainingUntilMilliseconds = drainingUntilMilliseconds
         self.ref = ref
         self.uid = uid

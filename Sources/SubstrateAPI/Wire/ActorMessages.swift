@@ -40,6 +40,7 @@ extension ActorInfo {
         message.last_failure = lastFailure.map { failure in arena.message { failure.fill(&$0, arena) } }
         message.last_worker_loss = lastRecovery.map { recovery in arena.message { recovery.fill(&$0, arena) } }
         message.last_fallback = lastFallback.map { fallback in arena.message { fallback.fill(&$0, arena) } }
+        message.router_address = arena.bytes(routerAddress ?? "")
     }
 
     init(_ message: borrowing Ateapi__Actor) throws {
@@ -61,6 +62,7 @@ extension ActorInfo {
             lastFailure: try message.last_failure.map { try ResumeFailure($0.pointee) },
             lastRecovery: try message.last_worker_loss.map { try Recovery($0.pointee) },
             lastFallback: try message.last_fallback.map { try FallbackInfo($0.pointee) })
+        routerAddress = try message.router_address.nonEmptyText("router_address")
     }
 }
 

@@ -15,6 +15,7 @@ extension WorkerInfo {
         message.version = version
         message.actor_ready = isActorReady ? 1 : 0
         message.draining_until_ms = drainingUntilMilliseconds ?? 0
+        message.router_address = arena.bytes(routerAddress ?? "")
         if let actor {
             message.actor_id = arena.bytes(actor.name)
             message.actor_atespace = arena.bytes(actor.atespace)
@@ -40,7 +41,8 @@ extension WorkerInfo {
             ip: try message.ip.text("ip"), port: Int(message.port), version: message.version,
             actor: actor.name.isEmpty ? nil : actor, template: template.name.isEmpty ? nil : template,
             isActorReady: message.actor_ready != 0,
-            drainingUntilMilliseconds: message.draining_until_ms == 0 ? nil : message.draining_until_ms)
+            drainingUntilMilliseconds: message.draining_until_ms == 0 ? nil : message.draining_until_ms,
+            routerAddress: try message.router_address.nonEmptyText("router_address"))
     }
 }
 

@@ -11,6 +11,7 @@ extension Presence: StoredValue {
             record.boot_id = arena.bytes(bootID)
             record.directory_id = arena.bytes(directoryID)
             record.agent_address = arena.bytes(agentAddress)
+            record.router_address = arena.bytes(routerAddress ?? "")
             (record.n_labels, record.labels) = arena.labels(labels)
             record.sandbox_class = sandboxClass.wire
             record.draining_until_ms = drainingUntilMilliseconds ?? 0
@@ -25,6 +26,7 @@ extension Presence: StoredValue {
                 bootID: try record.boot_id.text("boot_id"),
                 directoryID: try record.directory_id.text("directory_id"),
                 agentAddress: try record.agent_address.text("agent_address"),
+                routerAddress: try record.router_address.nonEmptyText("router_address"),
                 labels: try readLabels(record.labels, count: record.n_labels, "labels"),
                 sandboxClass: try SandboxClass(record.sandbox_class),
                 drainingUntilMilliseconds: record.draining_until_ms == 0 ? nil : record.draining_until_ms)

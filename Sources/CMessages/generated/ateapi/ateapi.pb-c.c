@@ -2171,7 +2171,7 @@ const ProtobufCEnumDescriptor ateapi__actor__status__descriptor =
   ateapi__actor__status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[19] =
+static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[20] =
 {
   {
     "actor_id",
@@ -2401,6 +2401,18 @@ static const ProtobufCFieldDescriptor ateapi__actor__field_descriptors[19] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "router_address",
+    104,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Actor, router_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__actor__field_indices_by_name[] = {
   0,   /* field[0] = actor_id */
@@ -2418,6 +2430,7 @@ static const unsigned ateapi__actor__field_indices_by_name[] = {
   8,   /* field[8] = last_snapshot */
   17,   /* field[17] = last_worker_loss */
   11,   /* field[11] = latest_snapshot_info */
+  19,   /* field[19] = router_address */
   4,   /* field[4] = status */
   1,   /* field[1] = version */
   13,   /* field[13] = worker_pool_name */
@@ -2427,7 +2440,7 @@ static const ProtobufCIntRange ateapi__actor__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 100, 15 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor ateapi__actor__descriptor =
 {
@@ -2437,7 +2450,7 @@ const ProtobufCMessageDescriptor ateapi__actor__descriptor =
   "Ateapi__Actor",
   "ateapi",
   sizeof(Ateapi__Actor),
-  19,
+  20,
   ateapi__actor__field_descriptors,
   ateapi__actor__field_indices_by_name,
   2,  ateapi__actor__number_ranges,
@@ -3858,7 +3871,7 @@ const ProtobufCMessageDescriptor ateapi__list_actors_response__descriptor =
   (ProtobufCMessageInit) ateapi__list_actors_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[14] =
+static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[15] =
 {
   {
     "worker_namespace",
@@ -4028,6 +4041,18 @@ static const ProtobufCFieldDescriptor ateapi__worker__field_descriptors[14] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "router_address",
+    103,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ateapi__Worker, router_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ateapi__worker__field_indices_by_name[] = {
   10,   /* field[10] = actor_atespace */
@@ -4039,6 +4064,7 @@ static const unsigned ateapi__worker__field_indices_by_name[] = {
   6,   /* field[6] = ip */
   9,   /* field[9] = node_name */
   12,   /* field[12] = port */
+  14,   /* field[14] = router_address */
   7,   /* field[7] = version */
   0,   /* field[0] = worker_namespace */
   2,   /* field[2] = worker_pod */
@@ -4049,7 +4075,7 @@ static const ProtobufCIntRange ateapi__worker__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 100, 11 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor ateapi__worker__descriptor =
 {
@@ -4059,7 +4085,7 @@ const ProtobufCMessageDescriptor ateapi__worker__descriptor =
   "Ateapi__Worker",
   "ateapi",
   sizeof(Ateapi__Worker),
-  14,
+  15,
   ateapi__worker__field_descriptors,
   ateapi__worker__field_indices_by_name,
   2,  ateapi__worker__number_ranges,

@@ -1653,7 +1653,7 @@ const ProtobufCMessageDescriptor substrate__store__actor_template_record__descri
   (ProtobufCMessageInit) substrate__store__actor_template_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor substrate__store__presence_record__field_descriptors[8] =
+static const ProtobufCFieldDescriptor substrate__store__presence_record__field_descriptors[9] =
 {
   {
     "uid",
@@ -1751,6 +1751,18 @@ static const ProtobufCFieldDescriptor substrate__store__presence_record__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "router_address",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Substrate__Store__PresenceRecord, router_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned substrate__store__presence_record__field_indices_by_name[] = {
   4,   /* field[4] = agent_address */
@@ -1759,6 +1771,7 @@ static const unsigned substrate__store__presence_record__field_indices_by_name[]
   7,   /* field[7] = draining_until_ms */
   5,   /* field[5] = labels */
   1,   /* field[1] = node */
+  8,   /* field[8] = router_address */
   6,   /* field[6] = sandbox_class */
   0,   /* field[0] = uid */
 };
@@ -1766,7 +1779,7 @@ static const ProtobufCIntRange substrate__store__presence_record__number_ranges[
 {
   { 1, 0 },
   { 4, 1 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor =
 {
@@ -1776,7 +1789,7 @@ const ProtobufCMessageDescriptor substrate__store__presence_record__descriptor =
   "Substrate__Store__PresenceRecord",
   "substrate.store",
   sizeof(Substrate__Store__PresenceRecord),
-  8,
+  9,
   substrate__store__presence_record__field_descriptors,
   substrate__store__presence_record__field_indices_by_name,
   2,  substrate__store__presence_record__number_ranges,

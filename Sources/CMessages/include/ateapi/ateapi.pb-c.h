@@ -207,10 +207,14 @@ struct  Ateapi__Actor
    * Ours: the last time it was resumed without the local snapshot that it had.
    */
   Ateapi__SnapshotFallback *last_fallback;
+  /*
+   * Ours: as Worker.router_address, of the worker that holds the actor. Set in responses of ResumeActor only.
+   */
+  ProtobufCBinaryData router_address;
 };
 #define ATEAPI__ACTOR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__actor__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, {0,NULL}, ATEAPI__ACTOR__STATUS__STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL }
+    , {0,NULL}, 0, {0,NULL}, {0,NULL}, ATEAPI__ACTOR__STATUS__STATUS_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, {0,NULL} }
 
 
 struct  Ateapi__ResumeFailure
@@ -608,10 +612,15 @@ struct  Ateapi__Worker
    * responses of substrate.Watch/WatchWorkers only.
    */
   protobuf_c_boolean actor_ready;
+  /*
+   * Where the router of the worker's machine takes requests of other machines' routers, ip:port; empty when every router
+   * reaches the actor itself. Set in responses of substrate.Watch/WatchWorkers only.
+   */
+  ProtobufCBinaryData router_address;
 };
 #define ATEAPI__WORKER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ateapi__worker__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL} }
 
 
 struct  Ateapi__DebugClearRequest

@@ -367,10 +367,15 @@ struct  Substrate__Store__PresenceRecord
    * Unix time in milliseconds until which the worker drains; 0 when it does not.
    */
   int64_t draining_until_ms;
+  /*
+   * Where the router of the machine takes requests of other machines' routers, ip:port; empty when all routers reach the
+   * actors themselves.
+   */
+  ProtobufCBinaryData router_address;
 };
 #define SUBSTRATE__STORE__PRESENCE_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&substrate__store__presence_record__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, SUBSTRATE__SANDBOX_CLASS__SANDBOX_CLASS_UNSPECIFIED, 0, {0,NULL} }
 
 
 /*
