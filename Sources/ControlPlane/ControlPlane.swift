@@ -85,7 +85,7 @@ package final class ControlPlane: Sendable {
     package func run() async {
         let syncer = WorkerPoolSyncer(
             store: store, inventory: inventory, environment: environment, sweepInterval: options.sweepInterval,
-            metrics: metrics
+            metrics: metrics, known: { self.lifecycle.row(of: $0) }
         ) { template throws(StoreError) in
             // One that is gone has nothing to say.
             try await self.catalog.template(template)?.onWorkerLoss ?? .revert

@@ -80,28 +80,34 @@ enum ReleaseBench {
         _ lease: LeaseID, _ workers: Int, _ fixture: StoreFixture
     ) async throws -> (whole: Duration, event: Duration) {
         let store = fixture.store
-        let from = try await store.etcd.range(.key("nothing")).revision + 1
-        let start = ContinuousClock.now
-        return try await withThrowingTaskGroup(of: (isWhole: Bool, Duration).self) { group in
+        let presences = Key("\(store.keys.root)workers/live/")
+        let now = try await store.etcd.range(.key("nothing")).revision
+        // Each begins with something that has happened: a watch that etcd has made by the time of the loss costs nothing then.
+        let place = try await fixture.current("actor-0").modRevision
+        let presence = try await store.listWorkers().live.values.first?.createRevision ?? now
+        let begun = (Signal(), Signal())
+        return try await withThrowingTaskGroup(of: (isWhole: Bool, ContinuousClock.Instant).self) { group in
             group.addTask {
                 var suspended = 0
-                for try await batch in store.etcd.watch(store.keys.actors, from: from) {
-                    if case .events(let events) = batch { suspended += events.count }
+                for try await batch in store.etcd.watch(store.keys.actors, from: place) {
+                    begun.0.fire()
+                    if case .events(let events) = batch { suspended += events.count { $0.revision > now } }
                     if suspended == workers { break }
                 }
-                return (true, .now - start)
+                return (true, .now)
             }
             group.addTask {
-                for try await _ in store.etcd.watch(.prefix(Key("\(store.keys.root)workers/live/")), from: from) {
-                    break
+                for try await batch in store.etcd.watch(.prefix(presences), from: presence) {
+                    begun.1.fire()
+                    if case .events(let events) = batch, events.contains(where: { $0.revision > now }) { break }
                 }
-                return (false, .now - start)
+                return (false, .now)
             }
+            for signal in [begun.0, begun.1] { for await _ in signal.wakeUps { break } }
+            let start = ContinuousClock.now
             try await store.etcd.revoke(lease)
             var (whole, event) = (Duration.zero, Duration.zero)
-            for try await (isWhole, duration) in group {
-                if isWhole { whole = duration } else { event = duration }
-            }
+            for try await (isWhole, end) in group { if isWhole { whole = end - start } else { event = end - start } }
             return (whole, event)
         }
     }

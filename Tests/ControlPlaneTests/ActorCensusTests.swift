@@ -36,6 +36,9 @@ import Testing
         table.take(listing, keys)
         #expect(table.census?.counts == [.running: 1, .suspended: 2])
         #expect(table.census?.stranded == 0)
+        // Rows are kept of those that have a worker.
+        let a = try await fixture.current("a")
+        #expect(table.row(of: fixture.ref("a")) == a && table.row(of: fixture.ref("b")) == nil)
 
         try await fixture.suspended("a", on: worker)
         let other = try await fixture.register("v")
@@ -46,6 +49,8 @@ import Testing
         try await store.deleteActor(fixture.ref("c"), c)
         let after = try await census(store, &table, since: listing.revision)
         #expect(after?.counts == [.pausing: 1, .suspended: 2])
+        let b = try await fixture.current("b")
+        #expect(table.row(of: fixture.ref("b")) == b && table.row(of: fixture.ref("a")) == nil)
         // Listed anew it says the same.
         var anew = LifecycleTable()
         anew.take(try await store.etcd.list(keys.lifecycle), keys)

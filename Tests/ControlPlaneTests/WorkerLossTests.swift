@@ -277,6 +277,56 @@ import Testing
         #expect(try await fixture.store.binding(of: broken.ref) != nil)
     }
 
+    // MARK: Rows that were seen
+
+    private func syncer(knowing known: @escaping WorkerPoolSyncer.KnownRow) -> WorkerPoolSyncer {
+        WorkerPoolSyncer(store: syncer.store, inventory: inventory, environment: .test(), known: known)
+    }
+
+    @Test func anActorWhoseRowWasSeenIsReleasedInOneTransactionAndNothingIsRead() async throws {
+        let worker = try await fixture.register("worker")
+        _ = try await fixture.createActor("alice")
+        try await fixture.running("alice", on: worker)
+        let row = try await fixture.current("alice")
+        try await running(syncer(knowing: { _ in row }).runAndRelease) {
+            try await eventually("the worker is known") { inventory.row(worker.ref)?.binding != nil }
+            etcd.resetCounts()
+            try await fixture.store.etcd.revoke(worker.lease)
+            let actor = try await becomesReleased("alice")
+            #expect(etcd.counts.writeTransactions == 1 && etcd.counts.readTransactions == 0)
+            try await expectReleased(actor.value, from: .running, worker, lastSnapshot: nil)
+        }
+    }
+
+    /// The watch is late: since then the actor was suspended and resumed on the same worker.
+    @Test func aRowThatIsOldDoesNoHarmAndTheActorIsReleasedAllTheSame() async throws {
+        let lease = try await fixture.lease()
+        let worker = try await fixture.register("worker", lease: lease)
+        let other = try await fixture.register("other", lease: lease)
+        for (name, worker) in [("alice", worker), ("bob", other)] {
+            _ = try await fixture.createActor(name)
+            try await fixture.running(name, on: worker)
+        }
+        let rows = [try await fixture.current("alice"), try await fixture.current("bob")]
+        let refs = [fixture.ref("alice"), fixture.ref("bob")]
+        try await fixture.suspended("alice", on: worker, nonce: "good")
+        try await fixture.running("alice", on: worker)
+        let claim = try await fixture.suspending("alice", on: worker, nonce: "unfinished")
+        try await running(syncer(knowing: { ref in refs.firstIndex(of: ref).map { rows[$0] } }).runAndRelease) {
+            try await eventually("the workers are known") {
+                inventory.row(worker.ref)?.binding != nil && inventory.row(other.ref)?.binding != nil
+            }
+            etcd.resetCounts()
+            try await fixture.store.etcd.revoke(lease)
+            let alice = try await becomesReleased("alice")
+            _ = try await becomesReleased("bob")
+            #expect(alice.version == claim.actor.version + 1)
+            let snapshot = SnapshotURI("file:///snapshots/uid-alice/good")
+            try await expectReleased(alice.value, from: .suspending, worker, lastSnapshot: snapshot)
+            #expect(etcd.counts.readTransactions == 1)
+        }
+    }
+
     // MARK: Many at once
 
     @Test func aHundredWorkersLostAtOnceAreReleasedAlthoughOneActorIsBeingChanged() async throws {

@@ -72,10 +72,12 @@ package struct AfterRestore: Sendable {
     /// What a leader does when all its workers are lost.
     private func releaseAllWorkers() async throws -> Int {
         let inventory = WorkerInventory(keys: store.keys, environment: environment)
-        let syncer = WorkerPoolSyncer(store: store, inventory: inventory, environment: environment) {
-            [store] template throws(StoreError) in
-            try await store.template(template)?.value.onWorkerLoss ?? .revert
-        }
+        let syncer = WorkerPoolSyncer(
+            store: store, inventory: inventory, environment: environment,
+            policy: {
+                [store] template throws(StoreError) in
+                try await store.template(template)?.value.onWorkerLoss ?? .revert
+            })
         let waited = environment.clock.stopwatch()
         var backoff = Backoff(from: .milliseconds(10), to: .seconds(1))
         inventory.take(try await store.listWorkers())

@@ -1,4 +1,5 @@
 package import SubstrateModel
+package import SubstrateStore
 internal import Synchronization
 
 /// How many actors there are.
@@ -21,4 +22,7 @@ package final class LifecycleView: Sendable {
 
     /// Nil while another replica leads, and until all actors have been listed.
     package var census: ActorCensus? { adoption.withLock { $0 }?.census }
+
+    /// The row of an actor that has a worker, as it was seen last; nil when none was seen.
+    package func row(of ref: ActorRef) -> Stored<Actor>? { adoption.withLock { $0 }?.row(of: ref) }
 }

@@ -39,6 +39,9 @@ struct Adoption: Sendable {
     /// been listed.
     var census: ActorCensus? { known.census }
 
+    /// The row of an actor that has a worker, as the watch has shown it last.
+    func row(of ref: ActorRef) -> Stored<Actor>? { known.row(of: ref) }
+
     /// Looks again at those who could not be adopted, and at operations whose deletion the watch has not told.
     private func sweep() async {
         while true {
@@ -84,6 +87,8 @@ struct Adoption: Sendable {
         private let state = Mutex(State())
 
         var census: ActorCensus? { state.withLock { $0.table.census } }
+
+        func row(of ref: ActorRef) -> Stored<Actor>? { state.withLock { $0.table.row(of: ref) } }
 
         func update(_ change: (inout State) -> Void) {
             state.withLock { change(&$0) }

@@ -5,13 +5,16 @@ package import SubstrateStore
 /// Which actors are between two stable states or are to be resumed, and which have an operation, as far as is known.
 ///
 /// All come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
-/// been abandoned. Of those that run or are PAUSED only the status is kept, and of those at rest nothing but their number.
+/// been abandoned. Of those at rest nothing is kept but their number, and of PAUSED ones the status; of those that have a worker the
+/// row, so that their release, if it comes to that, need not read it.
 package struct LifecycleTable: Sendable {
     /// The revisions of the rows of actors that somebody has to bring on.
     private var unsettled: [ActorRef: Int64] = [:]
     private var operations: [ActorRef: Int64] = [:]
     /// The statuses of all actors that are not SUSPENDED. They have workers, but for the PAUSED ones, so they are few.
     private var statuses: [ActorRef: ActorStatus] = [:]
+    /// The rows of actors that have a worker, at most one for each.
+    private var placed: [ActorRef: Stored<Actor>] = [:]
     /// How many actors there are; nil before all have been listed.
     private var count: Int?
 
@@ -32,6 +35,9 @@ package struct LifecycleTable: Sendable {
     /// The revision of the actor's row while somebody has to bring it on.
     package func revision(of ref: ActorRef) -> Int64? { unsettled[ref] }
 
+    /// The row of an actor that has a worker, as it was last seen.
+    package func row(of ref: ActorRef) -> Stored<Actor>? { placed[ref] }
+
     /// Takes in all there is.
     package mutating func take(_ listing: Listing, _ keys: Keys) {
         self = LifecycleTable()
@@ -48,6 +54,7 @@ package struct LifecycleTable: Sendable {
                 if let ref = keys.actorRef(key) {
                     unsettled[ref] = nil
                     statuses[ref] = nil
+                    placed[ref] = nil
                     count? -= 1
                 }
                 if let ref = keys.operationRef(key) { operations[ref] = nil }
@@ -65,7 +72,9 @@ package struct LifecycleTable: Sendable {
         guard let ref = keys.actorRef(pair.key) else { return }
         if isNew { count? += 1 }
         // What cannot be read cannot be adopted either; whoever asks for the actor hears why.
-        let actor = try? Codec.decode(pair, as: Actor.self).value
+        let row = try? Codec.decode(pair, as: Actor.self)
+        let actor = row?.value
+        placed[ref] = actor?.state.assignment == nil ? nil : row
         let needsSomebody = actor.map { $0.state.isTransitional || $0.isResumeDue } ?? false
         unsettled[ref] = needsSomebody ? pair.modRevision : nil
         let status = actor?.status ?? .suspended

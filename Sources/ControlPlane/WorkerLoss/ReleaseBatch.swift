@@ -29,12 +29,25 @@ extension WorkerPoolSyncer {
         return open.isEmpty ? batches : batches + [open]
     }
 
-    /// Reads the actors of one batch, decides, and commits. Returns whether nothing is left to be tried again soon.
+    /// Decides about one batch, and commits. Returns whether nothing is left to be tried again soon.
     ///
-    /// When some of the batch have lost their race, the rest goes through without them. There is no loop: what lost is
-    /// still in the set of lost workers, if it still is one, and is looked at again.
+    /// The rows of actors are nearly always as they were seen last, so that is tried first; those that have lost their race are
+    /// read, and tried once more. There is no loop: what has lost again is still in the set of lost workers, if it still is
+    /// one, and is looked at again.
     func release(_ batch: [LostWorker]) async throws(StoreError) -> Bool {
-        let actors = try await store.actors(batch.map(\.binding.value.actor))
+        var left = batch
+        let seen = batch.compactMap { known($0.binding.value.actor) }
+        if seen.count == batch.count {
+            left = try await release(batch, seen.map { .success($0) })
+            if left.isEmpty { return true }
+        }
+        return try await release(left, try await store.actors(left.map(\.binding.value.actor))).isEmpty
+    }
+
+    /// - Returns: those that have lost their race.
+    private func release(
+        _ batch: [LostWorker], _ actors: [Result<Stored<Actor>?, StoreError>]
+    ) async throws(StoreError) -> [LostWorker] {
         let policies = try await policies(of: actors)
         let now = environment.wallClock()
         let losses = inventory.losses.open
@@ -53,9 +66,9 @@ extension WorkerPoolSyncer {
                     ["worker": .text(lost.ref), "actor": .text(lost.binding.value.actor), "error": .text(error)])
             }
         }
-        var isDone = true
-        for part in store.parts(of: releases) where try await !commit(part, losses) { isDone = false }
-        return isDone
+        var losers: Set<WorkerRef> = []
+        for part in store.parts(of: releases) { losers.formUnion(try await commit(part, losses)) }
+        return batch.filter { losers.contains($0.ref) }
     }
 
     private func policies(
@@ -68,17 +81,24 @@ extension WorkerPoolSyncer {
         return policies
     }
 
-    private func commit(_ releases: [Release], _ losses: [WorkerRef: Loss]) async throws(StoreError) -> Bool {
+    /// When some have lost their race, the rest goes through without them.
+    /// - Returns: those that have not been released.
+    private func commit(
+        _ releases: [Release], _ losses: [WorkerRef: Loss]
+    ) async throws(StoreError) -> Set<WorkerRef> {
         switch try await store.release(releases) {
         case .committed(let revision):
             note(releases, losses, revision)
-            return true
+            return []
         case .refused(let losers):
             let others = releases.filter { !losers.contains($0.worker) }
-            if !others.isEmpty, case .committed(let revision) = try await store.release(others) {
+            if others.isEmpty { return losers }
+            switch try await store.release(others) {
+            case .committed(let revision):
                 note(others, losses, revision)
+                return losers
+            case .refused: return Set(releases.map(\.worker))
             }
-            return false
         }
     }
 

@@ -8,7 +8,7 @@ package import SubstrateStore
 ///
 /// ```
 /// watch workers/ ──┐
-/// list on (re)start├──► lost workers ──► batches ──► read actors ──► decide ──► one transaction
+/// list on (re)start├──► lost workers ──► batches ──► rows of actors ──► decide ──► one transaction
 /// sweep ───────────┘       (a set, not a queue of events)
 /// ```
 /// An event only says: look again. What is lost is computed from what is live and what is bound, the same way after an
@@ -20,7 +20,11 @@ package struct WorkerPoolSyncer: Sendable {
     let environment: Environment
     let sweepInterval: Duration
     let policy: Policy
+    let known: KnownRow
     let metrics: ControlPlaneMetrics
+
+    /// The row of an actor as it was seen last, if it was.
+    package typealias KnownRow = @Sendable (ActorRef) -> Stored<Actor>?
 
     /// What a template says is to follow the loss of a worker.
     package typealias Policy = @Sendable (TemplateRef) async throws(StoreError) -> OnWorkerLoss
@@ -28,11 +32,14 @@ package struct WorkerPoolSyncer: Sendable {
     /// - Parameters:
     ///   - sweepInterval: how often the workers are listed although the watch is in order. Servers have lost delete
     ///     events.
+    ///   - known: saves reading rows. What it says may be old, as what a read says is by the time of the transaction.
     ///   - policy: asked once for each template in a batch.
     package init(
         store: Store, inventory: WorkerInventory, environment: Environment, sweepInterval: Duration = .seconds(30),
-        metrics: ControlPlaneMetrics = ControlPlaneMetrics(), policy: @escaping Policy = { _ in .revert }
+        metrics: ControlPlaneMetrics = ControlPlaneMetrics(), known: @escaping KnownRow = { _ in nil },
+        policy: @escaping Policy = { _ in .revert }
     ) {
+        self.known = known
         self.metrics = metrics
         self.policy = policy
         self.store = store
