@@ -15,6 +15,8 @@ package enum HTTPClient {
         /// Only `https:`, to a server with a certificate for its name by an authority in the file (PEM), or by one that
         /// the system trusts when there is no file.
         case tls(authorities: String?)
+        /// Only `http:`, to a socket in the file system, whatever host the URL names.
+        case socket(path: String)
     }
 
     /// Sends a request without following redirects, on a connection of its own.
@@ -56,6 +58,11 @@ package enum HTTPClient {
         switch transport {
         case .plain:
             _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http")
+        case .socket(let path):
+            _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "http")
+            guard ccurl_set_string(handle, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK else {
+                throw HTTPError("\(method) \(url): libcurl cannot be told to connect to \(path)")
+            }
         case .tls(let authorities):
             _ = ccurl_set_string(handle, CURLOPT_PROTOCOLS_STR, "https")
             if let authorities {

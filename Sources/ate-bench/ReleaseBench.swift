@@ -39,6 +39,9 @@ enum ReleaseBench {
                             control.inventory.row(fixture.workerRef("worker-\($0)"))?.binding?.value.phase == .ready
                         }
                     }
+                    try await eventually("the leader has seen their actors") {
+                        control.lifecycle.census?.counts[.running] == workers
+                    }
                     let processor = ProcessorTime.now
                     let (whole, event) = try await lose(lease, workers, fixture)
                     let processed = Duration.seconds(ProcessorTime.now - processor)

@@ -109,10 +109,10 @@ enum Atelet {
 
     private static func routerAddress(_ values: Flags.Values) throws(FlagError) -> String? {
         guard let address = values.optional("router-address") else { return nil }
-        guard IPv4Place(address) != nil else {
+        guard let place = IPv4Place(address) else {
             throw FlagError("--router-address \(address): must be an IPv4 address and a port, as 10.0.0.7:8443")
         }
-        return address
+        return place.description
     }
 
     static func path(_ values: Flags.Values, _ flag: String) throws(FlagError) -> String {

@@ -34,7 +34,7 @@ enum RuntimeFlags {
         flags.text(
             "actor-addresses", "SUBNET",
             help:
-                "Addresses of actors; each start of one gets another. Agents of one installation need subnets that do not overlap. At least 64 addresses for each worker. With gvisor a subnet that nothing else uses, 198.18.0.0/16 unless given; else one of 127.0.0.0/8, 127.1.0.0/16 unless given."
+                "Addresses of actors; each start of one gets another. Agents of one machine need subnets that do not overlap; without --router-address, all of an installation. At least 64 addresses for each worker. With gvisor a subnet that nothing else uses, 198.18.0.0/16 unless given; else one of 127.0.0.0/8, 127.1.0.0/16 unless given."
         )
     }
 

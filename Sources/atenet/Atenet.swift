@@ -34,7 +34,8 @@ enum Atenet {
                 await endpoint.answer(request)
             }
             let settings = try RouterFlags.settings(values, endpoint: "127.0.0.1:\(server.port)", options)
-            let proxy = try RouterFlags.proxy(values, settings)
+            let proxy = try RouterFlags.proxy(
+                values, settings, copying: TableCopy(of: resolver, activity: activity), log)
             log.info("routing", settings.logFields)
             let telling = Task { await tellWhenServing(settings) }
             defer { telling.cancel() }

@@ -5,6 +5,11 @@ import ServiceKit
 
 /// The flags for the routers of other machines.
 enum PeerFlags {
+    /// Where this router takes requests of others, as these are told.
+    static func ownAddress(_ values: Flags.Values) throws(FlagError) -> IPv4Place? {
+        (values.optional("peer-advertise-addr") ?? values.optional("peer-listen-addr")).flatMap(IPv4Place.init)
+    }
+
     /// Nil without any of them.
     /// - Throws: `FlagError` when some are missing, or files cannot be read.
     static func peers(_ values: Flags.Values) throws(FlagError) -> ProxyPeers? {
@@ -24,7 +29,11 @@ enum PeerFlags {
         }
         guard case .tls(let files, let name) = try TLSFlags.client("peer", values) else {
             guard let listen else { return nil }
-            try Loopback.check(listen, isAllowedAnyway: values.isSet("insecure"), flag: "--peer-listen-addr")
+            guard values.isSet("insecure") else {
+                throw FlagError(
+                    "--peer-listen-addr needs --peer-cacert, --peer-cert and --peer-key: requests for the actors of other machines "
+                        + "leave this one. Give it certificates, or --insecure to do without")
+            }
             return ProxyPeers(listen: listen, tls: nil)
         }
         guard let authorities = files.authorities, let certificate = files.certificate, let key = files.privateKey
@@ -39,7 +48,7 @@ enum PeerFlags {
         flags.text(
             "peer-listen-addr", "ADDRESS",
             help:
-                "Where the routers of other machines connect for the actors of this one, ip:port; with --peer-cert only those that show a certificate. Without TLS loopback only."
+                "Where the routers of other machines connect for the actors of this one, ip:port; with --peer-cert only those that show a certificate. Without TLS only with --insecure."
         )
         flags.text(
             "peer-advertise-addr", "ADDRESS",

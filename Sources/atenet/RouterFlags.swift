@@ -12,8 +12,7 @@ enum RouterFlags {
         options.maximumWaitingPerActor = try values.number("max-waiting-per-actor")
         options.addressRest = try values.duration("address-rest")
         options.neighbourhood = Neighbourhood(
-            ownAddress: values.optional("peer-advertise-addr") ?? values.optional("peer-listen-addr"),
-            passesOn: try PeerFlags.peers(values) != nil)
+            ownAddress: try PeerFlags.ownAddress(values), passesOn: try PeerFlags.peers(values) != nil)
         return options
     }
 
@@ -29,9 +28,17 @@ enum RouterFlags {
             program: try values.text(proxy), options: options)
     }
 
-    static func proxy(_ values: Flags.Values, _ settings: ProxySettings) throws(FlagError) -> any Proxy {
-        if try values.text("proxy") == "nginx" { return Nginx(settings) }
-        return Envoy(settings)
+    static func proxy(
+        _ values: Flags.Values, _ settings: ProxySettings, copying table: TableCopy, _ log: Log
+    ) throws(FlagError) -> any Proxy {
+        if try values.text("proxy") == "envoy" { return Envoy(settings) }
+        let modules = try values.text("nginx-modules")
+        let nginx = Nginx(settings, copying: table, modules: modules)
+        if !nginx.hasCopy {
+            log.info(
+                "nginx asks about each request, since its Lua module is not there", ["modules": .string(modules)])
+        }
+        return nginx
     }
 
     /// The files are read by the proxy, which says little when it cannot; a mistake should show at the start.
@@ -90,6 +97,11 @@ enum RouterFlags {
     private static func declareProxy(in flags: inout Flags) {
         flags.choice("proxy", ["nginx", "envoy"], default: "nginx", help: "Which proxy to run.")
         flags.text("nginx", "PROGRAM", default: "nginx", help: "The nginx to run; it needs the auth_request module.")
+        flags.text(
+            "nginx-modules", "DIRECTORY", default: Nginx.modules,
+            help:
+                "Where nginx's Lua module is: with it nginx looks up running actors in a copy of the router's table instead of asking about each request."
+        )
         flags.text("envoy", "PROGRAM", default: "envoy", help: "The Envoy to run, of version 1.37 or later.")
         flags.text(
             "state-dir", "DIRECTORY", default: "/var/lib/substrate/atenet",

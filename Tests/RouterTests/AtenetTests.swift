@@ -45,7 +45,7 @@ import Testing
         let files = ["--peer-cert", certificates.path("server.pem"), "--peer-key", certificates.path("server.key")]
         #expect(
             try await refusal("--peer-listen-addr", "10.0.0.7:8443").contains(
-                "--peer-listen-addr 10.0.0.7:8443 is not a loopback address, and there is no TLS"))
+                "--peer-listen-addr needs --peer-cacert, --peer-cert and --peer-key"))
         #expect(
             try await refusal("--peer-listen-addr", "router-7:8443").contains(
                 "--peer-listen-addr router-7:8443: must be an IPv4 address and a port"))

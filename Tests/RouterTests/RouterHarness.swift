@@ -10,7 +10,8 @@ import Testing
 
 /// Which proxy a test is about.
 enum TestedProxy: Sendable {
-    case nginx, envoy
+    /// One that asks about each request, one that looks up those whom it knows, and Envoy.
+    case nginx, nginxWithTable, envoy
 
     /// The built Envoy that `scripts/deps envoy` installs, or one in the PATH.
     static let envoyProgram: String? = {
@@ -21,14 +22,17 @@ enum TestedProxy: Sendable {
     }()
 
     /// Those that there are on this machine.
-    static var here: [TestedProxy] { envoyProgram == nil ? [.nginx] : [.nginx, .envoy] }
+    static var here: [TestedProxy] { [.nginx, .nginxWithTable] + (envoyProgram == nil ? [] : [.envoy]) }
 
-    func make(_ settings: ProxySettings) -> any Proxy {
+    func make(_ settings: ProxySettings, _ resolver: ActorResolver) -> any Proxy {
         var settings = settings
         switch self {
         case .nginx:
             settings.program = "nginx"
             return Nginx(settings)
+        case .nginxWithTable:
+            settings.program = "nginx"
+            return Nginx(settings, copying: TableCopy(of: resolver))
         case .envoy:
             settings.program = Self.envoyProgram ?? "envoy"
             return Envoy(settings)
@@ -64,7 +68,7 @@ struct RouterHarness: Sendable {
             ProxySettings(
                 listen: listen, tls: tls, peers: peers, endpoint: "127.0.0.1:\(server.port)", directory: files.path,
                 program: "",
-                options: options))
+                options: options), resolver)
         do {
             try await running(resolver.run) {
                 try await running(server.run) {

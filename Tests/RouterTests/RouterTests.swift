@@ -62,7 +62,7 @@ import Testing
         #expect(connections.map { $0 > 2 * options.maximumWaiting } == true)
         #expect(options.endpointConnections > options.maximumWaiting)
         // Two resumes and the longest pause between them.
-        #expect(configuration.contains("proxy_read_timeout 190000ms;"))
+        #expect(configuration.contains("proxy_read_timeout 190300ms;"))
     }
 
     @Test func anActorThatDoesNotComeUpLeavesRoomForTheOthers() async throws {

@@ -13,7 +13,7 @@ extension ControlServices {
             try await control.resumeActor(request.actor, boot: request.boot, capacityWait: patience)
         }
         var info = ActorInfo(request.actor, actor)
-        info.routerAddress = info.assignment.flatMap { control.inventory.routerAddress(of: $0.worker) }
+        info.routerAddress = info.assignment.flatMap { control.inventory.routerAddress(of: $0.worker, uid: $0.uid) }
         return ActorResponse(actor: info)
     }
 }

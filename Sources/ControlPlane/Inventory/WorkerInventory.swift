@@ -61,9 +61,13 @@ package final class WorkerInventory: Sendable {
         state.withLock { state in state.table.rows.values.count { $0.binding?.value.actor.atespace == atespace } }
     }
 
-    /// Where the router of the worker's machine takes requests of others.
-    package func routerAddress(of worker: WorkerRef) -> String? {
-        state.withLock { $0.table.rows[worker]?.presence?.value.routerAddress }
+    /// Where the router of the worker's machine takes requests of others; nil also when the worker is lost, or not known yet.
+    /// - Parameter uid: of the very worker, not of a later one with its name.
+    package func routerAddress(of worker: WorkerRef, uid: String) -> String? {
+        state.withLock { state in
+            let presence = state.table.rows[worker]?.presence?.value
+            return presence?.uid == uid ? presence?.routerAddress : nil
+        }
     }
 
     /// All workers with an actor that runs, sorted.

@@ -29,7 +29,10 @@ struct Adoption: Sendable {
     private func watch() async {
         let store = control.store
         await follow(store.keys.lifecycle, of: store.etcd, control.environment) { listing in
-            known.update { $0.table.take(listing, store.keys) }
+            // All rows are decoded here: nobody is to wait for that.
+            var table = LifecycleTable()
+            table.take(listing, store.keys)
+            known.update { [table] in $0.table = table }
         } changed: { events in
             known.update { $0.table.take(events, store.keys) }
         }

@@ -29,25 +29,39 @@ extension WorkerPoolSyncer {
         return open.isEmpty ? batches : batches + [open]
     }
 
+    /// What is known of an actor.
+    typealias ActorRow = Result<Stored<Actor>?, StoreError>
+
     /// Decides about one batch, and commits. Returns whether nothing is left to be tried again soon.
     ///
-    /// The rows of actors are nearly always as they were seen last, so that is tried first; those that have lost their race are
-    /// read, and tried once more. There is no loop: what has lost again is still in the set of lost workers, if it still is
-    /// one, and is looked at again.
-    func release(_ batch: [LostWorker]) async throws(StoreError) -> Bool {
-        var left = batch
-        let seen = batch.compactMap { known($0.binding.value.actor) }
-        if seen.count == batch.count {
-            left = try await release(batch, seen.map { .success($0) })
-            if left.isEmpty { return true }
+    /// The rows of actors are nearly always as they were seen last, so these are tried. Where a row has changed since, the
+    /// refusal says what it is now, and that is tried once. There is no loop: what has lost again is still in the set of lost
+    /// workers, if it still is one, and is looked at again.
+    /// - Parameter reading: reads the rows, although they have been seen.
+    func release(_ batch: [LostWorker], reading: Bool) async throws(StoreError) -> Bool {
+        let actors = try await actors(of: batch, reading: reading)
+        let losers = try await release(batch, actors)
+        let changed = zip(batch, actors).compactMap { lost, actor -> (LostWorker, ActorRow)? in
+            guard let now = losers[lost.ref], Self.revision(of: now) != Self.revision(of: actor) else { return nil }
+            return (lost, now)
         }
-        return try await release(left, try await store.actors(left.map(\.binding.value.actor))).isEmpty
+        if changed.isEmpty { return losers.isEmpty }
+        let again = try await release(changed.map(\.0), changed.map(\.1))
+        return again.isEmpty && changed.count == losers.count
+    }
+
+    private static func revision(of actor: ActorRow) -> Int64? { (try? actor.get())?.modRevision }
+
+    private func actors(of batch: [LostWorker], reading: Bool) async throws(StoreError) -> [ActorRow] {
+        let refs = batch.map(\.binding.value.actor)
+        let seen = reading ? [] : refs.compactMap(known)
+        return seen.count == refs.count ? seen.map { .success($0) } : try await store.actors(refs)
     }
 
     /// - Returns: those that have lost their race.
     private func release(
-        _ batch: [LostWorker], _ actors: [Result<Stored<Actor>?, StoreError>]
-    ) async throws(StoreError) -> [LostWorker] {
+        _ batch: [LostWorker], _ actors: [ActorRow]
+    ) async throws(StoreError) -> [WorkerRef: ActorRow] {
         let policies = try await policies(of: actors)
         let now = environment.wallClock()
         let losses = inventory.losses.open
@@ -66,13 +80,13 @@ extension WorkerPoolSyncer {
                     ["worker": .text(lost.ref), "actor": .text(lost.binding.value.actor), "error": .text(error)])
             }
         }
-        var losers: Set<WorkerRef> = []
-        for part in store.parts(of: releases) { losers.formUnion(try await commit(part, losses)) }
-        return batch.filter { losers.contains($0.ref) }
+        var losers: [WorkerRef: ActorRow] = [:]
+        for part in store.parts(of: releases) { losers.merge(try await commit(part, losses)) { $1 } }
+        return losers
     }
 
     private func policies(
-        of actors: [Result<Stored<Actor>?, StoreError>]
+        of actors: [ActorRow]
     ) async throws(StoreError) -> [TemplateRef: OnWorkerLoss] {
         var policies: [TemplateRef: OnWorkerLoss] = [:]
         for case .success(let actor?) in actors where policies[actor.value.template] == nil {
@@ -82,23 +96,22 @@ extension WorkerPoolSyncer {
     }
 
     /// When some have lost their race, the rest goes through without them.
-    /// - Returns: those that have not been released.
+    /// - Returns: those that have lost.
     private func commit(
         _ releases: [Release], _ losses: [WorkerRef: Loss]
-    ) async throws(StoreError) -> Set<WorkerRef> {
+    ) async throws(StoreError) -> [WorkerRef: ActorRow] {
         switch try await store.release(releases) {
         case .committed(let revision):
             note(releases, losses, revision)
-            return []
-        case .refused(let losers):
-            let others = releases.filter { !losers.contains($0.worker) }
+            return [:]
+        case .refused(var losers):
+            let others = releases.filter { losers[$0.worker] == nil }
             if others.isEmpty { return losers }
             switch try await store.release(others) {
-            case .committed(let revision):
-                note(others, losses, revision)
-                return losers
-            case .refused: return Set(releases.map(\.worker))
+            case .committed(let revision): note(others, losses, revision)
+            case .refused: for other in others { losers[other.worker] = .success(other.actor) }
             }
+            return losers
         }
     }
 

@@ -116,20 +116,20 @@ package struct WorkerPoolSyncer: Sendable {
         }
     }
 
-    /// A few, so that one is read while another commits; etcd commits one after the other anyway.
+    /// A few, so that one is prepared while another commits; etcd commits one after the other anyway.
     private static let batchesAtATime = 4
 
-    private func attempt(_ batch: [LostWorker]) async -> Bool {
+    private func attempt(_ batch: [LostWorker], reading: Bool = false) async -> Bool {
         do {
-            return try await release(batch)
+            return try await release(batch, reading: reading)
         } catch {
             if Task.isCancelled { return true }
             metrics.releaseFailures.add()
             environment.log.warning(
                 "cannot release actors from lost workers, will try again",
                 ["workers": .integer(Int64(batch.count)), "error": .text(error)])
-            guard batch.count > 1, Self.mayConcernOneRow(error) else { return false }
-            for lost in batch { _ = await attempt([lost]) }
+            guard batch.count > 1 || !reading, Self.mayConcernOneRow(error) else { return false }
+            for lost in batch { _ = await attempt([lost], reading: true) }
             return false
         }
     }

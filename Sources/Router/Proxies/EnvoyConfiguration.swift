@@ -168,7 +168,10 @@ struct EnvoyConfiguration {
             ("local_reply_config", localReplies),
             ("route_config", routes(side)),
         ]
-        if !isAgain { fields.append(("early_header_mutation_extensions", [Self.removal])) }
+        // What says that a router has sent it is for the endpoint, but for what this one has added for the first try.
+        let others = ResolveEndpoint.internalHeaders.filter { $0 != ResolveEndpoint.forwardedHeader }
+        let removed = isAgain ? [ResolveEndpoint.forwardedHeader] : others
+        fields.append(("early_header_mutation_extensions", [Self.removal(of: removed)]))
         return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
     }
 
@@ -211,8 +214,8 @@ struct EnvoyConfiguration {
     }
 
     /// Clients cannot say what only the endpoint may.
-    private static var removal: JSON {
-        let mutations = ResolveEndpoint.internalHeaders.map { JSON.object([("remove", .string($0))]) }
+    private static func removal(of headers: [String]) -> JSON {
+        let mutations = headers.map { JSON.object([("remove", .string($0))]) }
         return .object([
             ("name", "envoy.http.early_header_mutation.header_mutation"),
             (
@@ -245,7 +248,10 @@ struct EnvoyConfiguration {
                         (
                             "allowed_headers",
                             exactly(
-                                own + [RequestTarget.header, TraceContext.parentHeader, TraceContext.stateHeader])
+                                own + [
+                                    RequestTarget.header, ResolveEndpoint.forwardedHeader, TraceContext.parentHeader,
+                                    TraceContext.stateHeader,
+                                ])
                         ),
                         (
                             "http_service",
@@ -330,11 +336,20 @@ struct EnvoyConfiguration {
     private var passingToRouter: JSON {
         let elsewhere = JSON.object([("name", .string(Resolution.elsewhereHeader.name)), ("present_match", true)])
         return passing(
-            Self.match(ResolveEndpoint.routerHeader, "1"), to: Self.routerThenAgain,
+            Self.match(ResolveEndpoint.routerHeader, "1"), to: Self.routerThenAgain, toRouter: true,
             [("retry_on", "connect-failure,retriable-headers"), ("retriable_headers", [elsewhere])])
     }
 
-    private func passing(_ match: JSON, to cluster: String, _ retries: [(String, JSON)]) -> JSON {
+    private static var forwarded: JSON {
+        .object([
+            ("header", .object([("key", .string(ResolveEndpoint.forwardedHeader)), ("value", "1")])),
+            ("append_action", "OVERWRITE_IF_EXISTS_OR_ADD"),
+        ])
+    }
+
+    private func passing(
+        _ match: JSON, to cluster: String, toRouter: Bool = false, _ retries: [(String, JSON)]
+    ) -> JSON {
         let policy = JSON.object(
             retries + [
                 ("num_retries", 1),
@@ -342,6 +357,11 @@ struct EnvoyConfiguration {
             ])
         return .object([
             ("match", match),
+            (
+                "request_headers_to_remove",
+                .array(toRouter ? [] : [.string(ResolveEndpoint.forwardedHeader)])
+            ),
+            ("request_headers_to_add", .array(toRouter ? [Self.forwarded] : [])),
             // What it says is for routers, and not an actor's to say.
             ("response_headers_to_remove", [.string(Resolution.elsewhereHeader.name)]),
             (

@@ -3,11 +3,47 @@ internal import Glibc
 internal import Processes
 package import ServiceKit
 
-/// nginx in front of the actors.
+/// nginx in front of the actors. With its Lua module it has a copy of the table of actors, and asks only about those that are not
+/// in there.
 package struct Nginx: Proxy {
     package var settings: ProxySettings
+    private let copy: (table: TableCopy, modules: String)?
 
-    package init(_ settings: ProxySettings) { self.settings = settings }
+    /// - Parameters:
+    ///   - table: for nginx's copy; nil when it is to ask about each request.
+    ///   - modules: the directory of nginx's modules. Without Lua's there is no copy either.
+    package init(_ settings: ProxySettings, copying table: TableCopy? = nil, modules: String = Nginx.modules) {
+        self.settings = settings
+        let isThere = NginxTable.modules.allSatisfy { FileManager.default.fileExists(atPath: "\(modules)/\($0)") }
+        copy = isThere ? table.map { ($0, modules) } : nil
+    }
+
+    /// Where Debian has them.
+    package static let modules = "/usr/lib/nginx/modules"
+
+    /// Whether it looks up actors itself.
+    package var hasCopy: Bool { copy != nil }
+
+    /// Of the path of a socket, in bytes.
+    private static let maximumPath = 107
+
+    /// For the program that looks up actors, and the socket where it is told of them; its owner's alone.
+    private var tableDirectory: String { "\(settings.directory)/table" }
+    private var tableSocket: String { "\(tableDirectory)/nginx.sock" }
+
+    private func prepareTable() throws {
+        guard tableSocket.utf8.count <= Self.maximumPath else {
+            throw ProxyError(
+                "\(settings.directory) is too long a path for nginx's socket in it: give another state directory")
+        }
+        let files = FileManager.default
+        try files.createDirectory(atPath: tableDirectory, withIntermediateDirectories: true)
+        try files.setAttributes([.posixPermissions: 0o700], ofItemAtPath: tableDirectory)
+        // One that was killed has left it, and nginx would find the address in use.
+        unlink(tableSocket)
+        let program = "\(tableDirectory)/ate_table.lua"
+        try Data(NginxTable.program.utf8).write(to: URL(fileURLWithPath: program), options: .atomic)
+    }
 
     package func run(_ environment: Environment) async throws {
         let directory = settings.directory
@@ -17,16 +53,24 @@ package struct Nginx: Proxy {
             }
         }
         try FileManager.default.createDirectory(atPath: "\(directory)/tmp", withIntermediateDirectories: true)
+        if copy != nil { try prepareTable() }
         let file = "\(directory)/nginx.conf"
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-        try await ProxyProcess(
+        let process = ProxyProcess(
             name: "nginx", program: settings.program, arguments: ["-p", directory, "-c", file, "-e", "stderr"],
             files: settings.files
-        ) { $0.signal(SIGHUP) }.run(environment)
+        ) { $0.signal(SIGHUP) }
+        guard let copy else { return try await process.run(environment) }
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await process.run(environment) }
+            group.addTask { await copy.table.run(tableSocket, environment) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
     }
 
     /// The codes with which a request can be refused; `return` takes no variable for its code.
-    private static let refusals = [400, 401, 403, 404, 429, 500, 503, 504]
+    private static let refusals = [400, 401, 403, 404, 429, 500, 503, 504, 508]
 
     /// Of requests, in bytes. Those that say that they have no more are read before the connection is made, so that they can be
     /// sent again when it fails. nginx can do that with nothing that it passes on as it comes.
@@ -41,6 +85,7 @@ package struct Nginx: Proxy {
     package var configuration: String {
         """
         # Written by atenet; changes are lost.
+        \(copy.map { NginxTable.loading(from: $0.modules) } ?? "")
         daemon off;
         pid "\(settings.directory)/nginx.pid";
         worker_processes \(Self.workers);
@@ -52,6 +97,7 @@ package struct Nginx: Proxy {
             access_log off;
             server_tokens off;
         \(temporaryPaths)
+        \(copy == nil ? "" : NginxTable.serving(tableDirectory, at: tableSocket))
             upstream ate_endpoint {
                 server \(settings.endpoint);
                 keepalive \(Self.keptConnections);
@@ -67,11 +113,17 @@ package struct Nginx: Proxy {
                 ":" 0;
                 "~^:[0-9]{1,5}$" 0;
             }
-            # Whether an actor has got anything of the request, after one that has failed.
+            # Whether an actor has got anything of the request in the try that has failed; in those before it none has.
             map $upstream_bytes_sent $ate_sent {
                 volatile;
                 default 1;
-                "~^[0 :,-]*$" 0;
+                "" 0;
+                "~(^| )[0-]$" 0;
+            }
+            # Clients of HTTP/1.0 need not say one, routers have to.
+            map $http_host $ate_host {
+                "" localhost;
+                default $http_host;
             }
         \(servers)
         }
@@ -107,12 +159,13 @@ package struct Nginx: Proxy {
                 location / {
                     error_page 419 = @streamed;
                     if ($ate_streams) { return 419; }
+        \(copy == nil ? "" : lookingUp(side))
         \(passing(asking: "/_ate_resolve", side))
                     error_page 502 504 = @again;
                 }
+        \(copy == nil ? "" : knownLocation(side))
                 location @again {
                     if ($ate_sent) { return 503 "the actor went away before it had answered; it may have got the request\\n"; }
-        \(settings.peers == nil || side == .peers ? "" : givingUp)
         \(passing(asking: "/_ate_resolve", side))
                     error_page 502 504 = @again;
                 }
@@ -131,6 +184,7 @@ package struct Nginx: Proxy {
         \(asking(side))
                     proxy_set_header \(ResolveEndpoint.checkHeader) 1;
                 }
+        \(side == .peers ? untrusted : "")
                 location @refused {
                     default_type text/plain;
         \(answers(side))
@@ -144,11 +198,41 @@ package struct Nginx: Proxy {
         """
     }
 
-    /// nginx takes ten turns from one location to another for a request: enough for two in each round, and none to ask the endpoint
-    /// what it would say after the last.
-    private var givingUp: String {
+    /// What is in the copy needs no question. An actor of another machine is never where another router's request goes.
+    private func lookingUp(_ side: Side) -> String {
+        let passesOn = side == .clients && settings.peers != nil
+        return Self.indented(
+            [
+                NginxTable.lookup(passesOn: passesOn), "error_page 418 = @known;",
+                "if ($ate_known = 1) { return 418; }",
+            ] + (passesOn ? ["error_page 417 = @router;", "if ($ate_known = 2) { return 417; }"] : []), by: 12)
+    }
+
+    private func knownLocation(_ side: Side) -> String {
+        """
+                location @known {
+        \(Self.indented(["proxy_pass http://$ate_destination;", Self.ignoringAll] + proxying(side), by: 12))
+                    error_page 502 504 = @again;
+                }
+        """
+    }
+
+    /// These would have nginx do what an actor says.
+    private static func ignoring(_ others: String...) -> String {
+        let headers = others + ["X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"]
+        return "proxy_ignore_headers \(headers.joined(separator: " "))"
+    }
+
+    private static let ignoringAll = ignoring(Resolution.elsewhereHeader.name) + ";"
+
+    /// It is not the client's certificate that is missing.
+    private var untrusted: String {
         Self.indented(
-            ["if ($ate_round = \(settings.rounds)) { return 503 \"\(Resolution.unreachableText)\\n\"; }"], by: 12)
+            [
+                "error_page 495 496 = @untrusted;",
+                "location @untrusted { default_type text/plain; "
+                    + "return 503 \"the router of the actor's machine does not take this router's certificate\\n\"; }",
+            ], by: 8)
     }
 
     /// How requests go on to the routers of other machines: where the endpoint has answered that they do.
@@ -164,20 +248,20 @@ package struct Nginx: Proxy {
         }
         let onward = Self.indented(
             ["proxy_pass \(tls == nil ? "http" : "https")://$ate_destination;", "proxy_socket_keepalive on;"]
-                + (tls ?? []) + proxying(.clients), by: 12)
+                + (tls ?? []) + proxying(.clients, toRouter: true), by: 12)
         return """
                     location @router {
             \(onward)
+                        \(Self.ignoring());
                         error_page 502 504 = @again;
                     }
                     location \(Resolution.elsewhereHeader.value) {
-            \(givingUp)
             \(passing(asking: "/_ate_resolve", .clients))
                         error_page 502 504 = @again;
                     }
                     location @router_streamed {
             \(onward)
-                        proxy_ignore_headers \(Resolution.elsewhereHeader.name);
+                        \(Self.ignoring(Resolution.elsewhereHeader.name));
                         proxy_request_buffering off;
                         error_page 502 504 = @unreachable;
                     }
@@ -225,26 +309,28 @@ package struct Nginx: Proxy {
                 "auth_request_set $ate_message $upstream_http_\(Self.variable(ResolveEndpoint.messageHeader));",
                 "error_page 403 = @refused;", "error_page 500 = @unreachable;",
             ] + (other ? ["error_page 401 = \(streams ? "@router_streamed" : "@router");"] : []) + [
-                "proxy_pass http://$ate_destination;",
-                // These would have nginx do what an actor says.
-                "proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;",
+                "proxy_pass http://$ate_destination;", Self.ignoringAll,
             ] + proxying(side), by: 12)
     }
 
     /// What holds wherever requests go.
-    private func proxying(_ side: Side) -> [String] {
+    private func proxying(_ side: Side, toRouter: Bool = false) -> [String] {
         // Routers have said already whom they have it from.
         let (from, scheme) =
             side == .clients
             ? ("$proxy_add_x_forwarded_for", "$scheme") : ("$http_x_forwarded_for", "$http_x_forwarded_proto")
         return [
-            "proxy_http_version 1.1;", "proxy_next_upstream off;", "proxy_set_header Host $http_host;",
+            "proxy_http_version 1.1;", "proxy_next_upstream off;",
+            "proxy_set_header Host \(toRouter ? "$ate_host" : "$http_host");",
             "proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $ate_connection;",
             "proxy_set_header X-Forwarded-For \(from);", "proxy_set_header X-Forwarded-Proto \(scheme);",
-        ] + ResolveEndpoint.internalHeaders.map { "proxy_set_header \($0) \"\";" } + [
-            "proxy_connect_timeout 2s;", "proxy_read_timeout 3600s;", "proxy_send_timeout 3600s;",
-            "proxy_buffering off;",
         ]
+            + ResolveEndpoint.internalHeaders.map { header in
+                "proxy_set_header \(header) \(toRouter && header == ResolveEndpoint.forwardedHeader ? "1" : "\"\"");"
+            } + [
+                "proxy_connect_timeout 2s;", "proxy_read_timeout 3600s;", "proxy_send_timeout 3600s;",
+                "proxy_buffering off;",
+            ]
     }
 
     /// The question to the endpoint. Of what the client sends it gets only this.
@@ -256,6 +342,7 @@ package struct Nginx: Proxy {
                 "proxy_set_header Content-Length \"\";", "proxy_set_header Connection \"\";",
                 "proxy_set_header \(ResolveEndpoint.hostHeader) $http_host;",
                 "proxy_set_header \(ResolveEndpoint.targetHeader) $http_\(Self.variable(RequestTarget.header));",
+                "proxy_set_header \(ResolveEndpoint.forwardedHeader) $http_\(Self.variable(ResolveEndpoint.forwardedHeader));",
                 "proxy_set_header \(TraceContext.parentHeader) $http_\(TraceContext.parentHeader);",
                 "proxy_set_header \(TraceContext.stateHeader) $http_\(TraceContext.stateHeader);",
                 "proxy_set_header \(ResolveEndpoint.destinationHeader) $ate_destination;",

@@ -43,9 +43,6 @@ package struct ProxySettings: Sendable {
     /// Requests that are with their actors at the same time, beside those that wait.
     static let maximumServed = 4096
 
-    /// Connections for one request that have to fail before it is given up.
-    var rounds: Int { options.retryPauses.count + 1 }
-
     /// A request holds its client's connection and one more: to the endpoint as long as it waits, then to its actor.
     var connections: Int { 2 * (options.maximumWaiting + Self.maximumServed) }
 

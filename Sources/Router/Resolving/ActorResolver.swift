@@ -104,6 +104,13 @@ package final class ActorResolver: Sendable {
         return place.destination
     }
 
+    /// The proxy has sent requests, so many for each actor, where its copy of the table said.
+    func noteAnswers(_ counts: [ActorRef: Int]) {
+        for place in counts.keys.compactMap(known.place) { served.note(place.worker) }
+        let sum = counts.values.reduce(0, +)
+        state.withLock { $0.tally.answeredFromTable += sum }
+    }
+
     /// Where the actor is, once it runs.
     /// - Parameter failure: the connection that was tried before. What is known of that place is not believed any more.
     package func resolve(_ actor: ActorRef, after failure: FailedConnection? = nil) async -> Resolution {
@@ -192,6 +199,10 @@ package final class ActorResolver: Sendable {
         for promise in promises { promise.keep(.success(answer)) }
     }
 
+    private func canTryAgain(_ attempt: Int, _ pause: Duration, _ deadline: ContinuousClock.Instant) -> Bool {
+        attempt < options.attempts && ContinuousClock.now + pause <= deadline
+    }
+
     /// Resumes the actor, trying again when somebody else has it in hand.
     private func resume(_ actor: ActorRef) async -> Answer {
         let deadline = ContinuousClock.now + options.budget
@@ -207,12 +218,18 @@ package final class ActorResolver: Sendable {
                     return Answer(
                         resolution: .refused(status: 500, message: "actor \"\(actor.name)\" routing failed"))
                 }
-                return Answer(
-                    resolution: .destination(
-                        options.neighbourhood.destination(address, behind: response.actor.routerAddress)))
+                if let destination = options.neighbourhood.destination(address, behind: response.actor.routerAddress) {
+                    return Answer(resolution: .destination(destination))
+                }
+                // Its worker has just been lost, or is not known to that replica yet. Or its agent has no --router-address.
+                guard canTryAgain(attempt, pause, deadline) else {
+                    environment.log.warning(
+                        "nobody says where the router of an actor's machine is: has its atelet a --router-address?",
+                        ["actor": .text(actor), "address": .text(address)])
+                    return Answer(resolution: .homeless(actor))
+                }
             } catch {
-                let isLast = attempt == options.attempts || ContinuousClock.now + pause > deadline
-                if error.code != .aborted || isLast {
+                if error.code != .aborted || !canTryAgain(attempt, pause, deadline) {
                     environment.log.info("could not bring an actor up", ["actor": .text(actor), "error": .text(error)])
                     return Answer(
                         resolution: .refused(actor, because: error.status), isOfATEAPI: error.code != .unavailable)

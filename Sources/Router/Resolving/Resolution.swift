@@ -16,12 +16,18 @@ package enum Resolution: Sendable, Equatable {
     /// In the answer to the other router: it says that nobody has got the request. nginx asks again where it says so; from
     /// actors the header is not taken.
     static let elsewhereHeader = (name: "X-Accel-Redirect", value: "@elsewhere")
+    /// A request that another router has sent to where clients send theirs.
+    static let looping = Resolution.refused(
+        status: 508,
+        message: "a router has sent this where only clients send requests: its address for routers is wrong")
     /// This router cannot send requests to others.
-    static func unpassable(_ actor: ActorRef, _ destination: Destination) -> Resolution {
-        .refused(
-            status: 503,
-            message: "actor \"\(actor.name)\" runs on another machine, behind \(destination), and this router has no "
-                + "certificate for routers (--peer-cert)")
+    static func unpassable(_ actor: ActorRef) -> Resolution {
+        let text = "actor \"\(actor.name)\" runs on another machine, and this router has no certificate for routers"
+        return .refused(status: 503, message: text)
+    }
+    /// It runs, and nobody says on which machine.
+    static func homeless(_ actor: ActorRef) -> Resolution {
+        .refused(status: 503, message: "actor \"\(actor.name)\" unavailable: it is not known on which machine it runs")
     }
     package static let unreachableText = "the actor cannot be reached just now, please try again"
 

@@ -23,6 +23,8 @@ package struct ResolveEndpoint: Sendable {
     package static let checkHeader = "x-ate-check"
     /// In a question of a request that the router of another machine has sent: it goes no further than to an actor of this one.
     package static let peerHeader = "x-ate-peer"
+    /// In a request that a router has passed on, and in the question about it.
+    package static let forwardedHeader = "x-ate-forwarded"
     /// In an answer whether the destination is the router of another machine, 1 or 0.
     package static let routerHeader = "x-ate-router"
     package static let statusHeader = "x-ate-status"
@@ -30,11 +32,12 @@ package struct ResolveEndpoint: Sendable {
 
     /// What clients must not say.
     static let internalHeaders = [
-        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, peerHeader, routerHeader, statusHeader,
-        messageHeader,
+        hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, peerHeader, forwardedHeader,
+        routerHeader,
+        statusHeader, messageHeader,
     ]
     /// Statuses of refusals that Envoy would take for a failure of the endpoint.
-    static let envoyRefusals = [Resolution.elsewhereStatus, 500, 503, 504]
+    static let envoyRefusals = [Resolution.elsewhereStatus, 500, 503, 504, 508]
 
     private let resolver: ActorResolver
     private let activity: RouterActivity?
@@ -103,10 +106,11 @@ package struct ResolveEndpoint: Sendable {
 
     /// Whether this request can go there.
     private func judged(_ destination: Destination, of actor: ActorRef, _ question: Question) -> Resolution {
+        if question.isLost { return .looping }
         guard destination.isRouter else { return .destination(destination) }
         // One that another router has sent goes no further, so none goes in circles.
         if question.isOfPeer { return .elsewhere }
-        guard resolver.passesOn else { return .unpassable(actor, destination) }
+        guard resolver.passesOn else { return .unpassable(actor) }
         return .destination(destination)
     }
 }
@@ -120,6 +124,9 @@ private struct Question {
     let needsCheck: Bool
     /// Whether another router has sent the request.
     let isOfPeer: Bool
+    /// Whether another router has sent it and takes this one for a client's.
+    var isLost: Bool { isForwarded && !isOfPeer }
+    private let isForwarded: Bool
     private let isOfNginx: Bool
 
     init(_ request: HTTPRequest) {
@@ -138,6 +145,7 @@ private struct Question {
         }
         needsCheck = headers[ResolveEndpoint.checkHeader] != nil
         isOfPeer = headers[ResolveEndpoint.peerHeader] != nil
+        isForwarded = headers[ResolveEndpoint.forwardedHeader]?.isEmpty == false
     }
 
     func destination(_ destination: Destination) -> HTTPResponse {

@@ -13,9 +13,8 @@ package struct ResolverOptions: Sendable {
     package var addressRest: Duration = .seconds(60)
     /// After a failed connection to the place where ateapi says that the actor is, how long to wait for news of it before the
     /// next one. Together a little longer than a dead node's lease lasts.
-    package var retryPauses: [Duration] = [
-        .milliseconds(100), .milliseconds(400), .milliseconds(1500), .milliseconds(5000),
-    ]
+    /// Three, since nginx takes ten turns from one location to another for a request: for one of another machine, each try is two.
+    package var retryPauses: [Duration] = [.milliseconds(200), .milliseconds(1500), .milliseconds(5300)]
 
     /// Of which machine it is.
     package var neighbourhood = Neighbourhood()

@@ -65,9 +65,10 @@ package final class RouterActivity: Sendable {
     }
 
     /// Notes a request for which it is known where it goes, after that time.
-    package func routed(_ actor: ActorRef, to destination: Destination, _ time: Duration) {
-        requests.add(1, destination.isRouter ? "forwarded" : "routed")
-        duration.observe(time, "routed")
+    /// - Parameter count: of such requests, if they are more than one.
+    package func routed(_ actor: ActorRef, to destination: Destination, _ time: Duration, count: Int = 1) {
+        requests.add(Double(count), destination.isRouter ? "forwarded" : "routed")
+        for _ in 0..<count { duration.observe(time, "routed") }
         let route = Route(destination: destination.description, time: environment.wallClock())
         state.withLock { state in
             if state.routes[actor] == nil, state.routes.count >= Self.length,

@@ -25,6 +25,16 @@ package struct ActorTable: Sendable {
 
     package func place(of actor: ActorRef) -> Place? { places[actor] }
 
+    /// The actors that are somewhere.
+    package var actors: some Collection<ActorRef> { places.keys }
+
+    /// The actors that are not where they are in the other table.
+    package func difference(from other: ActorTable) -> Set<ActorRef> {
+        var different = Set(other.places.keys.filter { places[$0] == nil })
+        for (actor, place) in places where other.places[actor] != place { different.insert(actor) }
+        return different
+    }
+
     /// Takes in what has changed, or a part of the state that comes in the place of an empty table.
     /// - Returns: the actors whose places may have changed.
     @discardableResult
@@ -39,9 +49,9 @@ package struct ActorTable: Sendable {
             held[worker.ref] = actor
             guard worker.isActorReady, !worker.ip.isEmpty, worker.port > 0 else { continue }
             let address = ActorAddress(ip: worker.ip, port: worker.port)
+            guard let destination = neighbourhood.destination(address, behind: worker.routerAddress) else { continue }
             places[actor] = Place(
-                destination: neighbourhood.destination(address, behind: worker.routerAddress),
-                worker: ServedWorker(ref: worker.ref, uid: worker.uid))
+                destination: destination, worker: ServedWorker(ref: worker.ref, uid: worker.uid))
         }
         return changed
     }

@@ -18,8 +18,15 @@ package final class KnownActors: Sendable {
         var stream: StreamNumber = 0
         /// Until when the table is believed, by `uptime`.
         var believedUntil: Duration = .zero
+        /// What has changed since a copy was brought up to date; nil for everything.
+        var changed: Set<ActorRef>?
         var nextWaiter = 0
         var waiters: [ActorRef: [Int: Promise<Void, Never>]] = [:]
+
+        mutating func note(_ actors: Set<ActorRef>, limit: Int) {
+            changed?.formUnion(actors)
+            if let count = changed?.count, count > limit { changed = nil }
+        }
     }
 
     /// For how long the table is believed.
@@ -28,6 +35,11 @@ package final class KnownActors: Sendable {
     private let environment: Environment
     private let neighbourhood: Neighbourhood
     private let state: Mutex<State>
+    /// Hear of everything that a copy of the table has to take in.
+    let listeners = Listeners()
+
+    /// Changes that are remembered one by one.
+    private static let changeLimit = 10_000
 
     /// - Parameter rest: how long addresses rest.
     package init(rest: Duration, _ neighbourhood: Neighbourhood = Neighbourhood(), environment: Environment) {
@@ -62,26 +74,59 @@ package final class KnownActors: Sendable {
         let woken = state.withLock { state -> [Promise<Void, Never>] in
             guard stream >= state.stream else { return [] }
             state.stream = stream
+            state.note(table.difference(from: state.table), limit: Self.changeLimit)
             state.table = table
             state.believedUntil = max(state.believedUntil, moment + belief)
             defer { state.waiters = [:] }
             return state.waiters.values.flatMap(\.values)
         }
         for waiter in woken { waiter.keep(.success(())) }
+        listeners.tell()
     }
 
     /// Takes in what has changed, unless a later stream tells it.
     func take(_ update: WorkersUpdate, of stream: StreamNumber) {
         let woken = state.withLock { state -> [Promise<Void, Never>] in
             guard stream == state.stream else { return [] }
-            return state.table.take(update).flatMap { state.waiters.removeValue(forKey: $0)?.map(\.value) ?? [] }
+            let changed = state.table.take(update)
+            state.note(changed, limit: Self.changeLimit)
+            return changed.flatMap { state.waiters.removeValue(forKey: $0)?.map(\.value) ?? [] }
         }
         for waiter in woken { waiter.keep(.success(())) }
+        listeners.tell()
     }
 
     /// A connection to this place has failed.
     package func drop(_ actor: ActorRef, at destination: String) {
-        state.withLock { $0.table.drop(actor, at: destination) }
+        state.withLock { state in
+            state.table.drop(actor, at: destination)
+            state.note([actor], limit: Self.changeLimit)
+        }
+        listeners.tell()
+    }
+
+    /// What a copy of the table has to take in to be like it.
+    struct Changes: Sendable {
+        /// Whether the copy has to forget everything first.
+        var isWhole: Bool
+        /// Nil for actors that are nowhere.
+        var places: [(actor: ActorRef, place: ActorTable.Place?)]
+        /// For how long the table is believed from now on.
+        var belief: Duration
+    }
+
+    /// What has changed since the last call. For one copy.
+    /// - Parameter isWhole: everything, since the copy may have missed something.
+    func changes(isWhole: Bool) -> Changes {
+        let now = now
+        return state.withLock { state in
+            let changed = isWhole ? nil : state.changed
+            state.changed = []
+            let actors = changed.map(Array.init) ?? Array(state.table.actors)
+            return Changes(
+                isWhole: changed == nil, places: actors.map { ($0, state.table.place(of: $0)) },
+                belief: max(.zero, state.believedUntil - now))
+        }
     }
 
     /// Calls `body` with a function that waits for news of the actor and says whether there were any: what has come since the

@@ -6,7 +6,7 @@ package struct Release: Sendable, Equatable {
     package var worker: WorkerRef
     /// The binding that keeps the worker on the list, which goes.
     package var binding: Stored<Binding>
-    /// The actor that the binding names, as read; nil when there is none.
+    /// The actor that the binding names, as seen; nil when there is none.
     package var actor: Stored<Actor>?
     /// What the actor becomes; nil when it does not claim the worker any more and only the binding is stale.
     package var released: Actor?
@@ -49,13 +49,14 @@ extension Store {
     package enum ReleaseOutcome: Sendable {
         /// All are done, at this revision.
         case committed(revision: Int64)
-        /// None is done: these have lost their race, the others have not.
-        case refused(losers: Set<WorkerRef>)
+        /// None is done: these have lost their race, the others have not. With their actors as they are now, or why they cannot be
+        /// read.
+        case refused(losers: [WorkerRef: Result<Stored<Actor>?, StoreError>])
     }
 
     /// Releases actors from lost workers, all in one transaction. Each actor may occur once.
     ///
-    /// Each release holds only if the actor and the binding are as read and the presence is not the one that was bound,
+    /// Each release holds only if the actor and the binding are as seen and the presence is not the one that was bound,
     /// so it respects whoever came first, and a worker that is there after all.
     package func release(_ batch: [Release]) async throws(StoreError) -> ReleaseOutcome {
         var conditions: [Compare] = []
@@ -76,8 +77,14 @@ extension Store {
         case .applied(let revision): return .committed(revision: revision)
         case .refused(_, let pairs):
             let losers = batch.filter { release in !holds(release, in: pairs) }
-            return .refused(losers: Set(losers.map(\.worker)))
+            return .refused(
+                losers: Dictionary(uniqueKeysWithValues: losers.map { ($0.worker, actor(of: $0, in: pairs)) }))
         }
+    }
+
+    private func actor(of release: Release, in pairs: [Key: KeyValue]) -> Result<Stored<Actor>?, StoreError> {
+        guard let pair = pairs[keys.actor(release.binding.value.actor)] else { return .success(nil) }
+        return Result { () throws(StoreError) in try Codec.decode(pair) }
     }
 
     private func conditions(_ release: Release) -> [Compare] {
