@@ -86,6 +86,9 @@ final class JobQueue: @unchecked Sendable {
         if isEmpty, end > 0 {
             local.pointee.waiting.removeAll(keepingCapacity: true)
             local.pointee.next = 0
+        } else if local.pointee.next > 4096, local.pointee.next > local.pointee.waiting.count / 2 {
+            local.pointee.waiting.removeFirst(local.pointee.next)
+            local.pointee.next = 0
         }
     }
 }

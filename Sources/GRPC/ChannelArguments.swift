@@ -14,6 +14,8 @@ struct ChannelArguments {
 
     mutating func add(_ key: String, _ text: String) { values.append((key, .text(text))) }
 
+    mutating func add(_ key: String, _ number: Int) { values.append((key, .integer(number))) }
+
     func withPointer<Result>(_ body: (UnsafePointer<grpc_channel_args>) -> Result) -> Result {
         var arguments = values.map { key, value in
             var argument = grpc_arg()

@@ -25,6 +25,8 @@ package struct NodeOptions: Sendable {
     package var progressLimit: Duration
     /// How often to look for local snapshots that no actor wants any more.
     package var collectionInterval: Duration
+    /// For how long no actor has to have wanted one before it is removed.
+    package var localSnapshotRetention: Duration = .zero
 
     package init(
         node: String, pool: PoolRef, workers: Int, addresses: AddressRange, addressRest: Duration = .seconds(60),

@@ -42,7 +42,7 @@ package enum Program {
         let work = Task { try await body() }
         let watcher = Task {
             for await number in stops {
-                if work.isCancelled { exit(128 + number) }
+                if work.isCancelled { end(128 + number) }
                 log.info("stopping", ["signal": .integer(Int64(number))])
                 Supervisor.stopping()
                 if let stopping, !stopping.isReady { stopping.set(true) } else { work.cancel() }
@@ -56,13 +56,19 @@ package enum Program {
             log.warning("stopped with an error", ["error": .string("\(error)")])
         }
         watcher.cancel()
-        exit(0)
+        end(0)
     }
 
     /// Says on standard error why the program ends, and ends it.
     package static func fail(_ reason: String, code: Int32) -> Never {
         let name = CommandLine.arguments.first.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "program"
-        FileHandle.standardError.write(Data("\(name): \(reason)\n".utf8))
+        LineWriter.standardError.write("\(name): \(reason)\n")
+        end(code)
+    }
+
+    /// Ends the program, once what it has said is written.
+    package static func end(_ code: Int32) -> Never {
+        LineWriter.standardError.flush()
         exit(code)
     }
 }

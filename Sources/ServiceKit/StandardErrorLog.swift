@@ -9,8 +9,7 @@ extension Log {
                 ("level", .string(line.level.name)), ("msg", .string(line.message)),
             ]
             let text = JSON.object(members + line.fields).text() + "\n"
-            // One write per line, so that lines of several threads do not mix.
-            FileHandle.standardError.write(Data(text.utf8))
+            LineWriter.standardError.write(text)
         }
     }
 }

@@ -68,7 +68,9 @@ extension ServerMethod {
         handler: @escaping @Sendable (Request, ResponseWriter<Response>, ServerCall) async throws -> Void
     ) -> ServerMethod {
         .stream(rpc.method) { stream, call in
-            guard let message = try await stream.receive() else {
+            // It holds a place, and nobody knows yet who it is.
+            let message = try await limited(to: .seconds(10)) { try await stream.receive() }
+            guard let message else {
                 throw Status(code: .invalidArgument, message: "there is no request")
             }
             let request: Request
@@ -79,5 +81,21 @@ extension ServerMethod {
             }
             try await call.inItsTrace { try await handler(request, ResponseWriter(stream: stream), call) }
         }
+    }
+}
+
+/// What comes within the time.
+private func limited<Value: Sendable>(
+    to limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value.self) { group in
+        group.addTask { try await body() }
+        group.addTask {
+            try await Task.sleep(for: limit)
+            throw Status(code: .deadlineExceeded, message: "no request came within \(limit)")
+        }
+        defer { group.cancelAll() }
+        guard let value = try await group.next() else { throw CancellationError() }
+        return value
     }
 }

@@ -54,8 +54,11 @@ package enum ResourceRules {
             : "spec.pauseImage must be pinned with '@'"
     }
 
+    private static let maximumIdleTimeout: Duration = .seconds(87_600 * 3600)
+
     private static func idleTimeout(_ template: ActorTemplate) -> String? {
-        guard let timeout = template.idleTimeout, timeout < .milliseconds(1) else { return nil }
-        return "spec.idleTimeout must be at least 1ms; leave it out for none"
+        guard let timeout = template.idleTimeout else { return nil }
+        if timeout < .milliseconds(1) { return "spec.idleTimeout must be at least 1ms; leave it out for none" }
+        return timeout > maximumIdleTimeout ? "spec.idleTimeout must be at most 87600h, which is ten years" : nil
     }
 }

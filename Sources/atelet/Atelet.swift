@@ -96,7 +96,7 @@ enum Atelet {
         let host = address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
         let actorPort =
             try values.optional("actor-port") == nil ? (getuid() == 0 ? 80 : 8080) : values.number("actor-port")
-        return NodeOptions(
+        var options = NodeOptions(
             node: node, pool: PoolRef(namespace: pool[0], name: pool[1]), workers: workers,
             addresses: try RuntimeFlags.addresses(values, port: actorPort, workers: workers, sandboxClass),
             addressRest: try values.duration("address-rest"),
@@ -105,6 +105,8 @@ enum Atelet {
             leaseTimeToLive: try values.duration("lease-ttl"), leaseMargin: try values.duration("lease-margin"),
             progressLimit: try values.duration("progress-limit"),
             collectionInterval: try values.duration("collection-interval"))
+        options.localSnapshotRetention = try values.duration("local-snapshot-retention")
+        return options
     }
 
     private static func routerAddress(_ values: Flags.Values) throws(FlagError) -> String? {
@@ -198,6 +200,11 @@ enum Atelet {
             "collection-interval", default: "10m",
             help:
                 "How often to look for snapshots of paused actors that no actor wants any more, at a read of etcd for each there is. It also happens at the start."
+        )
+        flags.duration(
+            "local-snapshot-retention", default: "1h",
+            help:
+                "How long after that was first found such a snapshot is removed. An etcd that knows nothing of the actors may be the wrong one."
         )
         Logging.declare(in: &flags)
         return flags

@@ -26,7 +26,7 @@ enum Clearing {
     }
 
     private static func fail(_ reason: String, status: Int32) -> Never {
-        FileHandle.standardError.write(Data("atelet: \(reason)\n".utf8))
-        exit(status)
+        LineWriter.standardError.write("atelet: \(reason)\n")
+        Program.end(status)
     }
 }

@@ -152,6 +152,7 @@ import Testing
             Change("spec.workerPoolRef.namespace must", { $0.workerPool?.namespace = "A" }),
             Change("spec.idleTimeout must be at least 1ms", { $0.idleTimeout = .zero }),
             Change("spec.idleTimeout must be at least 1ms", { $0.idleTimeout = .seconds(-1) }),
+            Change("spec.idleTimeout must be at most 87600h", { $0.idleTimeout = .milliseconds(Int64.max) }),
         ] as [Change<ActorTemplate>])
     func templatesThatAreNot(change: Change<ActorTemplate>) throws {
         var template = Self.template

@@ -39,6 +39,10 @@ final class CallGate: Sendable {
             while state.firstInOrder < state.order.count {
                 let ticket = state.order[state.firstInOrder]
                 state.firstInOrder += 1
+                if state.firstInOrder > 1024, state.firstInOrder > state.order.count / 2 {
+                    state.order.removeFirst(state.firstInOrder)
+                    state.firstInOrder = 0
+                }
                 // The place changes hands.
                 if let waiting = state.waiting.removeValue(forKey: ticket) { return waiting }
             }

@@ -28,11 +28,17 @@ final class KeepAliveSession: Sendable {
     init(_ core: EtcdCore) {
         self.core = core
         // Reading a stream never blocks, so it needs no thread but the network's.
-        let pump = Task(executorPreference: CallExecutor.shared) { await self.serve() }
+        let pump = Task.detached(executorPreference: CallExecutor.shared) { await self.serve() }
         state.withLock { $0.pump = pump }
     }
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Whether it goes to another member than calls do now. While it is being opened it does not.
+    var isLeftBehind: Bool {
+        guard let member = state.withLock({ $0.stream?.member }) else { return false }
+        return member !== core.endpoints.current
+    }
 
     func close() { state.withLock { $0.pump }?.cancel() }
 

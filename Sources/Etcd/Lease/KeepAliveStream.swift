@@ -42,7 +42,8 @@ final class KeepAliveStream: Sendable {
 
     private func session() -> KeepAliveSession {
         current.withLock { current in
-            if let session = current, !session.isClosed { return session }
+            // Calls notice sooner than short renewals when a member has gone silent.
+            if let session = current, !session.isClosed, !session.isLeftBehind { return session }
             let session = KeepAliveSession(core)
             current = session
             return session

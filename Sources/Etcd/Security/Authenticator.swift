@@ -46,7 +46,8 @@ final class Authenticator: Sendable {
         let (headers, renewal) = state.withLock { state -> (Headers?, Task<Headers, any Error>?) in
             if let headers = state.headers { return (headers, nil) }
             if let renewal = state.renewal { return (nil, renewal) }
-            let renewal = Task(executorPreference: CallExecutor.shared) { try await self.renew(core) }
+            // Not with the deadline of the caller that happens to be first.
+            let renewal = Task.detached(executorPreference: CallExecutor.shared) { try await self.renew(core) }
             state.renewal = renewal
             return (nil, renewal)
         }

@@ -32,7 +32,8 @@ final class WatchMultiplexer: Sendable {
             state.watchers[ObjectIdentifier(watcher)] = watcher
             if state.pump == nil {
                 // Reading a stream never blocks, so it needs no thread but the network's.
-                state.pump = Task(executorPreference: CallExecutor.shared) { await self.pump() }
+                // It outlives the caller that was first, with its deadline.
+                state.pump = Task.detached(executorPreference: CallExecutor.shared) { await self.pump() }
             }
             return state.session
         }
@@ -40,17 +41,16 @@ final class WatchMultiplexer: Sendable {
     }
 
     func remove(_ watcher: Watcher) {
-        let (session, pump) = state.withLock { state -> (WatchSession?, Task<Void, Never>?) in
-            guard state.watchers.removeValue(forKey: ObjectIdentifier(watcher)) != nil else { return (nil, nil) }
-            guard state.watchers.isEmpty else { return (state.session, nil) }
-            defer {
-                state.pump = nil
-                state.session = nil
-            }
-            return (nil, state.pump)
+        let session = state.withLock { state -> WatchSession? in
+            guard state.watchers.removeValue(forKey: ObjectIdentifier(watcher)) != nil else { return nil }
+            guard state.watchers.isEmpty else { return state.session }
+            // Under the lock, which `install` takes to look.
+            state.pump?.cancel()
+            state.pump = nil
+            state.session = nil
+            return nil
         }
         session?.forget(watcher)
-        pump?.cancel()
     }
 
     /// The consumer of a paused watch has caught up.

@@ -115,7 +115,7 @@ final class WatchSession: Sendable {
     /// Servers refuse an expired token on a stream with the words for a missing permission. A read of the same range, which
     /// renews the token, tells them apart.
     private func verifyPermission(of watcher: Watcher) {
-        Task(executorPreference: CallExecutor.shared) { [self] in
+        Task.detached(executorPreference: CallExecutor.shared) { [self] in
             var probe = RangeRequest(watcher.request.range)
             probe.countOnly = true
             do throws(EtcdError) {

@@ -42,6 +42,10 @@ public struct ChannelOptions: Sendable {
     /// waiting call should find them at once.
     public var maximumReconnectBackoff: Duration = .milliseconds(500)
 
+    /// After how long without a call the connection is closed; the next call makes a new one. Nil for never. Also ends the attempts to
+    /// connect to a server that is gone for good.
+    public var idleTimeout: Duration?
+
     /// The defaults.
     public init() {}
 }
@@ -74,6 +78,7 @@ public final class Channel: Sendable {
             // One connection per channel, so that closing a channel closes its connection.
             ("grpc.use_local_subchannel_pool", 1),
         ])
+        if let idle = options.idleTimeout { arguments.add("grpc.client_idle_timeout_ms", idle.wholeMilliseconds) }
         if let name = credentials.serverName { arguments.add("grpc.ssl_target_name_override", name) }
         let core = credentials.makeCore()
         pointer = arguments.withPointer { grpc_channel_create(target, core, $0) }

@@ -33,6 +33,9 @@ public final class Server: Sendable {
         let queue = CompletionQueue.shared.pointer
         let arguments = ChannelArguments([
             ("grpc.max_receive_message_length", options.maximumReceiveSize),
+            // The core would unpack what is compressed before it looks at the size: 4 MiB can be 4 GiB then. Nobody needs it.
+            ("grpc.compression_enabled_algorithms_bitset", 1),
+            ("grpc.per_message_decompression", 0),
             // Two servers on one port would share its connections at random.
             ("grpc.so_reuseport", 0),
             // Clients of this project probe an idle connection every 10 s.

@@ -80,6 +80,7 @@ package final class LeaseClock: Sendable {
     /// Waits while the lease has lapsed. False when it has been lost, or the task is cancelled.
     package func waitUntilGood() async -> Bool {
         for await _ in listeners.changes {
+            if Task.isCancelled { return false }
             if isGood { return true }
             if isLost { return false }
         }

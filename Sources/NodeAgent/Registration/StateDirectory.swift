@@ -25,8 +25,11 @@ package final class StateDirectory: Sendable {
         do {
             try FileManager.default.createDirectory(
                 atPath: "\(path)/workers", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            // Wanted when the disk is full.
+            try FileManager.default.createDirectory(
+                atPath: "\(path)/kept", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw StateDirectoryError("cannot make \(path)/workers: \(error.localizedDescription)")
+            throw StateDirectoryError("cannot make directories in \(path): \(error.localizedDescription)")
         }
         let lock = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else {
@@ -39,9 +42,12 @@ package final class StateDirectory: Sendable {
         }
         self.lock = lock
         let file = "\(path)/directory-id"
-        if let known = FileManager.default.contents(atPath: file).map({ String(decoding: $0, as: UTF8.self) }),
-            !known.isEmpty
-        {
+        let known = FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) }
+        if known == nil, FileTree.isThere(file) {
+            // With another id nobody would find what runs because of this directory.
+            throw StateDirectoryError("cannot read \(file), which says what this directory is called")
+        }
+        if let known, !known.isEmpty {
             id = known
         } else {
             id = newID()
@@ -70,10 +76,12 @@ package final class StateDirectory: Sendable {
     var mark: ProcessMark { .directory(id: id) }
 
     /// Removes what activations of an earlier agent have left.
-    func removeActivations() throws {
+    /// - Returns: what cannot be removed, and why. It is in nobody's way: no other activation has that name.
+    func removeActivations() throws -> [FileError] {
         let workers = "\(path)/workers"
-        for name in try FileManager.default.contentsOfDirectory(atPath: workers) {
-            try FileManager.default.removeItem(atPath: "\(workers)/\(name)")
+        return try FileManager.default.contentsOfDirectory(atPath: workers).compactMap { name in
+            do throws(FileError) { try FileTree.remove("\(workers)/\(name)") } catch { return error }
+            return nil
         }
     }
 }
@@ -106,7 +114,7 @@ struct ActivationDirectory: Sendable {
             atPath: durable, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
-    func remove() { try? FileManager.default.removeItem(atPath: path) }
+    func remove() { try? FileTree.remove(path) }
 
     /// Puts what the actor has written where nothing of ours removes it.
     /// - Returns: where it is.

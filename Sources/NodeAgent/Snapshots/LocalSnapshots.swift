@@ -29,7 +29,8 @@ package struct LocalSnapshots: Sendable {
     }
 
     /// Whether there is anything under the name. What is there may still turn out to be damaged.
-    package func contains(_ name: LocalSnapshotName) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+    /// A disk that does not answer has not lost it.
+    package func contains(_ name: LocalSnapshotName) -> Bool { FileTree.isThere(path(name)) }
 
     /// Notes whose snapshots those of the uid are, before the first is written.
     func noteOwner(_ actor: ActorRef, uid: String) throws {
@@ -59,7 +60,7 @@ package struct LocalSnapshots: Sendable {
 
     /// Removes one. What cannot be removed is found again by `all`.
     package func remove(_ name: LocalSnapshotName) {
-        try? FileManager.default.removeItem(atPath: path(name))
+        try? FileTree.remove(path(name))
     }
 
     /// Removes what an agent that was killed while it wrote has left, and what is left of actors without snapshots. Only

@@ -117,7 +117,8 @@ package final class ProcessWatchdog: Watchdog {
         }
         guard let file, let process, file.write(activations), prepare(), file.set(request: number) else { return false }
         file.wake()
-        guard await isTrue(within: answerLimit, { abs(file.answer) == number }) else {
+        // Also for a caller that waits no longer: only one that does not answer is ended.
+        guard await uncancelled({ await self.isTrue(within: self.answerLimit) { abs(file.answer) == number } }) else {
             process.signal(SIGKILL)
             return false
         }

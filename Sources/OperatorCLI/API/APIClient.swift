@@ -70,7 +70,7 @@ struct APIClient: Sendable {
 extension Duration {
     /// As flags take it: `30s`, or `250ms`.
     var inWords: String {
-        let milliseconds = Int64(self / .milliseconds(1))
+        let milliseconds = wholeMilliseconds
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
     }
 }

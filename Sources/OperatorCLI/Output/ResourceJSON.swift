@@ -31,7 +31,7 @@ extension ProtoJSON {
                 ])
             ),
             ("golden", .boolean(template.golden)), ("onWorkerLoss", .string(template.onWorkerLoss.rawValue)),
-            ("idleTimeoutMs", .string(template.idleTimeout.map { "\(Int64($0 / .milliseconds(1)))" } ?? "")),
+            ("idleTimeoutMs", .string(template.idleTimeout.map { "\($0.wholeMilliseconds)" } ?? "")),
             ("sandboxRules", sandboxRules(template.sandboxRules)),
             ("status", status(template.status)),
         ])

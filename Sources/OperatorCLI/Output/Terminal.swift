@@ -28,6 +28,6 @@ struct Terminal: Sendable {
                     throw CommandError("standard output cannot be written: \(error.localizedDescription)")
                 }
             },
-            complain: { FileHandle.standardError.write(Data($0.utf8)) })
+            complain: { try? FileHandle.standardError.write(contentsOf: Data($0.utf8)) })
     }
 }

@@ -41,7 +41,9 @@ package final class NodeChannels: Sendable {
             if let channel = channels[address] { return channel }
             // Calls that are under way keep their channel.
             if channels.count >= Self.maximumChannels { channels.removeAll() }
-            let channel = Channel(target: address, credentials: credentials)
+            var options = ChannelOptions()
+            options.idleTimeout = .seconds(60)
+            let channel = Channel(target: address, credentials: credentials, options: options)
             channels[address] = channel
             return channel
         }

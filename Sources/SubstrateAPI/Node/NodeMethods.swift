@@ -151,5 +151,5 @@ extension Fences {
 }
 
 private func revision(_ key: String, in metadata: Metadata) -> Int64? {
-    metadata[key].flatMap { Int64($0) }.flatMap { $0 > 0 ? $0 : nil }
+    metadata[key].flatMap { Int64($0) }.flatMap { $0 > 0 && $0 < .max ? $0 : nil }
 }

@@ -1,6 +1,7 @@
 internal import CMessages
 package import GRPC
 internal import Protobuf
+internal import ServiceKit
 internal import SubstrateModel
 
 extension ActivityRequest: WireMessage {
@@ -36,7 +37,7 @@ extension ActivityResponse: WireMessage {
             (response.n_workers, response.workers) = arena.repeated(workers) { worker, message in
                 message.ateom_uid = arena.bytes(worker.workerUID)
                 message.epoch = worker.epoch.revision
-                message.idle_ms = Int64(worker.idleness / .milliseconds(1))
+                message.idle_ms = worker.idleness.wholeMilliseconds
             }
         }
     }

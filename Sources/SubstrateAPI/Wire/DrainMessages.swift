@@ -1,6 +1,7 @@
 internal import CMessages
 package import GRPC
 internal import Protobuf
+internal import ServiceKit
 internal import SubstrateModel
 
 extension DrainScope {
@@ -58,7 +59,7 @@ extension DrainRequest: WireMessage {
         Message.packing(Substrate__DrainRequest.self) { request, arena in
             target?.fill(&request.worker, &request.node, arena)
             // Nothing at all cannot be said on the wire, so the shortest time there is.
-            if let grace { request.grace_ms = max(1, Int64(grace / .milliseconds(1))) }
+            if let grace { request.grace_ms = max(1, grace.wholeMilliseconds) }
         }
     }
 }

@@ -1,5 +1,6 @@
 package import CMessages
 package import Protobuf
+internal import ServiceKit
 package import SubstrateModel
 
 extension ActorTemplate {
@@ -25,7 +26,7 @@ extension ActorTemplate {
         }
         message.golden = golden ? 1 : 0
         message.on_worker_loss = onWorkerLoss.wire
-        message.idle_timeout_ms = idleTimeout.map { Int64($0 / .milliseconds(1)) } ?? 0
+        message.idle_timeout_ms = idleTimeout?.wholeMilliseconds ?? 0
         if sandboxRules != SandboxRules() { message.sandbox_rules = arena.message { sandboxRules.fill(&$0, arena) } }
         if status != Status() { message.status = arena.message { status.fill(&$0, arena) } }
         arena.attach(unknownFields, to: &message.base)

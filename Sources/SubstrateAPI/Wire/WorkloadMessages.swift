@@ -2,6 +2,7 @@ internal import CMessages
 internal import CProtobufC
 package import GRPC
 internal import Protobuf
+internal import ServiceKit
 internal import SubstrateModel
 
 // The names are those of the generated structs, which have to match.
@@ -158,7 +159,7 @@ private struct SnapshotRequest {
                 case .data: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_DATA
                 case nil: ATELET__SNAPSHOT_SCOPE__SNAPSHOT_SCOPE_UNSPECIFIED
                 }
-            if let minimumIdleness { request.minimum_idle_ms = Int64(minimumIdleness / .milliseconds(1)) }
+            if let minimumIdleness { request.minimum_idle_ms = minimumIdleness.wholeMilliseconds }
         }
     }
 }

@@ -130,11 +130,13 @@ package final class GVisorRuntime: Runtime {
                 "the id in \(directory.path)/directory-id cannot be part of a name: remove the file")
         }
         try await network.removeAll()
-        try await BlockingThread.result { [directory, memory] in
+        let left = try await BlockingThread.result { [directory, memory] in
             try ActorCgroup.removeLeftovers(directoryID: directory.id)
-            try directory.removeActivations()
+            let left = try directory.removeActivations()
             try memory.remove()
+            return left
         }
+        for error in left { log.warning("an actor's files cannot be removed", ["error": .string("\(error)")]) }
     }
 
     package func connectedAddresses() async throws(RuntimeFailure) -> Set<ActorAddress> {

@@ -51,7 +51,10 @@ final class ImageCache: Sendable {
             guard chmod("\(draft)/root", 0o755) == 0 else { throw FileError("change the mode of", "\(draft)/root") }
             try FileManager.default.removeItem(atPath: "\(draft)/scratch")
             try JSONEncoder().encode(configuration).write(to: URL(fileURLWithPath: "\(draft)/image.json"))
+            // Its name says that it is complete, also after the power has failed.
+            Glibc.sync()
             guard rename(draft, place) == 0 || DurableDirectory.exists(place) else { throw FileError("rename", draft) }
+            try DurableDirectory.sync(directory)
         } catch let failure as RuntimeFailure {
             throw failure
         } catch {

@@ -60,6 +60,11 @@ package struct Bubblewrap: Sendable {
         return wrapped
     }
 
+    /// Whether a variable has the dynamic linker or the C library load what it names.
+    static func isObeyedByLoader(_ variable: String) -> Bool {
+        variable.hasPrefix("LD_") || ["GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH"].contains(variable)
+    }
+
     /// Where the command's program is; nil when there is none.
     static func path(of command: Command) -> String? {
         let program = command.program

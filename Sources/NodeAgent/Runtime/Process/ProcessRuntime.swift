@@ -47,11 +47,10 @@ package struct ProcessRuntime: Runtime {
     package func answer() async { await directory.answer() }
 
     package func killLeftovers() async throws {
-        let killed = try await BlockingThread.result { [directory] in
-            let killed = try directory.killProcesses()
-            try directory.removeActivations()
-            return killed
+        let (killed, left) = try await BlockingThread.result { [directory] in
+            (try directory.killProcesses(), try directory.removeActivations())
         }
+        for error in left { log.warning("an actor's files cannot be removed", ["error": .string("\(error)")]) }
         if killed > 0 {
             log.warning("killed processes that had been left behind", ["count": .integer(Int64(killed))])
         }
@@ -113,6 +112,11 @@ package struct ProcessRuntime: Runtime {
                 var command = command(container, variables, activation, place)
                 command.output = output.of(container)
                 if let bubblewrap {
+                    // The loader would obey them before there is a sandbox.
+                    if let name = command.environment.keys.first(where: Bubblewrap.isObeyedByLoader) {
+                        throw FileError(
+                            "cannot start \(container.name.excerpt): \(name.excerpt) cannot be set for bubblewrap")
+                    }
                     guard Bubblewrap.path(of: command) != nil else {
                         throw FileError("cannot start \(command.program.excerpt): there is no such program")
                     }
