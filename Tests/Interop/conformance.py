@@ -247,6 +247,17 @@ def health_and_reflection(published):
         check(ask(file_by_filename="none.proto").error_response.error_code == 5, "what is not there is NOT_FOUND")
 
 
+def compressed_requests_are_refused():
+    """They would be unpacked before their size is looked at: this one is 64 KiB, and 64 MiB then."""
+    call = channel.unary_unary("/ateapi.Control/GetAtespace", lambda bytes: bytes, lambda bytes: bytes)
+    try:
+        call(b"\0" * (64 << 20), timeout=DEADLINE, compression=grpc.Compression.Gzip)
+    except grpc.RpcError as error:
+        check(error.code() == grpc.StatusCode.UNIMPLEMENTED, f"a compressed request: {error.code()} {error.details()}")
+        return
+    sys.exit("FAILED: a compressed request was taken")
+
+
 def main():
     published = descriptor_pb2.FileDescriptorSet()
     with open(sys.argv[1], "rb") as file:
@@ -256,7 +267,7 @@ def main():
         [f"{programs}/atectl", "apply", "-f", os.environ["ATE_MANIFEST"], "--endpoint", os.environ["ATE_API"]],
         check=True, timeout=DEADLINE,
     )
-    for part in [whole_life_of_an_actor, older_clients, errors_and_limits, pages, watching]:
+    for part in [whole_life_of_an_actor, older_clients, errors_and_limits, pages, watching, compressed_requests_are_refused]:
         part()
         print(f"  {part.__name__.replace('_', ' ')}")
     health_and_reflection(published)

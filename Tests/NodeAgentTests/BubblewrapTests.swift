@@ -27,7 +27,7 @@ struct BubblewrapTests {
     }
 
     private func activation(
-        _ epoch: Int64, _ command: [String], from snapshot: SnapshotURI? = nil
+        _ epoch: Int64, _ command: [String], from snapshot: SnapshotURI? = nil, variable: String = "PASSWORD"
     ) -> Activation {
         Activation(
             pod: "node-0", epoch: Epoch(epoch),
@@ -37,7 +37,7 @@ struct BubblewrapTests {
                 containers: [
                     Container(
                         name: "main", command: command,
-                        environment: [Container.Variable(name: "PASSWORD", value: "never-in-arguments")])
+                        environment: [Container.Variable(name: variable, value: "never-in-arguments")])
                 ]),
             address: ActorAddress(ip: "127.0.0.1", port: 1), snapshot: snapshot,
             output: ActorOutput(epoch: Epoch(epoch), workerPod: "node-0", wallClock: { 0 }))
@@ -146,6 +146,18 @@ struct BubblewrapTests {
             }
             #expect(!sandbox.hasEnded)
             await sandbox.kill()
+        }
+    }
+
+    /// The loader of bubblewrap itself would obey them, before there is a sandbox.
+    @Test func variablesForTheLoaderAreRefused() async throws {
+        try await using { runtime in
+            for name in ["LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES", "GCONV_PATH"] {
+                let error = await #expect(throws: RuntimeFailure.self) {
+                    try await runtime.start(activation(1, ["/bin/true"], variable: name))
+                }
+                #expect(error?.reason.contains("\(name) cannot be set for bubblewrap") == true)
+            }
         }
     }
 }

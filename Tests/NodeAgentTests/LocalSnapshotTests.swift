@@ -31,15 +31,17 @@ import Testing
 
     /// Runs an agent on the same state directory as every other of this test.
     private func withAgent(
-        collecting interval: Duration = .seconds(600), _ body: (WorkerSlot) async throws -> Void
+        collecting interval: Duration = .seconds(600), retention: Duration = .zero, store: Store? = nil,
+        _ body: (WorkerSlot) async throws -> Void
     ) async throws {
         let slots = WorkerSlots()
         var options = NodeOptions(
             node: "node", pool: fixture.pool.ref, workers: 1, addresses: .pretended,
             agentAddress: "here:1", leaseTimeToLive: .seconds(60), leaseMargin: .seconds(12))
         options.collectionInterval = interval
+        options.localSnapshotRetention = retention
         let agent = NodeAgent(
-            options: options, slots: slots, store: fixture.store, runtime: runtime,
+            options: options, slots: slots, store: store ?? fixture.store, runtime: runtime,
             watchdog: watchdog, environment: .test(), bootID: "boot", directoryID: "directory",
             addressLedger: AddressNotes())
         try await running(agent.run) {
@@ -209,6 +211,31 @@ import Testing
         #expect(snapshots.all == [kept])
         try await withAgent { _ in
             try await eventually("it is removed at the start") { snapshots.all.isEmpty }
+        }
+    }
+
+    /// The agent was started with another root, or etcd restored from the wrong backup: nobody is known here.
+    @Test func whatNobodyWantsIsKeptForAWhile() async throws {
+        _ = try await fixture.createActor("alice")
+        var name: LocalSnapshotName?
+        try await withAgent { slot in name = try await pause(slot, nonce: "one") }
+        let kept = try #require(name)
+        let alice = try await fixture.current("alice")
+        let key = fixture.store.keys.actor(fixture.ref("alice"))
+        _ = try await fixture.store.etcd.transaction(Transaction().then(.delete(key)))
+        let etcd = InterceptedEtcd(fixture.store.etcd)
+        let store = Store(etcd: etcd, keys: fixture.store.keys)
+        try await withAgent(collecting: .milliseconds(1), retention: .seconds(3600), store: store) { _ in
+            let before = etcd.counts.ranges
+            try await eventually("it has been looked for her often") { etcd.counts.ranges > before + 20 }
+            #expect(snapshots.all == [kept])
+        }
+        // The right etcd again.
+        _ = try await fixture.store.etcd.transaction(
+            Transaction().then(.put(key, alice.value.record(after: Codec.magic))))
+        try await withAgent { slot in
+            let resume = try await restore(slot, kept)
+            try await eventually("what was written is read") { file("copy", resume.binding.epoch) == "kept\n" }
         }
     }
 }

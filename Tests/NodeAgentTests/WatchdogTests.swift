@@ -122,6 +122,21 @@ import Testing
         try await end()
     }
 
+    /// A suspend that is given up while its sandbox has to go on.
+    @Test func aCallerThatIsCancelledCostsNobodyTheWatchdog() async throws {
+        try await watchdog.start()
+        #expect(await watchdog.begin(hold(.seconds(60))))
+        let id = ActivationID(pod: "node-0", epoch: Epoch(1))
+        let process = try await actor(id)
+        await watchdog.freeze()
+        let task = Task { await watchdog.thaw([id], hold(.seconds(60))) }
+        task.cancel()
+        _ = await task.value
+        #expect(await watchdog.thaw([id], hold(.seconds(60))) && moves())
+        await kill(process)
+        try await end()
+    }
+
     @Test func aThawWhoseTimeHasPassedIsRefused() async throws {
         try await watchdog.start()
         let id = ActivationID(pod: "node-0", epoch: Epoch(1))
