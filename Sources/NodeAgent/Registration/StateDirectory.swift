@@ -9,6 +9,7 @@ internal import SubstrateModel
 /// <path>/directory-id   random, for life: who holds the directory has killed the sandboxes of its predecessors
 /// <path>/workers/<pod>/<epoch>/   one activation of an actor
 /// <path>/snapshots/               local snapshots, which survive the agent
+/// <path>/trash/<pod>.<epoch>/     the same once it is over, until it is removed
 /// <path>/kept/<pod>.<epoch>/      a durable directory that could not be saved, for people
 /// <path>/addresses      which addresses of actors may still be known to somebody
 /// ```
@@ -26,8 +27,11 @@ package final class StateDirectory: Sendable {
             try FileManager.default.createDirectory(
                 atPath: "\(path)/workers", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             // Wanted when the disk is full.
-            try FileManager.default.createDirectory(
-                atPath: "\(path)/kept", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            for name in ["kept", "trash"] {
+                try FileManager.default.createDirectory(
+                    atPath: "\(path)/\(name)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
+                )
+            }
         } catch {
             throw StateDirectoryError("cannot make directories in \(path): \(error.localizedDescription)")
         }
@@ -78,9 +82,11 @@ package final class StateDirectory: Sendable {
     /// Removes what activations of an earlier agent have left.
     /// - Returns: what cannot be removed, and why. It is in nobody's way: no other activation has that name.
     func removeActivations() throws -> [FileError] {
-        let workers = "\(path)/workers"
-        return try FileManager.default.contentsOfDirectory(atPath: workers).compactMap { name in
-            do throws(FileError) { try FileTree.remove("\(workers)/\(name)") } catch { return error }
+        let left = try ["\(path)/workers", "\(path)/trash"].flatMap { directory in
+            try FileManager.default.contentsOfDirectory(atPath: directory).map { "\(directory)/\($0)" }
+        }
+        return left.compactMap { path in
+            do throws(FileError) { try FileTree.remove(path) } catch { return error }
             return nil
         }
     }
@@ -91,12 +97,14 @@ struct ActivationDirectory: Sendable {
     let path: String
     let activation: ActivationID
     private let keptPath: String
+    private let trashPath: String
 
     /// - Parameter directory: path of the state directory.
     init(_ activation: ActivationID, in directory: String) {
         self.activation = activation
         path = "\(directory)/workers/\(activation.pod)/\(activation.epoch)"
         keptPath = "\(directory)/kept/\(activation.pod).\(activation.epoch)"
+        trashPath = "\(directory)/trash/\(activation.pod).\(activation.epoch)"
     }
 
     /// What the actor writes here survives it in its snapshots.
@@ -114,7 +122,16 @@ struct ActivationDirectory: Sendable {
             atPath: durable, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
-    func remove() { try? FileTree.remove(path) }
+    /// It is out of the way at once; what it takes to remove millions of files nobody waits for. The next agent removes what is left.
+    func remove() {
+        guard rename(path, trashPath) == 0 else {
+            try? FileTree.remove(path)
+            return
+        }
+        Self.removal.async { [trashPath] in try? FileTree.remove(trashPath) }
+    }
+
+    private static let removal = DispatchQueue(label: "removal of actors' files", qos: .background)
 
     /// Puts what the actor has written where nothing of ours removes it.
     /// - Returns: where it is.

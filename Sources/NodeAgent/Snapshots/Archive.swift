@@ -149,18 +149,21 @@ enum Archive {
             try check(result, source)
             if isCancelled() { throw .interrupted }
             // Holes of a sparse file come as jumps; the archive wants every byte.
-            try writeZeros(offset - written, to: target, write: write)
+            try writeZeros(offset - written, to: target, isCancelled, write: write)
             guard write(block, size) == size else { throw ArchiveError(target) }
             written = offset + Int64(size)
         }
     }
 
     private static func writeZeros(
-        _ count: Int64, to target: OpaquePointer, write: (UnsafeRawPointer?, Int) -> Int
+        _ count: Int64, to target: OpaquePointer, _ isCancelled: () -> Bool,
+        write: (UnsafeRawPointer?, Int) -> Int
     ) throws(ArchiveError) {
         let zeros = [UInt8](repeating: 0, count: 64 << 10)
         var left = count
         while left > 0 {
+            // A hole can be as large as a file can be.
+            if isCancelled() { throw .interrupted }
             let size = Int(min(left, Int64(zeros.count)))
             guard zeros.withUnsafeBytes({ write($0.baseAddress, size) }) == size else { throw ArchiveError(target) }
             left -= Int64(size)

@@ -20,7 +20,8 @@ enum ProcessTable {
         // What stands still there cannot die.
         var killed: Set<String> = []
         defer { killed.forEach(ActorFreezer.letGoOn) }
-        for pid in candidates ?? KernelFile.processes() {
+        // The newest first: a look at a process that hangs can hang itself, and that is mostly one of long ago.
+        for pid in candidates ?? KernelFile.processes().sorted(by: >) {
             // Taken before anything is read, so that no process that got the id later is hit.
             let descriptor = cspawn_descriptor(pid)
             guard descriptor >= 0 else { continue }
