@@ -31,6 +31,11 @@ package struct Nginx: Proxy {
     private var tableDirectory: String { "\(settings.directory)/table" }
     private var tableSocket: String { "\(tableDirectory)/nginx.sock" }
 
+    /// The list of other machines' routers, when there are any to be had and their addresses are known here.
+    private var routers: NginxRouters? {
+        copy == nil || settings.peers == nil ? nil : NginxRouters(file: "\(tableDirectory)/routers.conf")
+    }
+
     private func prepareTable() throws {
         guard tableSocket.utf8.count <= Self.maximumPath else {
             throw ProxyError(
@@ -43,6 +48,7 @@ package struct Nginx: Proxy {
         unlink(tableSocket)
         let program = "\(tableDirectory)/ate_table.lua"
         try Data(NginxTable.program.utf8).write(to: URL(fileURLWithPath: program), options: .atomic)
+        try routers?.prepare()
     }
 
     package func run(_ environment: Environment) async throws {
@@ -58,12 +64,13 @@ package struct Nginx: Proxy {
         try Data(configuration.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
         let process = ProxyProcess(
             name: "nginx", program: settings.program, arguments: ["-p", directory, "-c", file, "-e", "stderr"],
-            files: settings.files
+            files: settings.files + (routers.map { [$0.file] } ?? [])
         ) { $0.signal(SIGHUP) }
         guard let copy else { return try await process.run(environment) }
         try await withThrowingTaskGroup { group in
             group.addTask { try await process.run(environment) }
             group.addTask { await copy.table.run(tableSocket, environment) }
+            if let routers { group.addTask { await routers.run(copy.table.known, environment) } }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -98,6 +105,7 @@ package struct Nginx: Proxy {
             server_tokens off;
         \(temporaryPaths)
         \(copy == nil ? "" : NginxTable.serving(tableDirectory, at: tableSocket))
+        \(routers.map { "    include \"\($0.file)\";" } ?? "")
             upstream ate_endpoint {
                 server \(settings.endpoint);
                 keepalive \(Self.keptConnections);
@@ -159,11 +167,10 @@ package struct Nginx: Proxy {
                 location / {
                     error_page 419 = @streamed;
                     if ($ate_streams) { return 419; }
-        \(copy == nil ? "" : lookingUp(side))
-        \(passing(asking: "/_ate_resolve", side))
+        \(first(side))
                     error_page 502 504 = @again;
                 }
-        \(copy == nil ? "" : knownLocation(side))
+        \(copy == nil ? "" : askedLocation(side))
                 location @again {
                     if ($ate_sent) { return 503 "the actor went away before it had answered; it may have got the request\\n"; }
         \(passing(asking: "/_ate_resolve", side))
@@ -198,20 +205,24 @@ package struct Nginx: Proxy {
         """
     }
 
-    /// What is in the copy needs no question. An actor of another machine is never where another router's request goes.
-    private func lookingUp(_ side: Side) -> String {
+    /// What a request meets first whose body is not streamed. Who is in the copy needs no question. (An actor of another machine is
+    /// never where another router's request goes.)
+    private func first(_ side: Side) -> String {
+        guard copy != nil else { return passing(asking: "/_ate_resolve", side) }
         let passesOn = side == .clients && settings.peers != nil
         return Self.indented(
             [
-                NginxTable.lookup(passesOn: passesOn), "error_page 418 = @known;",
-                "if ($ate_known = 1) { return 418; }",
-            ] + (passesOn ? ["error_page 417 = @router;", "if ($ate_known = 2) { return 417; }"] : []), by: 12)
+                NginxTable.lookup(passesOn: passesOn), "error_page 418 = @asked;",
+                "if ($ate_known = 0) { return 418; }",
+            ] + (passesOn ? ["error_page 417 = @router;", "if ($ate_known = 2) { return 417; }"] : []) + [
+                "proxy_pass http://$ate_destination;", Self.ignoringAll,
+            ] + proxying(side), by: 12)
     }
 
-    private func knownLocation(_ side: Side) -> String {
+    private func askedLocation(_ side: Side) -> String {
         """
-                location @known {
-        \(Self.indented(["proxy_pass http://$ate_destination;", Self.ignoringAll] + proxying(side), by: 12))
+                location @asked {
+        \(passing(asking: "/_ate_resolve", side))
                     error_page 502 504 = @again;
                 }
         """
@@ -243,11 +254,15 @@ package struct Nginx: Proxy {
                 "proxy_ssl_certificate \"\(tls.certificate)\";", "proxy_ssl_certificate_key \"\(tls.privateKey)\";",
                 "proxy_ssl_trusted_certificate \"\(tls.authorities)\";", "proxy_ssl_verify on;",
                 "proxy_ssl_verify_depth 4;", "proxy_ssl_name \"\(tls.serverName)\";", "proxy_ssl_server_name on;",
-                "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+                // Sessions of 1.2 are resumed at half the cost of those of 1.3.
+                "proxy_ssl_protocols TLSv1.2;",
             ]
         }
         let onward = Self.indented(
-            ["proxy_pass \(tls == nil ? "http" : "https")://$ate_destination;", "proxy_socket_keepalive on;"]
+            [
+                "proxy_pass \(tls == nil ? "http" : "https")://$\(routers == nil ? "ate_destination" : "ate_router");",
+                "proxy_socket_keepalive on;",
+            ]
                 + (tls ?? []) + proxying(.clients, toRouter: true), by: 12)
         return """
                     location @router {

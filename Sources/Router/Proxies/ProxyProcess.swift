@@ -48,10 +48,10 @@ struct ProxyProcess: Sendable {
             let now = files.map(Self.stamp)
             if now == known { continue }
             known = now
-            environment.log.info("certificates have changed, the proxy reads them again", ["proxy": .string(name)])
+            environment.log.info("files have changed, the proxy reads them again", ["proxy": .string(name)])
             do { try reload(process) } catch {
                 environment.log.error(
-                    "the proxy cannot be given the new certificates", ["error": .string("\(error)")])
+                    "the proxy cannot be given the new files", ["error": .string("\(error)")])
             }
         }
     }

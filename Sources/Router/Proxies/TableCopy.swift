@@ -17,6 +17,8 @@ package struct TableCopy: Sendable {
         self.activity = activity
     }
 
+    var known: KnownActors { resolver.known }
+
     /// Between two updates, also if nothing has changed: so often it is heard who has been asked for.
     private static let interval: Duration = .seconds(1)
     /// Changes that come closer together go together.

@@ -19,6 +19,9 @@ package struct ActorTable: Sendable {
     /// The actors of workers, ready or not, so that it is noticed when they leave.
     private var held: [WorkerRef: ActorRef] = [:]
 
+    /// The routers of other machines that workers are behind.
+    private var routers: [WorkerRef: String] = [:]
+
     package init(_ neighbourhood: Neighbourhood = Neighbourhood()) { self.neighbourhood = neighbourhood }
 
     package var count: Int { places.count }
@@ -27,6 +30,13 @@ package struct ActorTable: Sendable {
 
     /// The actors that are somewhere.
     package var actors: some Collection<ActorRef> { places.keys }
+
+    /// Where the routers of other machines take requests.
+    var otherRouters: Set<String> {
+        Set(
+            routers.values.compactMap { neighbourhood.destination(ActorAddress(ip: "", port: 0), behind: $0) }
+                .filter(\.isRouter).map(\.address))
+    }
 
     /// The actors that are not where they are in the other table.
     package func difference(from other: ActorTable) -> Set<ActorRef> {
@@ -41,9 +51,13 @@ package struct ActorTable: Sendable {
     package mutating func take(_ update: WorkersUpdate) -> Set<ActorRef> {
         var changed: Set<ActorRef> = []
         // Those that leave first: an actor may have gone from one worker to another within the update.
-        for ref in update.deleted { remove(ref, &changed) }
+        for ref in update.deleted {
+            remove(ref, &changed)
+            routers[ref] = nil
+        }
         for worker in update.workers { remove(worker.ref, &changed) }
         for worker in update.workers {
+            routers[worker.ref] = worker.routerAddress
             guard let actor = worker.actor else { continue }
             changed.insert(actor)
             held[worker.ref] = actor

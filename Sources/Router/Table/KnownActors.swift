@@ -62,6 +62,9 @@ package final class KnownActors: Sendable {
         return state.withLock { $0.believedUntil > now ? $0.table.place(of: actor) : nil }
     }
 
+    /// Where the routers of other machines take requests, as far as they have been seen.
+    var otherRouters: Set<String> { state.withLock { $0.table.otherRouters } }
+
     /// How many actors are known, and whether that is believed now.
     package var extent: (actors: Int, isBelieved: Bool) {
         let now = now
