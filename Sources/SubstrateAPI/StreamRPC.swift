@@ -63,13 +63,13 @@ package struct ResponseWriter<Response: WireMessage>: Sendable {
 extension ServerMethod {
     /// Offers a method with a stream of responses, which ends when `handler` returns. A request that cannot be read is
     /// answered with `INVALID_ARGUMENT` and never reaches `handler`.
+    /// - Parameter limit: for the request to come: until then the call holds a place, and nobody knows whose.
     package static func stream<Request, Response>(
-        _ rpc: StreamRPC<Request, Response>,
+        _ rpc: StreamRPC<Request, Response>, requestWithin limit: Duration = .seconds(10),
         handler: @escaping @Sendable (Request, ResponseWriter<Response>, ServerCall) async throws -> Void
     ) -> ServerMethod {
         .stream(rpc.method) { stream, call in
-            // It holds a place, and nobody knows yet who it is.
-            let message = try await limited(to: .seconds(10)) { try await stream.receive() }
+            let message = try await limited(to: limit) { try await stream.receive() }
             guard let message else {
                 throw Status(code: .invalidArgument, message: "there is no request")
             }

@@ -56,4 +56,18 @@ import Testing
             }
         }
     }
+
+    /// It would hold a place that others want.
+    @Test func aStreamWhoseRequestDoesNotComeIsEnded() async throws {
+        let watch = ServerMethod.stream(HealthMethods.watch, requestWithin: .milliseconds(50)) { _, writer, _ in
+            try await writer.send(HealthResponse(status: .serving))
+        }
+        let server = try Server(address: "127.0.0.1:0", credentials: .insecure, methods: [watch])
+        try await running(server.run) {
+            let channel = Channel(target: "127.0.0.1:\(server.port)", credentials: .insecure)
+            let call = try channel.stream(HealthMethods.watch.method, timeout: .seconds(20))
+            let error = await #expect(throws: RPCError.self) { while try await call.receive() != nil {} }
+            #expect(error?.code == .cancelled)
+        }
+    }
 }
