@@ -88,19 +88,20 @@ package final class LineWriter: Sendable {
     /// Runs on a thread of its own, which may block.
     private func drain() {
         while true {
-            let next = state.withLock { state -> [UInt8]? in
+            let next = state.withLock { state -> (text: [UInt8], lines: Int)? in
                 guard !state.waiting.isEmpty else {
                     state.isDraining = false
                     return nil
                 }
                 let text = Self.note(state.lost) + state.waiting.joined()
+                let lines = state.waiting.count + state.lost
                 state.waiting = []
                 state.bytes = 0
                 state.lost = 0
-                return text
+                return (text, lines)
             }
             guard let next else { return }
-            if !writeWhole(next) { state.withLock { $0.lost += 1 } }
+            if !writeWhole(next.text) { state.withLock { $0.lost += next.lines } }
         }
     }
 

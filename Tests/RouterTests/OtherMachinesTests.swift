@@ -88,6 +88,25 @@ import Testing
         }
     }
 
+    /// Two routers of which the near one believes that alice is on the far one's machine, and the far one knows better.
+    private func withNearRouterBehind(
+        _ pair: Pair, _ body: @Sendable (Routers, PlayedAPI) async throws -> Void
+    ) async throws {
+        let api = try PlayedAPI { _ in nowhere }
+        let farAPI = try PlayedAPI()
+        try await api.serving {
+            try await farAPI.serving {
+                try await withRouters(pair, api, farAPI: farAPI) { routers in
+                    farAPI.place(alice, at: nowhere, behind: "127.0.0.1:1")
+                    api.place(alice, at: nowhere, behind: routers.address)
+                    try await knows(routers.near, routers.address)
+                    try await knows(routers.far, "127.0.0.1:1")
+                    try await body(routers, api)
+                }
+            }
+        }
+    }
+
     @Test(arguments: Pair.here) func theRouterOfTheActorsMachinePassesRequestsOn(pair: Pair) async throws {
         let played = try PlayedActor.answering { $0 }
         defer { played.leave() }
@@ -176,48 +195,28 @@ import Testing
         let played = try PlayedActor.answering { "\($0.prefix(4))" }
         defer { played.leave() }
         let there = played.address
-        let api = try PlayedAPI()
-        let farAPI = try PlayedAPI { _ in there }
-        try await api.serving {
-            try await farAPI.serving {
-                try await withRouters(pair, api, farAPI: farAPI) { routers in
-                    farAPI.place(alice, at: there, behind: "127.0.0.1:1")
-                    api.place(alice, at: nowhere, behind: routers.address)
-                    try await knows(routers.near, routers.address)
-                    try await knows(routers.far, "127.0.0.1:1")
-                    api.onResume { _ in
-                        api.place(alice, at: there, behind: Routers.near)
-                        return there
-                    }
-                    let body = [UInt8]((0..<90_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
-                    let answer = try await routers.near.send("POST", to: "alice", body: body)
-                    #expect(answer.status == 200 && answer.text == "POST\(BodyDigest(body))")
-                    #expect(api.resumes.count == 1 && routers.near.resolver.counters.failedConnections == 1)
-                    #expect(played.connections.count == 1)
-                }
+        try await withNearRouterBehind(pair) { routers, api in
+            api.onResume { _ in
+                api.place(alice, at: there, behind: Routers.near)
+                return there
             }
+            let body = [UInt8]((0..<90_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+            let answer = try await routers.near.send("POST", to: "alice", body: body)
+            #expect(answer.status == 200 && answer.text == "POST\(BodyDigest(body))")
+            #expect(api.resumes.count == 1 && routers.near.resolver.counters.failedConnections == 1)
+            #expect(played.connections.count == 1)
         }
     }
 
     @Test(arguments: Pair.here) func oneThatIsToldToTryElsewhereAgainAndAgainGivesUp(pair: Pair) async throws {
-        let api = try PlayedAPI { _ in nowhere }
-        let farAPI = try PlayedAPI()
-        try await api.serving {
-            try await farAPI.serving {
-                try await withRouters(pair, api, farAPI: farAPI) { routers in
-                    farAPI.place(alice, at: nowhere, behind: "127.0.0.1:1")
-                    api.place(alice, at: nowhere, behind: routers.address)
-                    try await knows(routers.near, routers.address)
-                    try await knows(routers.far, "127.0.0.1:1")
-                    let answer = try await routers.near.send("POST", to: "alice", body: [1, 2, 3])
-                    #expect(answer.status == 503 && answer.text == "\(Resolution.unreachableText)\n")
-                    // Of a streamed body something may be gone already.
-                    let streamed = try await routers.near.send(
-                        "POST", to: "alice", body: [UInt8](repeating: 1, count: 200_000))
-                    #expect(streamed.status == 503)
-                    for answer in [answer, streamed] { #expect(answer.headers["x-accel-redirect"] == nil) }
-                }
-            }
+        try await withNearRouterBehind(pair) { routers, api in
+            let answer = try await routers.near.send("POST", to: "alice", body: [1, 2, 3])
+            #expect(answer.status == 503 && answer.text == "\(Resolution.unreachableText)\n")
+            // Of a streamed body something may be gone already.
+            let streamed = try await routers.near.send(
+                "POST", to: "alice", body: [UInt8](repeating: 1, count: 200_000))
+            #expect(streamed.status == 503)
+            for answer in [answer, streamed] { #expect(answer.headers["x-accel-redirect"] == nil) }
         }
     }
 
@@ -299,24 +298,14 @@ import Testing
 
     /// After the far router has said that the actor is elsewhere, the place that ateapi names is not there yet.
     @Test(arguments: Pair.here) func aPlaceThatRefusesAfterThatIsTriedAgain(pair: Pair) async throws {
-        let api = try PlayedAPI()
-        let farAPI = try PlayedAPI()
-        try await api.serving {
-            try await farAPI.serving {
-                try await withRouters(pair, api, farAPI: farAPI) { routers in
-                    farAPI.place(alice, at: nowhere, behind: "127.0.0.1:1")
-                    api.place(alice, at: nowhere, behind: routers.address)
-                    try await knows(routers.near, routers.address)
-                    try await knows(routers.far, "127.0.0.1:1")
-                    api.onResume { _ in
-                        api.place(alice, at: nowhere, behind: "127.0.0.1:1")
-                        return nowhere
-                    }
-                    let answer = try await routers.near.send("POST", to: "alice", body: [1, 2, 3])
-                    #expect(answer.status == 503 && answer.text == "\(Resolution.unreachableText)\n")
-                    #expect(api.resumes.count >= 2)
-                }
+        try await withNearRouterBehind(pair) { routers, api in
+            api.onResume { _ in
+                api.place(alice, at: nowhere, behind: "127.0.0.1:1")
+                return nowhere
             }
+            let answer = try await routers.near.send("POST", to: "alice", body: [1, 2, 3])
+            #expect(answer.status == 503 && answer.text == "\(Resolution.unreachableText)\n")
+            #expect(api.resumes.count >= 2)
         }
     }
 

@@ -5,14 +5,13 @@ package import SubstrateStore
 /// Which actors are between two stable states or are to be resumed, and which have an operation, as far as is known.
 ///
 /// All come from one watch, so they are of the same revision: an actor in a transitional state without an operation has
-/// been abandoned. Of those at rest nothing is kept but their number, and of PAUSED ones the status; of those that have a worker the
-/// row, so that their release, if it comes to that, need not read it.
+/// been abandoned. Of those that have a worker the row is kept, so that their release, if it comes to that, need not read it; of
+/// PAUSED ones the name, and of those at rest nothing but their number.
 package struct LifecycleTable: Sendable {
     /// The revisions of the rows of actors that somebody has to bring on.
     private var unsettled: [ActorRef: Int64] = [:]
     private var operations: [ActorRef: Int64] = [:]
-    /// The statuses of all actors that are not SUSPENDED. They have workers, but for the PAUSED ones, so they are few.
-    private var statuses: [ActorRef: ActorStatus] = [:]
+    private var paused: Set<ActorRef> = []
     /// The rows of actors that have a worker, at most one for each.
     private var placed: [ActorRef: Stored<Actor>] = [:]
     /// How many actors there are; nil before all have been listed.
@@ -24,8 +23,9 @@ package struct LifecycleTable: Sendable {
     package var census: ActorCensus? {
         guard let count else { return nil }
         var census = ActorCensus(stranded: abandoned.count)
-        for status in statuses.values { census.counts[status, default: 0] += 1 }
-        census.counts[.suspended] = max(0, count - statuses.count)
+        for row in placed.values { census.counts[row.value.status, default: 0] += 1 }
+        if !paused.isEmpty { census.counts[.paused] = paused.count }
+        census.counts[.suspended] = max(0, count - placed.count - paused.count)
         return census
     }
 
@@ -53,7 +53,7 @@ package struct LifecycleTable: Sendable {
             case .delete(let key, _, _):
                 if let ref = keys.actorRef(key) {
                     unsettled[ref] = nil
-                    statuses[ref] = nil
+                    paused.remove(ref)
                     placed[ref] = nil
                     count? -= 1
                 }
@@ -77,7 +77,6 @@ package struct LifecycleTable: Sendable {
         placed[ref] = actor?.state.assignment == nil ? nil : row
         let needsSomebody = actor.map { $0.state.isTransitional || $0.isResumeDue } ?? false
         unsettled[ref] = needsSomebody ? pair.modRevision : nil
-        let status = actor?.status ?? .suspended
-        statuses[ref] = status == .suspended ? nil : status
+        if actor?.status == .paused { paused.insert(ref) } else { paused.remove(ref) }
     }
 }

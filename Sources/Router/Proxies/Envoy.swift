@@ -13,7 +13,7 @@ package struct Envoy: Proxy {
 
     package func run(_ environment: Environment) async throws {
         let directory = settings.directory
-        guard EnvoyConfiguration.Side.peers.socket(in: directory).utf8.count <= Self.maximumPath else {
+        guard EnvoyConfiguration.Side.clients.socket(in: directory).utf8.count <= Self.maximumPath else {
             throw ProxyError("\(directory) is too long a path for Envoy's socket in it: give another state directory")
         }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

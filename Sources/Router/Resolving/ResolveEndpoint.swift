@@ -33,8 +33,7 @@ package struct ResolveEndpoint: Sendable {
     /// What clients must not say.
     static let internalHeaders = [
         hostHeader, targetHeader, destinationHeader, roundHeader, checkHeader, peerHeader, forwardedHeader,
-        routerHeader,
-        statusHeader, messageHeader,
+        routerHeader, statusHeader, messageHeader,
     ]
     /// Statuses of refusals that Envoy would take for a failure of the endpoint.
     static let envoyRefusals = [Resolution.elsewhereStatus, 500, 503, 504, 508]
