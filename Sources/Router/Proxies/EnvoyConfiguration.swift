@@ -11,7 +11,7 @@ struct EnvoyConfiguration {
     init(_ settings: ProxySettings) { self.settings = settings }
 
     /// Of a connection, in bytes: beyond it Envoy reads no more before some has been sent on.
-    private static let buffer = 1 << 20
+    static let buffer = 1 << 20
     /// Of a request, in bytes: one of which more is there when its connection fails is not sent again. It passes through
     /// several buffers until then.
     private static let keptBody = 8 * buffer
@@ -32,7 +32,7 @@ struct EnvoyConfiguration {
     }
 
     /// The clusters for the routers of other machines.
-    private static let (router, routerThenAgain) = ("router", "router_then_again")
+    static let (router, routerThenAgain) = ("router", "router_then_again")
 
     /// Envoy wants a file for each.
     static func file(of secret: String, in directory: String) -> String { "\(directory)/envoy-tls-\(secret).json" }
@@ -64,41 +64,9 @@ struct EnvoyConfiguration {
         ])
     }
 
-    /// The certificates by their names, each as Envoy takes it from a file.
-    static func secrets(_ settings: ProxySettings, read: (String) throws -> String) throws -> [String: JSON] {
-        func inline(_ path: String) throws -> JSON { .object([("inline_string", .string(try read(path)))]) }
-        func certificate(_ chain: String, _ key: String) throws -> (String, JSON) {
-            let fields = [("certificate_chain", try inline(chain)), ("private_key", try inline(key))]
-            return ("tls_certificate", .object(fields))
-        }
-        func authorities(_ path: String, _ names: [JSON] = []) throws -> (String, JSON) {
-            let fields = [("trusted_ca", try inline(path)), ("match_typed_subject_alt_names", .array(names))]
-            return ("validation_context", .object(fields))
-        }
-        var secrets: [String: (String, JSON)] = [:]
-        if let tls = settings.tls {
-            secrets["certificate"] = try certificate(tls.certificate, tls.privateKey)
-            secrets["clients"] = try tls.clientAuthorities.map { try authorities($0) }
-        }
-        if let tls = settings.peers?.tls {
-            let name = JSON.object([
-                ("san_type", "DNS"), ("matcher", .object([("exact", .string(tls.serverName))])),
-            ])
-            secrets["router"] = try certificate(tls.certificate, tls.privateKey)
-            secrets["peers"] = try authorities(tls.authorities)
-            secrets["routers"] = try authorities(tls.authorities, [name])
-        }
-        return Dictionary(
-            uniqueKeysWithValues: secrets.map { name, secret in
-                let resource = typed(
-                    "extensions.transport_sockets.tls.v3.Secret", [("name", .string(name)), secret])
-                return (name, .object([("resources", [resource])]))
-            })
-    }
-
     // MARK: Listeners
 
-    private var sides: [Side] { settings.peers?.listen == nil ? [.clients] : [.clients, .peers] }
+    var sides: [Side] { settings.peers?.listen == nil ? [.clients] : [.clients, .peers] }
 
     private var listeners: [JSON] {
         let again = sides.map { side in listener(side.again, itself(side), for: side, isAgain: true) }
@@ -118,7 +86,7 @@ struct EnvoyConfiguration {
         return again + [plain, tls, peers].compactMap(\.self)
     }
 
-    private func listener(
+    func listener(
         _ name: String, _ address: JSON, for side: Side, transport: JSON? = nil, isAgain: Bool = false
     ) -> JSON {
         var chain: [(String, JSON)] = [
@@ -374,171 +342,11 @@ struct EnvoyConfiguration {
         ])
     }
 
-    private func serving(_ certificate: String, verifying authorities: String?) -> JSON {
-        transport(
-            "DownstreamTlsContext", certificate, authorities,
-            [("require_client_certificate", .boolean(authorities != nil))])
-    }
-
-    private func transport(
-        _ context: String, _ certificate: String, _ authorities: String?, _ fields: [(String, JSON)]
-    ) -> JSON {
-        func secret(_ name: String) -> JSON {
-            let file = JSON.string(Self.file(of: name, in: settings.directory))
-            let source = JSON.object([
-                ("path_config_source", .object([("path", file)])), ("resource_api_version", "V3"),
-            ])
-            return .object([("name", .string(name)), ("sds_config", source)])
-        }
-        var common: [(String, JSON)] = [
-            ("alpn_protocols", ["http/1.1"]),
-            ("tls_params", .object([("tls_minimum_protocol_version", "TLSv1_2")])),
-            ("tls_certificate_sds_secret_configs", [secret(certificate)]),
-        ]
-        if let authorities { common.append(("validation_context_sds_secret_config", secret(authorities))) }
-        return .object([
-            ("name", "envoy.transport_sockets.tls"),
-            (
-                "typed_config",
-                typed(
-                    "extensions.transport_sockets.tls.v3.\(context)",
-                    [("common_tls_context", .object(common))] + fields)
-            ),
-        ])
-    }
-
-    // MARK: Clusters
-
-    private var clusters: [JSON] {
-        [
-            cluster(
-                "endpoint", .kept, [("load_assignment", Self.endpoints("endpoint", Self.address(settings.endpoint)))]),
-            cluster("actor", .forOneRequest, Self.whereToldTo),
-        ] + sides.flatMap(clusters) + routerClusters
-    }
-
-    private func clusters(of side: Side) -> [JSON] {
-        [
-            cluster(side.again, .forOneRequest, [("load_assignment", Self.endpoints(side.again, itself(side)))]),
-            composite(side.actor, ["actor", side.again]),
-        ]
-    }
-
-    private var routerClusters: [JSON] {
-        guard let peers = settings.peers else { return [] }
-        var fields = Self.whereToldTo
-        if let tls = peers.tls {
-            let context = transport("UpstreamTlsContext", "router", "routers", [("sni", .string(tls.serverName))])
-            fields.append(("transport_socket", context))
-        }
-        // A machine that dies says nothing.
-        let keepalive = JSON.object([
-            ("keepalive_time", 30), ("keepalive_interval", 10), ("keepalive_probes", 3),
-        ])
-        fields.append(("upstream_connection_options", .object([("tcp_keepalive", keepalive)])))
-        return [
-            cluster(Self.router, .forOneRequest, fields),
-            composite(Self.routerThenAgain, [Self.router, Side.clients.again]),
-        ]
-    }
-
-    /// To the place that the endpoint has named.
-    private static var whereToldTo: [(String, JSON)] {
-        [
-            ("type", "ORIGINAL_DST"), ("lb_policy", "CLUSTER_PROVIDED"),
-            (
-                "original_dst_lb_config",
-                .object([
-                    ("use_http_header", true), ("http_header_name", .string(ResolveEndpoint.destinationHeader)),
-                ])
-            ),
-        ]
-    }
-
-    /// The first takes the request, and the second the retry.
-    private func composite(_ name: String, _ clusters: [String]) -> JSON {
-        cluster(
-            name, .others,
-            [
-                ("lb_policy", "CLUSTER_PROVIDED"),
-                (
-                    "cluster_type",
-                    .object([
-                        ("name", "envoy.clusters.composite"),
-                        (
-                            "typed_config",
-                            typed(
-                                "extensions.clusters.composite.v3.ClusterConfig",
-                                [("clusters", .array(clusters.map { .object([("name", .string($0))]) }))])
-                        ),
-                    ])
-                ),
-            ])
-    }
-
-    private enum Connections {
-        /// They serve many requests.
-        case kept
-        /// Each serves one: an actor that somebody is connected to does not count as idle.
-        case forOneRequest
-        /// They are those of other clusters.
-        case others
-    }
-
-    private func cluster(_ name: String, _ connections: Connections, _ fields: [(String, JSON)]) -> JSON {
-        let most = JSON.integer(Int64(settings.connections))
-        var all: [(String, JSON)] = [
-            ("name", .string(name)), ("connect_timeout", "2s"),
-            (
-                "circuit_breakers",
-                .object([
-                    (
-                        "thresholds",
-                        [
-                            .object([
-                                ("max_connections", most), ("max_pending_requests", most), ("max_requests", most),
-                                ("max_retries", most),
-                            ])
-                        ]
-                    )
-                ])
-            ),
-            ("per_connection_buffer_limit_bytes", .integer(Int64(Self.buffer))),
-        ]
-        if connections != .others {
-            var options: [(String, JSON)] = [
-                ("explicit_http_config", .object([("http_protocol_options", .object([]))]))
-            ]
-            // The endpoint closes a connection that has been idle for a little longer.
-            let limits: (String, JSON) =
-                connections == .kept ? ("idle_timeout", "60s") : ("max_requests_per_connection", 1)
-            options.append(("common_http_protocol_options", .object([limits])))
-            all.append(
-                (
-                    "typed_extension_protocol_options",
-                    .object([
-                        (
-                            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                            typed("extensions.upstreams.http.v3.HttpProtocolOptions", options)
-                        )
-                    ])
-                ))
-        }
-        return .object(all + fields)
-    }
-
-    private static func endpoints(_ cluster: String, _ address: JSON) -> JSON {
-        let endpoint = JSON.object([("endpoint", .object([("address", address)]))])
-        return .object([
-            ("cluster_name", .string(cluster)), ("endpoints", [.object([("lb_endpoints", [endpoint])])]),
-        ])
-    }
-
-    private func itself(_ side: Side) -> JSON {
+    func itself(_ side: Side) -> JSON {
         .object([("pipe", .object([("path", .string(side.socket(in: settings.directory))), ("mode", 0o600)]))])
     }
 
-    private static func address(_ address: String) -> JSON {
+    static func address(_ address: String) -> JSON {
         let colon = address.lastIndex(of: ":") ?? address.endIndex
         let port = Int64(address[colon...].dropFirst()) ?? 0
         return .object([
@@ -555,6 +363,6 @@ struct EnvoyConfiguration {
 }
 
 /// A message of one of Envoy's extensions.
-private func typed(_ name: String, _ fields: [(String, JSON)]) -> JSON {
+func typed(_ name: String, _ fields: [(String, JSON)]) -> JSON {
     .object([("@type", .string("type.googleapis.com/envoy.\(name)"))] + fields)
 }
